@@ -1,0 +1,216 @@
+#include "common/types.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace promptcache {
+namespace {
+
+Status ValidateTokens(const Tokens& tokens, std::string_view name) {
+  const std::string prefix(name);
+  if (tokens.ids.size() != tokens.positions.size()) {
+    return InvalidArgument(prefix + ": " + std::to_string(tokens.ids.size()) + " ids but " +
+                           std::to_string(tokens.positions.size()) + " positions");
+  }
+  for (TokenId id : tokens.ids) {
+    if (id < 0) return InvalidArgument(prefix + ": negative token id " + std::to_string(id));
+  }
+  const auto& p = tokens.positions;
+  if (std::adjacent_find(p.begin(), p.end(), std::greater_equal<>()) != p.end()) {
+    return InvalidArgument(prefix + ": positions do not strictly ascend");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view EncodingModeName(EncodingMode mode) {
+  switch (mode) {
+    case EncodingMode::kAnchored:
+      return "anchored";
+    case EncodingMode::kIndependent:
+      return "independent";
+    case EncodingMode::kSchema:
+      return "schema";
+    case EncodingMode::kScaffoldSet:
+      return "scaffold set";
+  }
+  return "unknown";
+}
+
+std::string_view RepairName(Repair repair) {
+  switch (repair) {
+    case Repair::kNone:
+      return "none";
+    case Repair::kLinked:
+      return "linked";
+    case Repair::kBlended:
+      return "blended";
+    case Repair::kFull:
+      return "full";
+  }
+  return "unknown";
+}
+
+std::string_view SourceName(Source source) {
+  switch (source) {
+    case Source::kDevice:
+      return "device";
+    case Source::kHost:
+      return "host";
+    case Source::kDisk:
+      return "disk";
+    case Source::kRemote:
+      return "remote";
+    case Source::kEncoded:
+      return "encoded";
+  }
+  return "unknown";
+}
+
+std::string_view FinishReasonName(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kNone:
+      return "none";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kError:
+      return "error";
+  }
+  return "unknown";
+}
+
+RecipeDigest Recipe::Digest() const {
+  return Blake2b()
+      .AddString("promptcache recipe 1")
+      .AddU32(static_cast<uint32_t>(mode))
+      .AddI32s(context.ids)
+      .AddI32s(context.positions)
+      .AddI32s(own.ids)
+      .AddI32s(own.positions)
+      .Finish();
+}
+
+Status Recipe::Validate() const {
+  PC_RETURN_IF_ERROR(ValidateTokens(context, "recipe context"));
+  PC_RETURN_IF_ERROR(ValidateTokens(own, "recipe own tokens"));
+  if (own.empty()) return InvalidArgument("recipe: no own tokens");
+  if (own.positions.front() != 0) {
+    return InvalidArgument("recipe: the first own token is at " +
+                           std::to_string(own.positions.front()) + ", not 0");
+  }
+  if (mode != EncodingMode::kScaffoldSet && !context.empty() && context.positions.back() >= 0) {
+    return InvalidArgument("recipe: a context token is not before the own tokens");
+  }
+  if (mode < EncodingMode::kAnchored || mode > EncodingMode::kScaffoldSet) {
+    return InvalidArgument("recipe: unknown encoding mode " +
+                           std::to_string(static_cast<int>(mode)));
+  }
+  return {};
+}
+
+IdentityDigest Identity::Digest() const {
+  return Blake2b()
+      .AddString("promptcache identity 1")
+      .AddString(weights)
+      .AddString(tokenizer)
+      .AddString(positions)
+      .AddString(dtype)
+      .AddString(kv_layout)
+      .AddString(encoder)
+      .Finish();
+}
+
+std::optional<std::string> Identity::FirstDifference(const Identity& here) const {
+  struct Field {
+    const char* name;
+    const std::string Identity::*member;
+  };
+  static constexpr Field kFields[] = {
+      {"weights", &Identity::weights},     {"tokenizer", &Identity::tokenizer},
+      {"positions", &Identity::positions}, {"dtype", &Identity::dtype},
+      {"kv_layout", &Identity::kv_layout}, {"encoder", &Identity::encoder},
+  };
+  for (const Field& field : kFields) {
+    if (this->*field.member != here.*field.member) {
+      return std::string(field.name) + ": " + this->*field.member + ", here " + here.*field.member;
+    }
+  }
+  return std::nullopt;
+}
+
+UnitKey MakeUnitKey(const IdentityDigest& identity, uint64_t domain, const RecipeDigest& recipe) {
+  return Blake2b()
+      .AddString("promptcache unit key 1")
+      .AddBytes(identity.bytes)
+      .AddU64(domain)
+      .AddBytes(recipe.bytes)
+      .Finish();
+}
+
+uint64_t Plan::cached_tokens() const {
+  uint64_t sum = 0;
+  for (const PlanSegment& segment : segments) sum += segment.rows;
+  return sum;
+}
+
+Status Plan::Validate() const {
+  PC_RETURN_IF_ERROR(ValidateTokens(new_tokens, "plan new tokens"));
+  int64_t end = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const PlanSegment& s = segments[i];
+    const std::string where = "plan segment " + std::to_string(i) + ": ";
+    if (s.unit >= units.size()) return InvalidArgument(where + "names no unit of the plan");
+    const uint64_t unit_tokens = units[s.unit].tokens;
+    if (s.rows == 0) return InvalidArgument(where + "has no rows");
+    if (uint64_t{s.first_row} + s.rows > unit_tokens) {
+      return InvalidArgument(where + "reads past the unit's " + std::to_string(unit_tokens) +
+                             " rows");
+    }
+    if (s.first_position < end) {
+      return InvalidArgument(where + "starts at " + std::to_string(s.first_position) +
+                             ", before the end of the one ahead of it");
+    }
+    end = int64_t{s.first_position} + s.rows;
+    const auto& p = new_tokens.positions;
+    const auto next = std::lower_bound(p.begin(), p.end(), s.first_position);
+    if (next != p.end() && *next < end) {
+      return InvalidArgument(where + "shares position " + std::to_string(*next) +
+                             " with a new token");
+    }
+  }
+  if (!new_tokens.empty()) {
+    if (new_tokens.positions.front() < 0)
+      return InvalidArgument("plan: a new token before position 0");
+    end = std::max<int64_t>(end, int64_t{new_tokens.positions.back()} + 1);
+  }
+  if (end > std::numeric_limits<Position>::max() || next_position < end) {
+    return InvalidArgument("plan: next position " + std::to_string(next_position) +
+                           " is not after its last token");
+  }
+  return {};
+}
+
+Status GenerationOptions::Validate() const {
+  if (!(temperature >= 0 && temperature <= 100)) {
+    return InvalidArgument("temperature " + std::to_string(temperature) + " is not in 0..100");
+  }
+  if (!(top_p >= 0 && top_p <= 1))
+    return InvalidArgument("top_p " + std::to_string(top_p) + " is not in 0..1");
+  if (!(repetition_penalty >= 1 && repetition_penalty <= 100)) {
+    return InvalidArgument("repetition_penalty " + std::to_string(repetition_penalty) +
+                           " is not in 1..100");
+  }
+  if (top_k < 0) return InvalidArgument("top_k is negative; 0 switches it off");
+  for (const std::string& stop : stop_strings) {
+    if (stop.empty()) return InvalidArgument("an empty stop string");
+  }
+  return {};
+}
+
+}  // namespace promptcache

@@ -1,0 +1,56 @@
+# Compiler settings and the two functions every folder uses to declare a library and a test.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+if(NOT DEFINED PROMPTCACHE_DEPS)
+  if(DEFINED ENV{PROMPTCACHE_DEPS})
+    set(_deps "$ENV{PROMPTCACHE_DEPS}")
+  else()
+    set(_deps "$ENV{HOME}/.cache/promptcache")
+  endif()
+  set(PROMPTCACHE_DEPS "${_deps}" CACHE PATH "Where tools/bootstrap keeps LibTorch and the model")
+endif()
+set(PROMPTCACHE_TEST_DATA "${CMAKE_SOURCE_DIR}/../shared" CACHE PATH "Public test data; tests that need it skip without it")
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+add_library(promptcache_options INTERFACE)
+target_include_directories(promptcache_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(promptcache_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wunused-result -Werror -fno-omit-frame-pointer)
+target_link_libraries(promptcache_options INTERFACE Threads::Threads)
+if(PROMPTCACHE_SANITIZE)
+  target_compile_options(promptcache_options INTERFACE
+    -fsanitize=${PROMPTCACHE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(promptcache_options INTERFACE -fsanitize=${PROMPTCACHE_SANITIZE})
+endif()
+
+# promptcache_library(NAME SOURCES a.cpp ... [LINKS public libs] [PRIVATE_LINKS libs])
+function(promptcache_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC promptcache_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+endfunction()
+
+# promptcache_test(NAME SOURCES a_test.cpp ... [LINKS libs])
+# One test binary, one ctest entry; its gtest results also land as JSON in ${build}/test-results.
+function(promptcache_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE promptcache_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name}
+    COMMAND ${name} --gtest_output=json:${CMAKE_BINARY_DIR}/test-results/${name}.json)
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT 300 ENVIRONMENT "PROMPTCACHE_TEST_DATA=${PROMPTCACHE_TEST_DATA};PROMPTCACHE_DEPS=${PROMPTCACHE_DEPS}")
+endfunction()
