@@ -1,0 +1,105 @@
+// The store interfaces that the memory store, the RocksDB store and the remote store implement.
+// One conformance test (tests/unit/cachestore) runs over all of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+#include "common/types.h"
+
+namespace promptcache {
+
+// What a store knows of a committed blob without reading its tensors.
+struct BlobInfo {
+  UnitKey key;
+  RecipeDigest recipe;
+  Identity identity;
+  EncodingMode mode = EncodingMode::kAnchored;
+  uint64_t bytes = 0;   // the whole blob: prefix, header, padding, tensors
+  uint32_t tokens = 0;  // rows
+  uint32_t context_tokens = 0;
+  uint64_t committed_unix_ms = 0;
+  double encode_seconds = 0;  // what encoding it cost the worker that wrote it
+  bool operator==(const BlobInfo&) const = default;
+};
+
+struct StoreStats {
+  uint64_t blobs = 0;
+  uint64_t bytes = 0;
+  uint64_t puts = 0;
+  uint64_t gets = 0;
+  uint64_t hits = 0;
+  uint64_t corruptions = 0;  // blobs or chunks that failed verification since start
+  bool operator==(const StoreStats&) const = default;
+};
+
+// One blob being written. Not thread safe. Destruction without Commit drops what was written.
+class BlobWriter {
+ public:
+  virtual ~BlobWriter() = default;
+  // Appends bytes in order. kInvalidArgument past the announced size; kResourceExhausted when full.
+  virtual Status Append(std::span<const uint8_t> bytes) = 0;
+  // Verifies prefix, header and every segment checksum, then makes the blob durable (chunks first,
+  // then the manifest). OK means committed: the blob survives a crash. kDataLoss when verification
+  // fails, kInvalidArgument when bytes are missing; in both cases nothing is stored. When another
+  // writer committed the key first its blob stays and Commit is OK.
+  virtual Status Commit() = 0;
+};
+
+// One committed blob being read. Not thread safe. Keeps the blob readable while it lives.
+class BlobReader {
+ public:
+  virtual ~BlobReader() = default;
+  virtual uint64_t size() const = 0;
+  // Fills `out` from `offset`. kInvalidArgument past the end; kDataLoss when a chunk fails its
+  // checksum (the blob is then dropped and counted); kUnavailable when the store is gone.
+  virtual Status Read(uint64_t offset, std::span<uint8_t> out) = 0;
+};
+
+// Encoded units by key. All methods may be called from any thread.
+class BlobStore {
+ public:
+  virtual ~BlobStore() = default;
+  // kAlreadyExists when the key is committed; kResourceExhausted when `bytes` is over the limit.
+  virtual Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) = 0;
+  // kNotFound when the key is not committed.
+  virtual Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) = 0;
+  // One flag per key: committed or not.
+  virtual Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) = 0;
+  virtual Result<std::vector<BlobInfo>> List() = 0;
+  // OK also when the key is absent.
+  virtual Status Remove(const UnitKey& key) = 0;
+  // A reader found the key's bytes damaged: drop the blob and count it.
+  virtual Status ReportCorrupt(const UnitKey& key) = 0;
+  virtual Result<StoreStats> Stats() = 0;
+};
+
+struct MetaEntry {
+  std::string key;
+  std::string value;
+  uint64_t revision = 0;  // 1 for the first write of a key, then one more each time
+  bool operator==(const MetaEntry&) const = default;
+};
+
+// Small durable records (schemas, recipes) with compare-and-set. A successful write is synced.
+// All methods may be called from any thread. Keys are at most 1 KiB, values at most 64 MiB.
+class MetaStore {
+ public:
+  virtual ~MetaStore() = default;
+  virtual Result<std::optional<MetaEntry>> Get(const std::string& key) = 0;
+  // Writes when the key's revision is `expected` (0: the key is absent) and returns the new one.
+  // kFailedPrecondition naming both revisions otherwise.
+  virtual Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
+                                         const std::string& value) = 0;
+  // Removes when the revision matches; the same errors.
+  virtual Status CompareAndRemove(const std::string& key, uint64_t expected) = 0;
+  // Entries whose key begins with `prefix`, in key order.
+  virtual Result<std::vector<MetaEntry>> List(const std::string& prefix) = 0;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,326 @@
+// Every message of the protocol as a plain value. The wire form is schemas/wire/promptcache.fbs;
+// schemas/WIRE.md says who sends what when; cluster/wire/codec.h converts and verifies.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/status.h"
+#include "common/types.h"
+
+namespace promptcache {
+
+inline constexpr uint16_t kWireVersion = 1;
+
+// ---- any peer ----
+
+enum class PeerRole : uint8_t { kClient = 1, kWorker = 2, kStore = 3, kCoordinator = 4 };
+
+// First message on every connection from the connecting side; nothing else is accepted before it.
+struct Hello {
+  PeerRole role = PeerRole::kClient;
+  uint16_t min_version = kWireVersion;
+  uint16_t max_version = kWireVersion;
+  std::string name;    // worker id; free text for others
+  uint64_t epoch = 0;  // start time of the peer's process in ns: a restart has a new epoch
+  std::vector<std::string> capabilities;
+  bool operator==(const Hello&) const = default;
+};
+struct HelloAck {
+  uint16_t version = kWireVersion;
+  std::string name;
+  uint64_t epoch = 0;
+  uint32_t heartbeat_ms = 1000;  // send at least this often
+  uint32_t lease_ms = 3000;      // silence after which the peer is taken for gone
+  bool operator==(const HelloAck&) const = default;
+};
+struct Ping {
+  bool operator==(const Ping&) const = default;
+};
+struct Pong {
+  bool operator==(const Pong&) const = default;
+};
+// The answer to a request that failed or that has nothing else to say.
+struct Reply {
+  Code code = Code::kOk;
+  std::string message;
+  bool operator==(const Reply&) const = default;
+};
+
+// ---- client to coordinator ----
+
+enum class ReuseMode : uint8_t {
+  kReuse = 0,           // import cached units
+  kFull = 1,            // --no-cache: compute everything at the plan's positions
+  kFullContiguous = 2,  // --no-cache --contiguous: compute everything at positions 0..n-1
+};
+
+struct Submit {
+  std::string model;   // optional when only one is served
+  std::string prompt;  // PML; names its schema
+  GenerationOptions options;
+  ReuseMode reuse = ReuseMode::kReuse;
+  Repair repair = Repair::kNone;
+  bool operator==(const Submit&) const = default;
+};
+// The coordinator took the request: exactly one Final follows.
+struct Accepted {
+  std::string schema;
+  std::string version;
+  uint32_t prompt_tokens = 0;
+  bool operator==(const Accepted&) const = default;
+};
+struct Partial {
+  uint32_t seq = 0;  // 0, 1, 2, ... without gaps
+  std::vector<TokenId> tokens;
+  std::string text;  // may be empty while a UTF-8 character or a stop string is incomplete
+  bool operator==(const Partial&) const = default;
+};
+struct Final {
+  Code code = Code::kOk;
+  std::string message;
+  Usage usage;
+  bool operator==(const Final&) const = default;
+};
+struct Cancel {
+  bool operator==(const Cancel&) const = default;
+};
+
+struct SchemaAdd {
+  std::string file;         // for error messages only
+  std::string document;     // PML
+  uint32_t max_tokens = 0;  // per text run; 0: no truncation
+  bool operator==(const SchemaAdd&) const = default;
+};
+struct SchemaInfo {
+  std::string name;
+  std::string version;
+  uint32_t tokens = 0;  // layout length
+  uint32_t units = 0;
+  uint64_t registered_unix_ms = 0;
+  bool current = true;   // what the name alone selects
+  std::string document;  // empty in listings
+  bool operator==(const SchemaInfo&) const = default;
+};
+struct SchemaList {
+  std::string name;  // empty: all; else this schema's versions with their documents
+  bool operator==(const SchemaList&) const = default;
+};
+struct SchemaReply {
+  std::vector<SchemaInfo> schemas;
+  bool operator==(const SchemaReply&) const = default;
+};
+struct SchemaRemove {
+  std::string name;  // "support" (all versions) or "support@VERSION"
+  bool operator==(const SchemaRemove&) const = default;
+};
+
+struct StatusQuery {
+  bool operator==(const StatusQuery&) const = default;
+};
+struct WorkerStatus {
+  std::string name;
+  uint32_t pid = 0;
+  std::string model;
+  std::string device;  // "cpu", "cuda:0"
+  Identity identity;
+  bool live = true;
+  uint32_t active = 0;  // requests in the engine
+  uint32_t queued = 0;
+  uint32_t slots = 0;
+  uint32_t units = 0;  // resident
+  uint64_t unit_bytes = 0;
+  uint64_t unit_limit_bytes = 0;
+  uint64_t requests = 0;            // finished since start
+  double prefill_tokens_per_s = 0;  // measured; 0 before the first request
+  bool operator==(const WorkerStatus&) const = default;
+};
+struct StatusReply {
+  std::string coordinator;
+  uint32_t pid = 0;
+  uint64_t uptime_ms = 0;
+  bool meta_available = false;
+  std::string model;
+  uint32_t context_length = 0;
+  uint32_t schemas = 0;
+  uint32_t requests_active = 0;
+  uint64_t requests_accepted = 0;
+  uint64_t requests_failed = 0;
+  uint64_t bad_frames = 0;  // messages dropped because they did not verify
+  std::vector<WorkerStatus> workers;
+  bool operator==(const StatusReply&) const = default;
+};
+
+// ---- worker to coordinator and back ----
+
+// After HelloAck: what the worker serves.
+struct WorkerReady {
+  uint32_t pid = 0;
+  std::string model;
+  std::string device;
+  Identity identity;
+  uint32_t context_length = 0;
+  uint32_t slots = 0;  // requests the engine takes at once
+  uint64_t unit_limit_bytes = 0;
+  bool operator==(const WorkerReady&) const = default;
+};
+struct Heartbeat {
+  uint32_t active = 0;
+  uint32_t queued = 0;
+  uint32_t units = 0;
+  uint64_t unit_bytes = 0;
+  uint64_t requests = 0;
+  double backlog_seconds = 0;
+  double prefill_tokens_per_s = 0;
+  bool operator==(const Heartbeat&) const = default;
+};
+// Changes of the set of resident units, by sequence number; a snapshot replaces the set.
+// After a gap the coordinator answers ResidencyResync and the worker sends a snapshot.
+struct Residency {
+  uint64_t seq = 0;
+  bool snapshot = false;
+  std::vector<UnitKey> added;
+  std::vector<UnitKey> removed;
+  bool operator==(const Residency&) const = default;
+};
+struct ResidencyResync {
+  bool operator==(const ResidencyResync&) const = default;
+};
+struct Run {
+  Plan plan;
+  GenerationOptions options;
+  bool operator==(const Run&) const = default;
+};
+// Recipes the worker lacks. Answered by RecipeReply with those the coordinator has.
+struct RecipeQuery {
+  std::vector<RecipeDigest> digests;
+  bool operator==(const RecipeQuery&) const = default;
+};
+struct RecipeReply {
+  std::vector<Recipe> recipes;
+  std::vector<RecipeDigest> unknown;
+  bool operator==(const RecipeReply&) const = default;
+};
+
+// ---- cachestore ----
+
+// Answered by Chunk* then Done; the server sends at most `credit` bytes, then waits for Credit.
+struct FetchBlob {
+  UnitKey key;
+  uint64_t offset = 0;
+  uint64_t length = 0;  // 0: to the end
+  uint64_t credit = 0;
+  bool operator==(const FetchBlob&) const = default;
+};
+struct Credit {
+  uint64_t bytes = 0;
+  bool operator==(const Credit&) const = default;
+};
+// The bytes travel in the payload frame.
+struct Chunk {
+  uint64_t offset = 0;
+  uint64_t blob_bytes = 0;  // size of the whole blob
+  bool operator==(const Chunk&) const = default;
+};
+// Ends a fetch or a put.
+struct Done {
+  Code code = Code::kOk;
+  std::string message;
+  uint64_t bytes = 0;      // transferred (fetch: also the blob's size when length was 0)
+  bool committed = false;  // a put that is durable
+  bool operator==(const Done&) const = default;
+};
+// Answered by Credit (go on) or Done (already exists, over the limit). Then Chunk*, then PutCommit.
+struct PutBlob {
+  UnitKey key;
+  uint64_t bytes = 0;
+  bool operator==(const PutBlob&) const = default;
+};
+struct PutCommit {
+  bool operator==(const PutCommit&) const = default;
+};
+struct BlobExists {
+  std::vector<UnitKey> keys;
+  bool operator==(const BlobExists&) const = default;
+};
+struct BlobExistsReply {
+  std::vector<uint8_t> present;  // one 0 or 1 per key
+  bool operator==(const BlobExistsReply&) const = default;
+};
+struct BlobList {
+  bool operator==(const BlobList&) const = default;
+};
+struct BlobRecord {  // cachestore's BlobInfo on the wire
+  UnitKey key;
+  RecipeDigest recipe;
+  Identity identity;
+  EncodingMode mode = EncodingMode::kAnchored;
+  uint64_t bytes = 0;
+  uint32_t tokens = 0;
+  uint32_t context_tokens = 0;
+  uint64_t committed_unix_ms = 0;
+  double encode_seconds = 0;
+  bool operator==(const BlobRecord&) const = default;
+};
+struct BlobListReply {
+  std::vector<BlobRecord> blobs;
+  uint64_t puts = 0;
+  uint64_t gets = 0;
+  uint64_t hits = 0;
+  uint64_t corruptions = 0;
+  uint64_t bytes = 0;
+  bool operator==(const BlobListReply&) const = default;
+};
+struct BlobRemove {  // answered by Reply
+  UnitKey key;
+  bool corrupt = false;  // a reader found it damaged
+  bool operator==(const BlobRemove&) const = default;
+};
+struct MetaGet {
+  std::string key;
+  bool operator==(const MetaGet&) const = default;
+};
+struct MetaSet {  // answered by MetaReply with the new revision, or Reply
+  std::string key;
+  uint64_t expected = 0;
+  bool remove = false;
+  std::string value;
+  bool operator==(const MetaSet&) const = default;
+};
+struct MetaList {
+  std::string prefix;
+  bool operator==(const MetaList&) const = default;
+};
+struct MetaRecord {
+  std::string key;
+  std::string value;
+  uint64_t revision = 0;
+  bool operator==(const MetaRecord&) const = default;
+};
+struct MetaReply {
+  std::vector<MetaRecord> entries;
+  bool operator==(const MetaReply&) const = default;
+};
+
+// The order is the wire's union order: append only.
+using Message =
+    std::variant<Hello, HelloAck, Ping, Pong, Reply, Submit, Accepted, Partial, Final, Cancel,
+                 SchemaAdd, SchemaList, SchemaReply, SchemaRemove, StatusQuery, StatusReply,
+                 WorkerReady, Heartbeat, Residency, ResidencyResync, Run, RecipeQuery, RecipeReply,
+                 FetchBlob, Credit, Chunk, Done, PutBlob, PutCommit, BlobExists, BlobExistsReply,
+                 BlobList, BlobListReply, BlobRemove, MetaGet, MetaSet, MetaList, MetaReply>;
+
+// A message with what every message carries.
+struct Envelope {
+  RequestId request_id;     // ties answers to requests
+  uint32_t attempt = 0;     // 0 first, one more for each retry of the same request
+  uint64_t timeout_ms = 0;  // time left when sent; 0: none. Relative, so clocks need not agree.
+  std::string trace;        // W3C traceparent, may be empty
+  Message body;
+  bool operator==(const Envelope&) const = default;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,104 @@
+// The model as the engine sees it: one forward step over a batch of sequences, each of which reads
+// shared units in place and appends to keys and values of its own.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+#include "common/types.h"
+
+namespace promptcache {
+
+struct ModelShape {
+  int64_t layers = 0;
+  int64_t hidden = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t feed_forward = 0;
+  int64_t vocabulary = 0;
+  int64_t context_length = 0;
+
+  // 2 * layers * kv_heads * head_dim * bytes of an element (S107).
+  int64_t kv_bytes_per_token(int64_t element_bytes) const {
+    return 2 * layers * kv_heads * head_dim * element_bytes;
+  }
+};
+
+// Keys and values of one sequence, growing. Keys are rotated to their absolute positions.
+// Owned by one request; not thread safe.
+class KvBuffer {
+ public:
+  KvBuffer() = default;
+  // Reserves room for `capacity` rows; grows by doubling when exceeded.
+  KvBuffer(const ModelShape& shape, at::TensorOptions options, int64_t capacity);
+
+  int64_t size() const { return size_; }
+  // [layers, 2, kv_heads, capacity, head_dim] compute dtype, device; rows [0, size) are valid.
+  const at::Tensor& tensor() const { return kv_; }
+  void Reserve(int64_t rows);
+  // Makes `rows` more rows valid; the model fills them.
+  void Grow(int64_t rows);
+
+ private:
+  at::Tensor kv_;
+  int64_t size_ = 0;
+};
+
+// Rows of a unit that a step reads where they lie. Row r of the unit sits at target position
+// local position(r) + shift; the model rotates the query by its position minus `shift` (methods:
+// RoPE composes, R(p_q)^T R(p_k) depends on p_q - p_k only).
+struct KeyRange {
+  const at::Tensor* kv = nullptr;  // [layers, 2, kv_heads, tokens, head_dim] compute dtype, device
+  int64_t first_row = 0;
+  int64_t rows = 0;
+  Position shift = 0;
+  // The rows are visible to the step's tokens [first_query, end): those at larger positions.
+  int64_t first_query = 0;
+};
+
+enum class Logits : uint8_t { kNone, kLast };
+
+// One sequence's part of a step.
+struct SequenceStep {
+  std::span<const TokenId> ids;
+  std::span<const Position> positions;  // strictly ascending, all larger than those in `own`
+  std::span<const KeyRange> units;
+  KvBuffer* own = nullptr;  // read, and extended by ids.size() rows
+  Logits logits = Logits::kLast;
+};
+
+// Immutable after construction. Forward may be called by one thread at a time.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelShape& shape() const = 0;
+  virtual at::TensorOptions kv_options() const = 0;  // dtype and device of keys and values
+  // Returns [sequences with Logits::kLast, vocabulary] fp32 cpu, in the order of `steps`.
+  // kResourceExhausted when memory runs out; kInternal for anything LibTorch throws.
+  virtual Result<at::Tensor> Forward(std::span<SequenceStep> steps) = 0;
+};
+
+enum class ComputeDtype : uint8_t { kAuto, kFp32, kBf16 };
+struct ModelOptions {
+  ComputeDtype dtype =
+      ComputeDtype::kAuto;     // bf16 where the CPU has AVX-512-BF16 or better, else fp32
+  std::string device = "cpu";  // "cpu", "cuda:0"
+  int threads = 0;             // 0: one per core
+};
+struct LoadedModel {
+  std::unique_ptr<Model> model;
+  Identity identity;
+  std::string name;  // general.name of the file, else its stem
+};
+// Reads weights from a GGUF file: F32, F16, Q4_0, Q4_1, Q8_0 dequantised at load. Errors name the
+// file and the tensor or key. kFailedPrecondition when the device is not there.
+Result<LoadedModel> LoadGgufModel(const std::string& path, const ModelOptions& options);
+
+}  // namespace promptcache
