@@ -27,7 +27,7 @@ find_package(PkgConfig REQUIRED)
 add_library(promptcache_options INTERFACE)
 target_include_directories(promptcache_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(promptcache_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wunused-result -Werror -fno-omit-frame-pointer)
+  -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Wunused-result -Werror -fno-omit-frame-pointer)
 target_link_libraries(promptcache_options INTERFACE Threads::Threads)
 if(PROMPTCACHE_SANITIZE)
   target_compile_options(promptcache_options INTERFACE

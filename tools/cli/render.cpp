@@ -1,0 +1,300 @@
+#include "tools/cli/render.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tools/cli/table.h"
+
+namespace promptcache {
+namespace {
+
+using nlohmann::json;
+
+std::string UtcTime(uint64_t unix_ms) {
+  if (unix_ms == 0) return "-";
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)));
+}
+
+std::string ShortHex(const Digest256& digest) { return digest.ToHex().substr(0, 12); }
+
+json UnitToJson(const UnitUsage& unit) {
+  return {{"path", unit.path},
+          {"digest", unit.digest.ToHex()},
+          {"source", std::string(SourceName(unit.source))},
+          {"miss_reason", unit.miss_reason},
+          {"tokens", unit.tokens},
+          {"bytes", unit.bytes},
+          {"ms", unit.milliseconds}};
+}
+
+json WorkerToJson(const WorkerStatus& worker) {
+  return {{"name", worker.name},
+          {"pid", worker.pid},
+          {"model", worker.model},
+          {"device", worker.device},
+          {"identity", IdentityToJson(worker.identity)},
+          {"live", worker.live},
+          {"active", worker.active},
+          {"queued", worker.queued},
+          {"slots", worker.slots},
+          {"units", worker.units},
+          {"unit_bytes", worker.unit_bytes},
+          {"unit_limit_bytes", worker.unit_limit_bytes},
+          {"requests", worker.requests},
+          {"prefill_tokens_per_s", worker.prefill_tokens_per_s}};
+}
+
+}  // namespace
+
+json UsageToJson(const Usage& usage) {
+  json units = json::array();
+  for (const UnitUsage& unit : usage.units) units.push_back(UnitToJson(unit));
+  return {{"worker", usage.worker},
+          {"finish", std::string(FinishReasonName(usage.finish))},
+          {"repair", std::string(RepairName(usage.repair))},
+          {"prompt_tokens", usage.prompt_tokens},
+          {"cached_tokens", usage.cached_tokens},
+          {"cache_read_input_tokens", usage.reused_tokens},
+          {"cache_creation_input_tokens", usage.cached_tokens - usage.reused_tokens},
+          {"computed_tokens", usage.computed_tokens},
+          {"encoded_tokens", usage.encoded_tokens},
+          {"generated_tokens", usage.generated_tokens},
+          {"queue_ms", usage.queue_ms},
+          {"acquire_ms", usage.acquire_ms},
+          {"ttft_ms", usage.ttft_ms},
+          {"total_ms", usage.total_ms},
+          {"units", std::move(units)}};
+}
+
+std::string SummarizeSources(const Usage& usage) {
+  std::map<Source, int> counts;
+  for (const UnitUsage& unit : usage.units) ++counts[unit.source];
+  std::string out;
+  for (const auto& [source, count] : counts) {
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", SourceName(source), count);
+  }
+  return out.empty() ? "-" : out;
+}
+
+std::string RenderUsage(const Usage& usage) {
+  std::string out = fmt::format(
+      "{}: {} prompt tokens ({} reused, {} computed, {} run to encode units), {} generated, "
+      "first token after {}, finished after {} ({})\n",
+      usage.worker, usage.prompt_tokens, usage.reused_tokens, usage.computed_tokens,
+      usage.encoded_tokens, usage.generated_tokens, FormatMs(usage.ttft_ms),
+      FormatMs(usage.total_ms), FinishReasonName(usage.finish));
+  if (usage.units.empty()) return out;
+  Table table({{"unit"},
+               {"from"},
+               {"tokens", Align::kRight},
+               {"bytes", Align::kRight},
+               {"time", Align::kRight},
+               {"why not cached"}});
+  for (const UnitUsage& unit : usage.units) {
+    table.AddRow({unit.path, std::string(SourceName(unit.source)), std::to_string(unit.tokens),
+                  FormatBytes(unit.bytes), FormatMs(unit.milliseconds), unit.miss_reason});
+  }
+  return out + table.Render();
+}
+
+json IdentityToJson(const Identity& identity) {
+  return {{"digest", identity.Digest().ToHex()},
+          {"weights", identity.weights},
+          {"tokenizer", identity.tokenizer},
+          {"positions", identity.positions},
+          {"dtype", identity.dtype},
+          {"kv_layout", identity.kv_layout},
+          {"encoder", identity.encoder}};
+}
+
+json StatusToJson(const StatusReply& status) {
+  json workers = json::array();
+  for (const WorkerStatus& worker : status.workers) workers.push_back(WorkerToJson(worker));
+  return {{"coordinator", status.coordinator},
+          {"pid", status.pid},
+          {"uptime_ms", status.uptime_ms},
+          {"meta_available", status.meta_available},
+          {"model", status.model},
+          {"context_length", status.context_length},
+          {"schemas", status.schemas},
+          {"requests_active", status.requests_active},
+          {"requests_accepted", status.requests_accepted},
+          {"requests_failed", status.requests_failed},
+          {"bad_frames", status.bad_frames},
+          {"workers", std::move(workers)}};
+}
+
+std::string RenderStatus(const StatusReply& status) {
+  std::string out = fmt::format(
+      "coordinator {} (pid {}), up {}: model {}, context {} tokens, {} schemas, meta store {}\n"
+      "requests: {} active, {} accepted, {} failed; {} bad frames dropped\n",
+      status.coordinator, status.pid, FormatMs(static_cast<double>(status.uptime_ms)), status.model,
+      status.context_length, status.schemas, status.meta_available ? "available" : "not available",
+      status.requests_active, status.requests_accepted, status.requests_failed, status.bad_frames);
+  Table table({{"worker"},
+               {"pid", Align::kRight},
+               {"state"},
+               {"device"},
+               {"dtype"},
+               {"active", Align::kRight},
+               {"queued", Align::kRight},
+               {"slots", Align::kRight},
+               {"units", Align::kRight},
+               {"unit memory", Align::kRight},
+               {"prefill tok/s", Align::kRight},
+               {"identity"}});
+  for (const WorkerStatus& w : status.workers) {
+    table.AddRow({w.name, std::to_string(w.pid), w.live ? "live" : "gone", w.device,
+                  w.identity.dtype, std::to_string(w.active), std::to_string(w.queued),
+                  std::to_string(w.slots), std::to_string(w.units),
+                  FormatBytes(w.unit_bytes) + " / " + FormatBytes(w.unit_limit_bytes),
+                  fmt::format("{:.0f}", w.prefill_tokens_per_s), ShortHex(w.identity.Digest())});
+  }
+  return out + table.Render();
+}
+
+json SchemasToJson(const std::vector<SchemaInfo>& schemas) {
+  json list = json::array();
+  for (const SchemaInfo& schema : schemas) {
+    json entry = {{"name", schema.name},
+                  {"version", schema.version},
+                  {"tokens", schema.tokens},
+                  {"units", schema.units},
+                  {"registered_unix_ms", schema.registered_unix_ms},
+                  {"current", schema.current}};
+    if (!schema.document.empty()) entry["document"] = schema.document;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+std::string RenderSchemas(const std::vector<SchemaInfo>& schemas) {
+  Table table({{"schema"},
+               {"version"},
+               {"tokens", Align::kRight},
+               {"units", Align::kRight},
+               {"registered (UTC)"},
+               {""}});
+  for (const SchemaInfo& schema : schemas) {
+    table.AddRow({schema.name, schema.version, std::to_string(schema.tokens),
+                  std::to_string(schema.units), UtcTime(schema.registered_unix_ms),
+                  schema.current ? "current" : ""});
+  }
+  return table.Render();
+}
+
+json BlobToJson(const BlobInfo& blob) {
+  return {{"key", blob.key.ToHex()},
+          {"recipe", blob.recipe.ToHex()},
+          {"identity", IdentityToJson(blob.identity)},
+          {"mode", std::string(EncodingModeName(blob.mode))},
+          {"bytes", blob.bytes},
+          {"tokens", blob.tokens},
+          {"context_tokens", blob.context_tokens},
+          {"committed_unix_ms", blob.committed_unix_ms},
+          {"encode_seconds", blob.encode_seconds}};
+}
+
+json BlobsToJson(const std::vector<BlobInfo>& blobs, const StoreStats& stats) {
+  json list = json::array();
+  for (const BlobInfo& blob : blobs) list.push_back(BlobToJson(blob));
+  return {{"blobs", std::move(list)},
+          {"stats",
+           {{"blobs", stats.blobs},
+            {"bytes", stats.bytes},
+            {"puts", stats.puts},
+            {"gets", stats.gets},
+            {"hits", stats.hits},
+            {"corruptions", stats.corruptions}}}};
+}
+
+std::string RenderBlobs(const std::vector<BlobInfo>& blobs, const StoreStats& stats) {
+  Table table({{"key"},
+               {"recipe"},
+               {"mode"},
+               {"tokens", Align::kRight},
+               {"context", Align::kRight},
+               {"size", Align::kRight},
+               {"encoded in", Align::kRight},
+               {"committed (UTC)"}});
+  for (const BlobInfo& blob : blobs) {
+    table.AddRow({ShortHex(blob.key), ShortHex(blob.recipe),
+                  std::string(EncodingModeName(blob.mode)), std::to_string(blob.tokens),
+                  std::to_string(blob.context_tokens), FormatBytes(blob.bytes),
+                  FormatMs(blob.encode_seconds * 1000), UtcTime(blob.committed_unix_ms)});
+  }
+  return table.Render() + fmt::format(
+                              "{} blobs, {}; since start {} puts, {} gets, {} hits, {} "
+                              "corruptions\n",
+                              blobs.size(), FormatBytes(stats.bytes), stats.puts, stats.gets,
+                              stats.hits, stats.corruptions);
+}
+
+std::string RenderBlob(const BlobInfo& blob) {
+  Table table({{"field"}, {"value"}});
+  table.AddRow({"key", blob.key.ToHex()});
+  table.AddRow({"recipe", blob.recipe.ToHex()});
+  table.AddRow({"mode", std::string(EncodingModeName(blob.mode))});
+  table.AddRow({"tokens", std::to_string(blob.tokens)});
+  table.AddRow({"context tokens", std::to_string(blob.context_tokens)});
+  table.AddRow({"size", FormatBytes(blob.bytes)});
+  table.AddRow({"encoded in", FormatMs(blob.encode_seconds * 1000)});
+  table.AddRow({"committed (UTC)", UtcTime(blob.committed_unix_ms)});
+  table.AddRow({"identity", blob.identity.Digest().ToHex()});
+  table.AddRow({"  weights", blob.identity.weights});
+  table.AddRow({"  tokenizer", blob.identity.tokenizer});
+  table.AddRow({"  positions", blob.identity.positions});
+  table.AddRow({"  dtype", blob.identity.dtype});
+  table.AddRow({"  kv layout", blob.identity.kv_layout});
+  table.AddRow({"  encoder", blob.identity.encoder});
+  return table.Render();
+}
+
+json PlanToJson(const Plan& plan) {
+  json units = json::array();
+  for (const PlanUnit& unit : plan.units) {
+    units.push_back(
+        {{"path", unit.path}, {"digest", unit.digest.ToHex()}, {"tokens", unit.tokens}});
+  }
+  json segments = json::array();
+  for (const PlanSegment& segment : plan.segments) {
+    segments.push_back({{"unit", segment.unit},
+                        {"first_row", segment.first_row},
+                        {"rows", segment.rows},
+                        {"position", segment.first_position},
+                        {"shift", segment.shift}});
+  }
+  return {{"units", std::move(units)},
+          {"segments", std::move(segments)},
+          {"new_tokens", {{"ids", plan.new_tokens.ids}, {"positions", plan.new_tokens.positions}}},
+          {"cached_tokens", plan.cached_tokens()},
+          {"computed_tokens", plan.new_tokens.size()},
+          {"next_position", plan.next_position},
+          {"repair", std::string(RepairName(plan.repair))}};
+}
+
+std::string RenderPlan(const Plan& plan) {
+  std::string out = fmt::format(
+      "{} tokens from {} units in {} segments, {} tokens to compute; the answer starts "
+      "at position {}\n",
+      plan.cached_tokens(), plan.units.size(), plan.segments.size(), plan.new_tokens.size(),
+      plan.next_position);
+  Table table({{"position", Align::kRight},
+               {"rows", Align::kRight},
+               {"unit"},
+               {"first row", Align::kRight},
+               {"shift", Align::kRight},
+               {"recipe"}});
+  for (const PlanSegment& segment : plan.segments) {
+    const PlanUnit& unit = plan.units[segment.unit];
+    table.AddRow({std::to_string(segment.first_position), std::to_string(segment.rows), unit.path,
+                  std::to_string(segment.first_row), std::to_string(segment.shift),
+                  ShortHex(unit.digest)});
+  }
+  return out + table.Render();
+}
+
+}  // namespace promptcache
