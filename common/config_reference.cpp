@@ -1,0 +1,155 @@
+#include <fmt/format.h>
+
+#include "common/config.h"
+#include "common/config_table.h"
+
+namespace promptcache {
+namespace internal {
+namespace {
+
+constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kGiB = 1 << 30;
+constexpr int64_t kDayMs = 86'400'000;
+
+// One row a setting: the member, its default, limits (integers), unit and meaning.
+#define PC_TEXT(table, member, fallback, meaning)                                                  \
+  SettingRow {                                                                                     \
+#table, #member, [](Settings & s) -> SettingTarget { return &s.table.member; },                \
+                                                                                 static_cast <     \
+                                                                                     const char*>  \
+                                                                                     (fallback),   \
+                                                                                 0, 0, "", meaning \
+  }
+#define PC_NUMBER(table, member, fallback, minimum, maximum, unit, meaning)                   \
+  SettingRow {                                                                                \
+#table, #member,                                                                          \
+        [](Settings &                                                                         \
+           s) -> SettingTarget { return &s.table.member; }, static_cast < int64_t>(fallback), \
+                                                         minimum, maximum, unit, meaning      \
+  }
+#define PC_SWITCH(table, member, fallback, meaning)                                              \
+  SettingRow {                                                                                   \
+#table, #member, [](Settings & s) -> SettingTarget { return &s.table.member; }, fallback, 0, \
+                                                                                 1, "", meaning  \
+  }
+
+const SettingRow kRows[] = {
+    PC_TEXT(coordinator, client_endpoint, "tcp://127.0.0.1:7420",
+            "Where clients connect: tcp://127.0.0.1:PORT (* for any free port), ipc://PATH or "
+            "inproc://NAME. Only loopback addresses are accepted."),
+    PC_TEXT(coordinator, worker_endpoint, "tcp://127.0.0.1:7421", "Where workers connect."),
+    PC_TEXT(coordinator, store_endpoint, "",
+            "The cachestore that keeps schemas. Empty: schemas live in memory and are lost with "
+            "the process."),
+    PC_TEXT(coordinator, model, "",
+            "GGUF file of the model; the coordinator reads its tokenizer and metadata only."),
+    PC_TEXT(coordinator, chat_template, "auto",
+            "Chat template for role markers: auto (from the model file), llama2, falcon, mpt, "
+            "chatml, llama3 or none."),
+    PC_NUMBER(coordinator, max_prompt_bytes, 8 * kMiB, 1, 64 * kMiB, "bytes",
+              "Longer prompts are refused."),
+    PC_NUMBER(coordinator, max_schema_bytes, 64 * kMiB, 1, 64 * kMiB, "bytes",
+              "Longer schemas are refused."),
+    PC_NUMBER(coordinator, max_active_requests, 1024, 1, 1'000'000, "requests",
+              "More requests at once are answered busy."),
+    PC_NUMBER(coordinator, default_deadline_ms, 600'000, 1, kDayMs, "ms",
+              "Deadline of a request that names none."),
+    PC_NUMBER(coordinator, worker_wait_ms, 10'000, 0, kDayMs, "ms",
+              "How long a request waits for a worker when none is live, before it fails as "
+              "unavailable."),
+    PC_NUMBER(coordinator, heartbeat_ms, 500, 10, 60'000, "ms",
+              "Peers are asked to send something at least this often."),
+    PC_NUMBER(coordinator, lease_ms, 3'000, 30, 600'000, "ms",
+              "A peer that is silent this long is taken for gone."),
+
+    PC_TEXT(store, endpoint, "tcp://127.0.0.1:7422", "Where workers and coordinators connect."),
+    PC_TEXT(store, directory, "promptcache-store",
+            "RocksDB directory; created when missing. Only one process may write it."),
+    PC_NUMBER(store, max_blob_bytes, 8 * kGiB, kMiB, 64 * kGiB, "bytes",
+              "Larger blobs are refused."),
+    PC_NUMBER(store, threads, 2, 1, 64, "threads", "Threads that read and write the disk."),
+    PC_SWITCH(store, meta, true, "Keep schemas and other small records for coordinators."),
+
+    PC_TEXT(worker, name, "worker-1", "Unique name of the worker in its cluster."),
+    PC_TEXT(worker, model, "", "GGUF file of the model."),
+    PC_TEXT(worker, device, "cpu", "cpu, or cuda:N for the N-th GPU."),
+    PC_TEXT(worker, dtype, "auto",
+            "Compute type: fp32, bf16, or auto (bf16 where the device is fast at it)."),
+    PC_NUMBER(worker, threads, 0, 0, 1024, "threads",
+              "CPU threads for the model; 0: one per core."),
+    PC_NUMBER(worker, slots, 8, 1, 1024, "requests", "Requests that share the model's steps."),
+    PC_NUMBER(worker, queue_limit, 256, 1, 1'000'000, "requests",
+              "Requests that wait for a slot; more are answered busy."),
+    PC_NUMBER(worker, unit_cache_bytes, 4 * kGiB, kMiB, 1024 * kGiB, "bytes",
+              "Memory for encoded units; the least recently used leave first."),
+    PC_NUMBER(worker, prefill_chunk_tokens, 4096, 16, 1 << 20, "tokens",
+              "A longer prefill is split into steps of this size, so that other requests go on."),
+    PC_NUMBER(worker, store_timeout_ms, 5'000, 10, 600'000, "ms",
+              "A load that takes longer becomes an encode."),
+    PC_TEXT(worker, coordinator_endpoint, "tcp://127.0.0.1:7421", "The coordinator to serve."),
+    PC_TEXT(
+        worker, store_endpoint, "",
+        "The cachestore to load units from and save them to. Empty: units live in memory only."),
+
+    PC_NUMBER(cluster, workers, 2, 1, 256, "processes", "Workers that `promptcache up` starts."),
+    PC_TEXT(cluster, run_directory, "promptcache-run",
+            "Where `promptcache up` keeps logs, ready files and, by default, the store."),
+
+    PC_TEXT(log, level, "info", "debug, info, warning, error or off."),
+    PC_TEXT(log, format, "text", "text, or json for one object a line."),
+};
+
+#undef PC_TEXT
+#undef PC_NUMBER
+#undef PC_SWITCH
+
+}  // namespace
+
+std::span<const SettingRow> SettingRows() { return kRows; }
+
+}  // namespace internal
+
+namespace {
+
+struct FallbackAsToml {
+  std::string operator()(const char* text) const { return fmt::format("\"{}\"", text); }
+  std::string operator()(int64_t number) const { return std::to_string(number); }
+  std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+};
+
+constexpr const char* kTypeNames[] = {"string", "integer", "boolean"};
+
+}  // namespace
+
+std::vector<SettingDescription> DescribeSettings() {
+  std::vector<SettingDescription> descriptions;
+  for (const internal::SettingRow& row : internal::SettingRows()) {
+    descriptions.push_back({.key = fmt::format("{}.{}", row.table, row.name),
+                            .type = kTypeNames[row.fallback.index()],
+                            .fallback = std::visit(FallbackAsToml(), row.fallback),
+                            .unit = row.unit,
+                            .meaning = row.meaning});
+  }
+  return descriptions;
+}
+
+std::string RenderSettingsReference() {
+  std::string out = "# Every setting of Prompt Cache with its default.\n";
+  std::string table;
+  for (const internal::SettingRow& row : internal::SettingRows()) {
+    if (table != row.table) {
+      table = row.table;
+      out += fmt::format("\n[{}]\n", table);
+    }
+    std::string note = kTypeNames[row.fallback.index()];
+    if (*row.unit != '\0') note += fmt::format(", {}", row.unit);
+    if (std::holds_alternative<int64_t>(row.fallback)) {
+      note += fmt::format(", {} to {}", row.minimum, row.maximum);
+    }
+    out += fmt::format("# {} ({})\n{} = {}\n", row.meaning, note, row.name,
+                       std::visit(FallbackAsToml(), row.fallback));
+  }
+  return out;
+}
+
+}  // namespace promptcache

@@ -1,0 +1,178 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "common/hash.h"
+#include "common/ids.h"
+#include "common/status.h"
+#include "common/types.h"
+
+namespace promptcache {
+namespace {
+
+std::span<const uint8_t> Bytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+TEST(Status, CopiesAreIndependentAndOkIsEmpty) {
+  Status a = NotFound("x");
+  const Status b = a;
+  a = Status();
+  EXPECT_TRUE(a.ok());
+  EXPECT_EQ(b.ToString(), "not found: x");
+  EXPECT_EQ(b.WithContext("here").message(), "here: x");
+  EXPECT_EQ(a.ToString(), "ok");
+}
+
+Status FailWhenNegative(int value) {
+  const auto check = [](int v) -> Result<int> {
+    if (v < 0) return InvalidArgument("negative");
+    return v;
+  };
+  PC_ASSIGN_OR_RETURN(const int checked, check(value));
+  return checked == value ? Status() : Internal("changed");
+}
+
+TEST(Result, AssignOrReturnPassesTheStatusOn) {
+  EXPECT_TRUE(FailWhenNegative(1).ok());
+  EXPECT_EQ(FailWhenNegative(-1).code(), Code::kInvalidArgument);
+}
+
+TEST(ResultDeathTest, ValueOfAFailureAbortsWithItsStatus) {
+  Result<int> result = DataLoss("torn");
+  EXPECT_DEATH((void)*result, "data loss: torn");
+}
+
+// RFC 7693's BLAKE2b of "abc" is for 64 bytes; the 32-byte value is libsodium's and b2sum -l 256's.
+TEST(Blake2b, MatchesTheKnown256BitDigestOfAbc) {
+  EXPECT_EQ(Blake2b256(Bytes("abc")).ToHex(),
+            "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+}
+
+TEST(Blake2b, StringsCarryTheirLength) {
+  EXPECT_NE(Blake2b().AddString("ab").AddString("c").Finish(),
+            Blake2b().AddString("a").AddString("bc").Finish());
+}
+
+TEST(Xxh3, MatchesTheKnownDigestOfNothing) {
+  EXPECT_EQ(Xxh3_128({}).ToHex(), "99aa06d3014798d86001c324468d497f");
+}
+
+TEST(Digest256, HexRoundTripsAndRejectsOtherText) {
+  const Digest256 digest = Blake2b256(Bytes("x"));
+  EXPECT_EQ(*Digest256::FromHex(digest.ToHex()), digest);
+  EXPECT_FALSE(Digest256::FromHex("12").ok());
+  EXPECT_FALSE(Digest256::FromHex(std::string(64, 'g')).ok());
+  EXPECT_FALSE(Digest256::FromBytes(Bytes("short")).ok());
+}
+
+TEST(RequestId, HexRoundTripsAndRejectsOtherText) {
+  const RequestId id = RequestId::Random();
+  EXPECT_EQ(*RequestId::FromHex(id.ToHex()), id);
+  EXPECT_NE(RequestId::Random(), id);
+  EXPECT_FALSE(RequestId::FromHex("zz").ok());
+  EXPECT_FALSE(RequestId::FromHex(std::string(32, 'x')).ok());
+}
+
+Recipe SmallRecipe() {
+  return {.mode = EncodingMode::kAnchored,
+          .context = {.ids = {1, 2}, .positions = {-2, -1}},
+          .own = {.ids = {3, 4}, .positions = {0, 5}}};
+}
+
+TEST(Recipe, DigestDependsOnEveryField) {
+  const RecipeDigest base = SmallRecipe().Digest();
+  Recipe changed = SmallRecipe();
+  changed.mode = EncodingMode::kIndependent;
+  EXPECT_NE(changed.Digest(), base);
+  changed = SmallRecipe();
+  changed.context.positions[0] = -3;
+  EXPECT_NE(changed.Digest(), base);
+  changed = SmallRecipe();
+  changed.own.ids[1] = 5;
+  EXPECT_NE(changed.Digest(), base);
+  changed = SmallRecipe();
+  changed.context.ids.pop_back();
+  EXPECT_NE(changed.Digest(), base);
+}
+
+TEST(Recipe, ValidateNamesEachBrokenInvariant) {
+  EXPECT_TRUE(SmallRecipe().Validate().ok());
+  Recipe recipe = SmallRecipe();
+  recipe.own = {};
+  EXPECT_EQ(recipe.Validate().message(), "recipe: no own tokens");
+  recipe = SmallRecipe();
+  recipe.own.positions[0] = 1;
+  EXPECT_NE(recipe.Validate().message().find("not 0"), std::string::npos);
+  recipe = SmallRecipe();
+  recipe.context.positions[1] = 0;
+  EXPECT_NE(recipe.Validate().message().find("not before"), std::string::npos);
+  recipe = SmallRecipe();
+  recipe.context.ids.push_back(1);
+  EXPECT_NE(recipe.Validate().message().find("3 ids but 2 positions"), std::string::npos);
+  recipe = SmallRecipe();
+  recipe.own.ids[0] = -1;
+  EXPECT_NE(recipe.Validate().message().find("negative"), std::string::npos);
+}
+
+TEST(Identity, NamesTheFirstFieldThatDiffers) {
+  Identity a{.weights = "w", .dtype = "bf16"};
+  Identity b = a;
+  EXPECT_EQ(a.FirstDifference(b), std::nullopt);
+  b.dtype = "fp32";
+  EXPECT_EQ(a.FirstDifference(b), "dtype: bf16, here fp32");
+  EXPECT_NE(a.Digest(), b.Digest());
+}
+
+TEST(UnitKey, DependsOnIdentityDomainAndRecipe) {
+  const Digest256 x = Blake2b256(Bytes("x"));
+  const Digest256 y = Blake2b256(Bytes("y"));
+  const UnitKey key = MakeUnitKey(x, 0, y);
+  EXPECT_NE(MakeUnitKey(y, 0, y), key);
+  EXPECT_NE(MakeUnitKey(x, 1, y), key);
+  EXPECT_NE(MakeUnitKey(x, 0, x), key);
+}
+
+Plan SmallPlan() {
+  Plan plan;
+  plan.units.push_back({.path = "s", .tokens = 10});
+  plan.segments = {{.unit = 0, .first_row = 0, .rows = 3, .first_position = 0, .shift = 0},
+                   {.unit = 0, .first_row = 3, .rows = 7, .first_position = 5, .shift = 2}};
+  plan.new_tokens = {.ids = {1, 2}, .positions = {4, 12}};
+  plan.next_position = 13;
+  return plan;
+}
+
+TEST(Plan, ValidateNamesEachBrokenInvariant) {
+  EXPECT_TRUE(SmallPlan().Validate().ok()) << SmallPlan().Validate().ToString();
+  EXPECT_EQ(SmallPlan().cached_tokens(), 10u);
+  const auto broken = [](auto change) {
+    Plan plan = SmallPlan();
+    change(plan);
+    return plan.Validate().message();
+  };
+  const auto has = [](const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
+  EXPECT_TRUE(has(broken([](Plan& p) { p.segments[1].unit = 1; }), "segment 1: names no unit"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.segments[0].rows = 0; }), "has no rows"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.segments[1].first_row = 4; }), "past the unit's 10"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.segments[1].first_row = UINT32_MAX; }), "past the unit"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.segments[1].first_position = 2; }), "before the end"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.new_tokens.positions[0] = 6; }), "shares position 6"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.next_position = 12; }), "next position 12"));
+  EXPECT_TRUE(has(broken([](Plan& p) { p.new_tokens.positions = {-1, 12}; }), "before position 0"));
+}
+
+TEST(GenerationOptions, RejectsValuesOutsideTheirRange) {
+  EXPECT_TRUE(GenerationOptions{}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.temperature = -1}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.temperature = NAN}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.top_p = 1.5}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.top_k = -1}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.repetition_penalty = 0.5}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.stop_strings = {""}}.Validate().ok());
+}
+
+}  // namespace
+}  // namespace promptcache
