@@ -1,0 +1,43 @@
+// The subcommands of `promptcache`. Each Add… function declares one with its options and examples
+// and sets `run` when the user chose it; main() calls it after parsing.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cluster/client/client.h"
+#include "common/config.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+struct CommandContext {
+  std::filesystem::path bin_directory;  // where the other executables lie
+  std::string config_file;
+  std::string endpoint;  // of the coordinator; empty: from the configuration
+  std::function<int()> run;
+};
+
+// Prints "promptcache: error: ..." to standard error and returns the exit code.
+int Fail(const Status& status);
+
+Result<Settings> SettingsOf(const CommandContext& context);
+Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context);
+
+// The file's bytes, or standard input for "-". At most 64 MiB.
+Result<std::string> ReadInput(const std::string& path);
+
+void AddConfigCommand(CLI::App& app, CommandContext& context);
+void AddDemoCommand(CLI::App& app, CommandContext& context);
+void AddEngineCommands(CLI::App& app, CommandContext& context);  // run, bench: promptcache-engine
+void AddPlanCommand(CLI::App& app, CommandContext& context);
+void AddSchemaCommand(CLI::App& app, CommandContext& context);
+void AddStatusCommand(CLI::App& app, CommandContext& context);
+void AddStoreCommand(CLI::App& app, CommandContext& context);
+void AddSubmitCommand(CLI::App& app, CommandContext& context);
+void AddUpCommand(CLI::App& app, CommandContext& context);
+
+}  // namespace promptcache

@@ -1,0 +1,44 @@
+#include "tools/cli/generation_flags.h"
+
+namespace promptcache {
+
+void GenerationFlags::AddTo(CLI::App& command) {
+  command.add_option("--model", model, "Model to use when several are served");
+  command.add_option("--max-new-tokens", options.max_new_tokens, "Longest answer; 0: encode only")
+      ->capture_default_str();
+  command.add_option("--temperature", options.temperature, "0: greedy")->capture_default_str();
+  command.add_option("--top-p", options.top_p, "Keep the likeliest tokens of this total mass")
+      ->capture_default_str();
+  command.add_option("--top-k", options.top_k, "Keep the K likeliest tokens; 0: all")
+      ->capture_default_str();
+  command
+      .add_option("--repetition-penalty", options.repetition_penalty,
+                  "Above 1: tokens seen in prompt or answer become less likely")
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "The same seed gives the same answer")
+      ->capture_default_str();
+  command.add_option("--stop", options.stop_strings,
+                     "End the answer before this text (repeatable)");
+  CLI::Option* full = command.add_flag("--no-cache", no_cache,
+                                       "Compute everything, at the positions the schema gives");
+  command.add_flag("--contiguous", contiguous, "With --no-cache: renumber positions 0, 1, 2, ...")
+      ->needs(full);
+  command.add_option("--deadline", deadline_seconds, "Seconds until the request fails")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+ReuseMode GenerationFlags::reuse() const {
+  if (!no_cache) return ReuseMode::kReuse;
+  return contiguous ? ReuseMode::kFullContiguous : ReuseMode::kFull;
+}
+
+struct Submit GenerationFlags::ToSubmit(std::string prompt) const {
+  return {.model = model, .prompt = std::move(prompt), .options = options, .reuse = reuse()};
+}
+
+SubmitOptions GenerationFlags::ToOptions() const {
+  return {.deadline = std::chrono::milliseconds(static_cast<int64_t>(deadline_seconds * 1000))};
+}
+
+}  // namespace promptcache

@@ -1,0 +1,57 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "common/version.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/exit_codes.h"
+
+namespace promptcache {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  promptcache up --model model.gguf          start a local cluster\n"
+    "  promptcache schema add support-desk.xml    register a schema\n"
+    "  promptcache submit --prompt question.xml   ask, and see where each unit came from\n"
+    "  promptcache run --model model.gguf --schema support-desk.xml --prompt question.xml\n"
+    "\n";
+
+int Main(int argc, char** argv) {
+  CLI::App app("Prompt Cache: prompts made of cached modules");
+  app.name("promptcache");
+  app.set_version_flag("--version", fmt::format("promptcache {} ({})", kVersion, kBuildType));
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(std::string(kExamples) + kExitCodeHelp);
+
+  CommandContext context;
+  std::error_code ignored;
+  context.bin_directory = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  app.add_option("--config", context.config_file,
+                 "TOML file; see `promptcache config --reference`");
+  app.add_option("--connect", context.endpoint,
+                 "The coordinator's client endpoint (default: coordinator.client_endpoint)");
+
+  AddUpCommand(app, context);
+  AddEngineCommands(app, context);
+  AddSchemaCommand(app, context);
+  AddPlanCommand(app, context);
+  AddSubmitCommand(app, context);
+  AddStoreCommand(app, context);
+  AddStatusCommand(app, context);
+  AddConfigCommand(app, context);
+  AddDemoCommand(app, context);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return context.run();
+}
+
+}  // namespace
+}  // namespace promptcache
+
+int main(int argc, char** argv) { return promptcache::Main(argc, argv); }
