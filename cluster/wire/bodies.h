@@ -1,0 +1,58 @@
+// What the parts of the codec share: how one value or message body is written and read. Internal to
+// cluster/wire. Write... returns the offset of the table it wrote; Read... reports failures to the
+// reader.
+#pragma once
+
+#include <cstdint>
+
+#include "cluster/wire/messages.h"
+
+// Every message in the order of Message and of the schema's union.
+#define PC_WIRE_BODIES(X)                                                                         \
+  X(Hello)                                                                                        \
+  X(HelloAck)                                                                                     \
+  X(Ping)                                                                                         \
+  X(Pong) X(Reply) X(Submit) X(Accepted) X(Partial) X(Final) X(Cancel) X(SchemaAdd) X(SchemaList) \
+      X(SchemaReply) X(SchemaRemove) X(StatusQuery) X(StatusReply) X(WorkerReady) X(Heartbeat)    \
+          X(Residency) X(ResidencyResync) X(Run) X(RecipeQuery) X(RecipeReply) X(FetchBlob)       \
+              X(Credit) X(Chunk) X(Done) X(PutBlob) X(PutCommit) X(BlobExists) X(BlobExistsReply) \
+                  X(BlobList) X(BlobListReply) X(BlobRemove) X(MetaGet) X(MetaSet) X(MetaList)    \
+                      X(MetaReply)
+
+namespace promptcache {
+namespace wire {
+
+class Reader;
+class Writer;
+
+struct GenerationOptions;
+struct Identity;
+struct Plan;
+struct Recipe;
+struct Usage;
+#define PC_FORWARD(name) struct name;
+PC_WIRE_BODIES(PC_FORWARD)
+#undef PC_FORWARD
+
+}  // namespace wire
+
+#define PC_DECLARE(name)                                    \
+  uint32_t WriteBody(wire::Writer& writer, const name& in); \
+  void ReadBody(wire::Reader& reader, const wire::name& in, name* out);
+PC_WIRE_BODIES(PC_DECLARE)
+#undef PC_DECLARE
+
+uint32_t WriteGenerationOptions(wire::Writer& writer, const GenerationOptions& in);
+uint32_t WriteIdentity(wire::Writer& writer, const Identity& in);
+uint32_t WritePlan(wire::Writer& writer, const Plan& in);
+uint32_t WriteRecipe(wire::Writer& writer, const Recipe& in);
+uint32_t WriteUsage(wire::Writer& writer, const Usage& in);
+
+// Null reads as a failure that names the value.
+GenerationOptions ReadGenerationOptions(wire::Reader& reader, const wire::GenerationOptions* in);
+Identity ReadIdentity(wire::Reader& reader, const wire::Identity* in);
+Plan ReadPlan(wire::Reader& reader, const wire::Plan* in);
+Recipe ReadRecipe(wire::Reader& reader, const wire::Recipe* in);
+Usage ReadUsage(wire::Reader& reader, const wire::Usage* in);
+
+}  // namespace promptcache

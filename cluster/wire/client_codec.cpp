@@ -1,0 +1,189 @@
+// Messages between clients and coordinators.
+#include "cluster/wire/bodies.h"
+#include "schemas/wire/access.h"
+
+namespace promptcache {
+
+using wire::Reader;
+using wire::Writer;
+
+uint32_t WriteBody(Writer& writer, const Submit& in) {
+  const auto model = writer.Text(in.model);
+  const auto prompt = writer.Text(in.prompt);
+  const auto options = WriteGenerationOptions(writer, in.options);
+  return wire::CreateSubmit(writer.builder(), model, prompt, options,
+                            static_cast<wire::ReuseMode>(in.reuse),
+                            static_cast<wire::Repair>(in.repair))
+      .o;
+}
+void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
+  out->model = reader.Text(in.model());
+  out->prompt = reader.Text(in.prompt());
+  out->options = ReadGenerationOptions(reader, in.options());
+  out->reuse = reader.Enum<ReuseMode>(in.reuse(), {ReuseMode::kReuse, ReuseMode::kFullContiguous},
+                                      "submit reuse");
+  out->repair = reader.Enum<Repair>(in.repair(), {Repair::kNone, Repair::kFull}, "submit repair");
+}
+
+uint32_t WriteBody(Writer& writer, const Accepted& in) {
+  const auto schema = writer.Text(in.schema);
+  const auto version = writer.Text(in.version);
+  return wire::CreateAccepted(writer.builder(), schema, version, in.prompt_tokens).o;
+}
+void ReadBody(Reader& reader, const wire::Accepted& in, Accepted* out) {
+  out->schema = reader.Text(in.schema());
+  out->version = reader.Text(in.version());
+  out->prompt_tokens = in.prompt_tokens();
+}
+
+uint32_t WriteBody(Writer& writer, const Partial& in) {
+  const auto tokens = writer.Ints(in.tokens);
+  const auto text = writer.Text(in.text);
+  return wire::CreatePartial(writer.builder(), in.seq, tokens, text).o;
+}
+void ReadBody(Reader& reader, const wire::Partial& in, Partial* out) {
+  out->seq = in.seq();
+  out->tokens = reader.Ints(in.tokens());
+  out->text = reader.Text(in.text());
+}
+
+uint32_t WriteBody(Writer& writer, const Final& in) {
+  const auto message = writer.Text(in.message);
+  const auto usage = WriteUsage(writer, in.usage);
+  return wire::CreateFinal(writer.builder(), static_cast<wire::Code>(in.code), message, usage).o;
+}
+void ReadBody(Reader& reader, const wire::Final& in, Final* out) {
+  out->code = reader.Enum<Code>(in.code(), {Code::kOk, Code::kInternal}, "final code");
+  out->message = reader.Text(in.message());
+  out->usage = ReadUsage(reader, in.usage());
+}
+
+uint32_t WriteBody(Writer& writer, const Cancel&) { return wire::CreateCancel(writer.builder()).o; }
+void ReadBody(Reader&, const wire::Cancel&, Cancel*) {}
+
+uint32_t WriteBody(Writer& writer, const SchemaAdd& in) {
+  const auto file = writer.Text(in.file);
+  const auto document = writer.Text(in.document);
+  return wire::CreateSchemaAdd(writer.builder(), file, document, in.max_tokens).o;
+}
+void ReadBody(Reader& reader, const wire::SchemaAdd& in, SchemaAdd* out) {
+  out->file = reader.Text(in.file());
+  out->document = reader.Text(in.document());
+  out->max_tokens = in.max_tokens();
+}
+
+uint32_t WriteBody(Writer& writer, const SchemaList& in) {
+  const auto name = writer.Text(in.name);
+  return wire::CreateSchemaList(writer.builder(), name).o;
+}
+void ReadBody(Reader& reader, const wire::SchemaList& in, SchemaList* out) {
+  out->name = reader.Text(in.name());
+}
+
+namespace {
+
+flatbuffers::Offset<wire::SchemaInfo> WriteSchemaInfo(Writer& writer, const SchemaInfo& in) {
+  const auto name = writer.Text(in.name);
+  const auto version = writer.Text(in.version);
+  const auto document = writer.Text(in.document);
+  return wire::CreateSchemaInfo(writer.builder(), name, version, in.tokens, in.units,
+                                in.registered_unix_ms, in.current, document);
+}
+
+SchemaInfo ReadSchemaInfo(Reader& reader, const wire::SchemaInfo* in) {
+  return {.name = reader.Text(in->name()),
+          .version = reader.Text(in->version()),
+          .tokens = in->tokens(),
+          .units = in->units(),
+          .registered_unix_ms = in->registered_unix_ms(),
+          .current = in->current(),
+          .document = reader.Text(in->document())};
+}
+
+}  // namespace
+
+uint32_t WriteBody(Writer& writer, const SchemaReply& in) {
+  const auto schemas = writer.Tables<wire::SchemaInfo>(
+      in.schemas, [&](const SchemaInfo& info) { return WriteSchemaInfo(writer, info); });
+  return wire::CreateSchemaReply(writer.builder(), schemas).o;
+}
+void ReadBody(Reader& reader, const wire::SchemaReply& in, SchemaReply* out) {
+  out->schemas = reader.Tables<SchemaInfo>(
+      in.schemas(), "schemas",
+      [&](const wire::SchemaInfo* info) { return ReadSchemaInfo(reader, info); });
+}
+
+uint32_t WriteBody(Writer& writer, const SchemaRemove& in) {
+  const auto name = writer.Text(in.name);
+  return wire::CreateSchemaRemove(writer.builder(), name).o;
+}
+void ReadBody(Reader& reader, const wire::SchemaRemove& in, SchemaRemove* out) {
+  out->name = reader.Text(in.name());
+}
+
+uint32_t WriteBody(Writer& writer, const StatusQuery&) {
+  return wire::CreateStatusQuery(writer.builder()).o;
+}
+void ReadBody(Reader&, const wire::StatusQuery&, StatusQuery*) {}
+
+namespace {
+
+flatbuffers::Offset<wire::WorkerStatus> WriteWorkerStatus(Writer& writer, const WorkerStatus& in) {
+  const auto name = writer.Text(in.name);
+  const auto model = writer.Text(in.model);
+  const auto device = writer.Text(in.device);
+  const auto identity = WriteIdentity(writer, in.identity);
+  return wire::CreateWorkerStatus(writer.builder(), name, in.pid, model, device, identity, in.live,
+                                  in.active, in.queued, in.slots, in.units, in.unit_bytes,
+                                  in.unit_limit_bytes, in.requests, in.prefill_tokens_per_s);
+}
+
+WorkerStatus ReadWorkerStatus(Reader& reader, const wire::WorkerStatus* in) {
+  return {.name = reader.Text(in->name()),
+          .pid = in->pid(),
+          .model = reader.Text(in->model()),
+          .device = reader.Text(in->device()),
+          .identity = ReadIdentity(reader, in->identity()),
+          .live = in->live(),
+          .active = in->active(),
+          .queued = in->queued(),
+          .slots = in->slots(),
+          .units = in->units(),
+          .unit_bytes = in->unit_bytes(),
+          .unit_limit_bytes = in->unit_limit_bytes(),
+          .requests = in->requests(),
+          .prefill_tokens_per_s =
+              reader.Finite(in->prefill_tokens_per_s(), "worker prefill_tokens_per_s")};
+}
+
+}  // namespace
+
+uint32_t WriteBody(Writer& writer, const StatusReply& in) {
+  const auto coordinator = writer.Text(in.coordinator);
+  const auto model = writer.Text(in.model);
+  const auto workers = writer.Tables<wire::WorkerStatus>(
+      in.workers, [&](const WorkerStatus& worker) { return WriteWorkerStatus(writer, worker); });
+  return wire::CreateStatusReply(writer.builder(), coordinator, in.pid, in.uptime_ms,
+                                 in.meta_available, model, in.context_length, in.schemas,
+                                 in.requests_active, in.requests_accepted, in.requests_failed,
+                                 in.bad_frames, workers)
+      .o;
+}
+void ReadBody(Reader& reader, const wire::StatusReply& in, StatusReply* out) {
+  *out = {.coordinator = reader.Text(in.coordinator()),
+          .pid = in.pid(),
+          .uptime_ms = in.uptime_ms(),
+          .meta_available = in.meta_available(),
+          .model = reader.Text(in.model()),
+          .context_length = in.context_length(),
+          .schemas = in.schemas(),
+          .requests_active = in.requests_active(),
+          .requests_accepted = in.requests_accepted(),
+          .requests_failed = in.requests_failed(),
+          .bad_frames = in.bad_frames(),
+          .workers = reader.Tables<WorkerStatus>(
+              in.workers(), "workers",
+              [&](const wire::WorkerStatus* worker) { return ReadWorkerStatus(reader, worker); })};
+}
+
+}  // namespace promptcache

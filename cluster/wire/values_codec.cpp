@@ -1,0 +1,192 @@
+#include "cluster/wire/bodies.h"
+#include "schemas/wire/access.h"
+
+namespace promptcache {
+namespace {
+
+using flatbuffers::Offset;
+using wire::Reader;
+using wire::Writer;
+
+Offset<wire::Tokens> WriteTokens(Writer& writer, const Tokens& in) {
+  if (in.ids.empty() && in.positions.empty()) return 0;
+  const auto ids = writer.Ints(in.ids);
+  const auto positions = writer.Ints(in.positions);
+  return wire::CreateTokens(writer.builder(), ids, positions);
+}
+
+Tokens ReadTokens(Reader& reader, const wire::Tokens* in, const char* field) {
+  Tokens out;
+  if (in == nullptr) return out;
+  out.ids = reader.Ints(in->ids());
+  out.positions = reader.Ints(in->positions());
+  if (out.ids.size() != out.positions.size()) {
+    reader.Fail(std::string(field) + " has " + std::to_string(out.ids.size()) + " ids but " +
+                std::to_string(out.positions.size()) + " positions");
+  }
+  return out;
+}
+
+PlanUnit ReadPlanUnit(Reader& reader, const wire::PlanUnit* in) {
+  return {.digest = reader.Digest256<RecipeDigest>(in->digest(), "plan unit digest"),
+          .path = reader.Text(in->path()),
+          .tokens = in->tokens()};
+}
+
+UnitUsage ReadUnitUsage(Reader& reader, const wire::UnitUsage* in) {
+  return {.path = reader.Text(in->path()),
+          .digest = reader.Digest256<RecipeDigest>(in->digest(), "unit usage digest"),
+          .source = reader.Enum<Source>(in->source(), {Source::kDevice, Source::kEncoded},
+                                        "unit usage source"),
+          .miss_reason = reader.Text(in->miss_reason()),
+          .tokens = in->tokens(),
+          .bytes = in->bytes(),
+          .milliseconds = reader.Finite(in->milliseconds(), "unit usage milliseconds")};
+}
+
+Offset<wire::UnitUsage> WriteUnitUsage(Writer& writer, const UnitUsage& in) {
+  const auto path = writer.Text(in.path);
+  const auto miss_reason = writer.Text(in.miss_reason);
+  const wire::Digest digest = Writer::ToDigest(in.digest.bytes);
+  return wire::CreateUnitUsage(writer.builder(), path, &digest,
+                               static_cast<wire::Source>(in.source), miss_reason, in.tokens,
+                               in.bytes, in.milliseconds);
+}
+
+}  // namespace
+
+uint32_t WriteRecipe(Writer& writer, const Recipe& in) {
+  const auto context = WriteTokens(writer, in.context);
+  const auto own = WriteTokens(writer, in.own);
+  return wire::CreateRecipe(writer.builder(), static_cast<wire::EncodingMode>(in.mode), context,
+                            own)
+      .o;
+}
+
+Recipe ReadRecipe(Reader& reader, const wire::Recipe* in) {
+  if (reader.Need(in, "recipe") == nullptr) return {};
+  return {.mode = reader.Enum<EncodingMode>(
+              in->mode(), {EncodingMode::kAnchored, EncodingMode::kScaffoldSet}, "recipe mode"),
+          .context = ReadTokens(reader, in->context(), "recipe context"),
+          .own = ReadTokens(reader, in->own(), "recipe own tokens")};
+}
+
+uint32_t WriteIdentity(Writer& writer, const Identity& in) {
+  const auto weights = writer.Text(in.weights);
+  const auto tokenizer = writer.Text(in.tokenizer);
+  const auto positions = writer.Text(in.positions);
+  const auto dtype = writer.Text(in.dtype);
+  const auto kv_layout = writer.Text(in.kv_layout);
+  const auto encoder = writer.Text(in.encoder);
+  return wire::CreateIdentity(writer.builder(), weights, tokenizer, positions, dtype, kv_layout,
+                              encoder)
+      .o;
+}
+
+Identity ReadIdentity(Reader& reader, const wire::Identity* in) {
+  if (reader.Need(in, "identity") == nullptr) return {};
+  return {.weights = reader.Text(in->weights()),
+          .tokenizer = reader.Text(in->tokenizer()),
+          .positions = reader.Text(in->positions()),
+          .dtype = reader.Text(in->dtype()),
+          .kv_layout = reader.Text(in->kv_layout()),
+          .encoder = reader.Text(in->encoder())};
+}
+
+uint32_t WritePlan(Writer& writer, const Plan& in) {
+  const auto units = writer.Tables<wire::PlanUnit>(in.units, [&](const PlanUnit& unit) {
+    const auto path = writer.Text(unit.path);
+    const wire::Digest digest = Writer::ToDigest(unit.digest.bytes);
+    return wire::CreatePlanUnit(writer.builder(), &digest, path, unit.tokens);
+  });
+  std::vector<wire::PlanSegment> rows;
+  rows.reserve(in.segments.size());
+  for (const PlanSegment& s : in.segments) {
+    rows.emplace_back(s.unit, s.first_row, s.rows, s.first_position, s.shift);
+  }
+  Offset<flatbuffers::Vector<const wire::PlanSegment*>> segments = 0;
+  if (!rows.empty()) segments = writer.builder().CreateVectorOfStructs(rows);
+  const auto new_tokens = WriteTokens(writer, in.new_tokens);
+  return wire::CreatePlan(writer.builder(), units, segments, new_tokens, in.next_position,
+                          static_cast<wire::Repair>(in.repair))
+      .o;
+}
+
+Plan ReadPlan(Reader& reader, const wire::Plan* in) {
+  Plan out;
+  if (reader.Need(in, "plan") == nullptr) return out;
+  out.units = reader.Tables<PlanUnit>(in->units(), "plan units", [&](const wire::PlanUnit* unit) {
+    return ReadPlanUnit(reader, unit);
+  });
+  if (in->segments() != nullptr && !reader.failed()) {
+    // Their bytes lie in the message once, so the count is bounded by its size.
+    out.segments.reserve(in->segments()->size());
+    for (const wire::PlanSegment* s : *in->segments()) {
+      out.segments.push_back({.unit = s->unit(),
+                              .first_row = s->first_row(),
+                              .rows = s->rows(),
+                              .first_position = s->first_position(),
+                              .shift = s->shift()});
+    }
+  }
+  out.new_tokens = ReadTokens(reader, in->new_tokens(), "plan new tokens");
+  out.next_position = in->next_position();
+  out.repair = reader.Enum<Repair>(in->repair(), {Repair::kNone, Repair::kFull}, "plan repair");
+  return out;
+}
+
+uint32_t WriteGenerationOptions(Writer& writer, const GenerationOptions& in) {
+  const auto stop_ids = writer.Ints(in.stop_ids);
+  const auto stop_strings = writer.Texts(in.stop_strings);
+  return wire::CreateGenerationOptions(writer.builder(), in.max_new_tokens, in.temperature,
+                                       in.top_p, in.top_k, in.repetition_penalty, in.seed, stop_ids,
+                                       stop_strings)
+      .o;
+}
+
+GenerationOptions ReadGenerationOptions(Reader& reader, const wire::GenerationOptions* in) {
+  if (reader.Need(in, "options") == nullptr) return {};
+  return {.max_new_tokens = in->max_new_tokens(),
+          .temperature = reader.Finite(in->temperature(), "temperature"),
+          .top_p = reader.Finite(in->top_p(), "top_p"),
+          .top_k = in->top_k(),
+          .repetition_penalty = reader.Finite(in->repetition_penalty(), "repetition_penalty"),
+          .seed = in->seed(),
+          .stop_ids = reader.Ints(in->stop_ids()),
+          .stop_strings = reader.Texts(in->stop_strings(), "stop_strings")};
+}
+
+uint32_t WriteUsage(Writer& writer, const Usage& in) {
+  const auto worker = writer.Text(in.worker);
+  const auto units = writer.Tables<wire::UnitUsage>(
+      in.units, [&](const UnitUsage& unit) { return WriteUnitUsage(writer, unit); });
+  return wire::CreateUsage(writer.builder(), worker, static_cast<wire::FinishReason>(in.finish),
+                           in.prompt_tokens, in.cached_tokens, in.reused_tokens, in.computed_tokens,
+                           in.encoded_tokens, in.generated_tokens, in.queue_ms, in.acquire_ms,
+                           in.ttft_ms, in.total_ms, static_cast<wire::Repair>(in.repair), units)
+      .o;
+}
+
+Usage ReadUsage(Reader& reader, const wire::Usage* in) {
+  if (reader.Need(in, "usage") == nullptr) return {};
+  return {
+      .worker = reader.Text(in->worker()),
+      .finish = reader.Enum<FinishReason>(in->finish(), {FinishReason::kNone, FinishReason::kError},
+                                          "usage finish"),
+      .prompt_tokens = in->prompt_tokens(),
+      .cached_tokens = in->cached_tokens(),
+      .reused_tokens = in->reused_tokens(),
+      .computed_tokens = in->computed_tokens(),
+      .encoded_tokens = in->encoded_tokens(),
+      .generated_tokens = in->generated_tokens(),
+      .queue_ms = reader.Finite(in->queue_ms(), "usage queue_ms"),
+      .acquire_ms = reader.Finite(in->acquire_ms(), "usage acquire_ms"),
+      .ttft_ms = reader.Finite(in->ttft_ms(), "usage ttft_ms"),
+      .total_ms = reader.Finite(in->total_ms(), "usage total_ms"),
+      .repair = reader.Enum<Repair>(in->repair(), {Repair::kNone, Repair::kFull}, "usage repair"),
+      .units = reader.Tables<UnitUsage>(
+          in->units(), "usage units",
+          [&](const wire::UnitUsage* unit) { return ReadUnitUsage(reader, unit); })};
+}
+
+}  // namespace promptcache

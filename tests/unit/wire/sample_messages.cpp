@@ -1,0 +1,215 @@
+#include "tests/unit/wire/sample_messages.h"
+
+namespace promptcache::testing {
+namespace {
+
+Digest256 SampleDigest(uint8_t first) {
+  Digest256 digest;
+  for (size_t i = 0; i < digest.bytes.size(); ++i) {
+    digest.bytes[i] = static_cast<uint8_t>(first + i * 7);
+  }
+  return digest;
+}
+
+Identity SampleIdentity() {
+  return {.weights = "w1",
+          .tokenizer = "t2",
+          .positions = "rope theta=100000",
+          .dtype = "bf16",
+          .kv_layout = "lkhtd-v1",
+          .encoder = "1"};
+}
+
+GenerationOptions SampleOptions() {
+  return {.max_new_tokens = 17,
+          .temperature = 0.75,
+          .top_p = 0.9,
+          .top_k = -40,
+          .repetition_penalty = 1.25,
+          .seed = 0xfedcba9876543210,
+          .stop_ids = {0, 2, 49151},
+          .stop_strings = {"</s>", std::string("a\0b", 3)}};
+}
+
+Plan SamplePlan() {
+  return {.units = {{SampleDigest(1), "support", 12}, {SampleDigest(2), "support/refunds", 300}},
+          .segments = {{0, 0, 12, 0, 0}, {1, 100, 200, 40, -60}},
+          .new_tokens = {{5, 6, 7}, {240, 241, 300}},
+          .next_position = 301,
+          .repair = Repair::kLinked};
+}
+
+Usage SampleUsage() {
+  return {.worker = "worker-1",
+          .finish = FinishReason::kStop,
+          .prompt_tokens = 215,
+          .cached_tokens = 212,
+          .reused_tokens = 200,
+          .computed_tokens = 3,
+          .encoded_tokens = 12,
+          .generated_tokens = 9,
+          .queue_ms = 0.5,
+          .acquire_ms = 1.5,
+          .ttft_ms = 20.25,
+          .total_ms = 300.125,
+          .repair = Repair::kFull,
+          .units = {{"support", SampleDigest(1), Source::kEncoded, "not stored", 12, 4096, 3.5},
+                    {"support/refunds", SampleDigest(2), Source::kDisk, "", 200, 65536, 2.25}}};
+}
+
+Recipe SampleRecipe(EncodingMode mode) {
+  return {.mode = mode, .context = {{1, 2}, {-9, -8}}, .own = {{3, 4, 5}, {0, 1, 7}}};
+}
+
+WorkerStatus SampleWorker() {
+  return {.name = "worker-1",
+          .pid = 4242,
+          .model = "smol",
+          .device = "cuda:0",
+          .identity = SampleIdentity(),
+          .live = false,
+          .active = 1,
+          .queued = 2,
+          .slots = 8,
+          .units = 3,
+          .unit_bytes = 1ULL << 33,
+          .unit_limit_bytes = 1ULL << 34,
+          .requests = 99,
+          .prefill_tokens_per_s = 812.5};
+}
+
+BlobRecord SampleBlob() {
+  return {.key = SampleDigest(3),
+          .recipe = SampleDigest(4),
+          .identity = SampleIdentity(),
+          .mode = EncodingMode::kScaffoldSet,
+          .bytes = 1ULL << 40,
+          .tokens = 300,
+          .context_tokens = 12,
+          .committed_unix_ms = 1'700'000'000'123,
+          .encode_seconds = 0.125};
+}
+
+StatusReply SampleStatus() {
+  return {.coordinator = "c",
+          .pid = 77,
+          .uptime_ms = 1'234'567,
+          .meta_available = true,
+          .model = "smol",
+          .context_length = 2048,
+          .schemas = 4,
+          .requests_active = 5,
+          .requests_accepted = 600,
+          .requests_failed = 7,
+          .bad_frames = 8,
+          .workers = {SampleWorker(), {.name = "worker-2"}}};
+}
+
+std::vector<Message> PeerMessages() {
+  return {Hello{.role = PeerRole::kWorker,
+                .min_version = 1,
+                .max_version = 3,
+                .name = "worker-1",
+                .epoch = 0x0123456789abcdef,
+                .capabilities = {"bf16", "lkhtd-v1"}},
+          HelloAck{.version = 2, .name = "c", .epoch = 5, .heartbeat_ms = 250, .lease_ms = 750},
+          Ping{}, Pong{},
+          Reply{.code = Code::kNotFound, .message = "schema 'x' is not registered"}};
+}
+
+std::vector<Message> ClientMessages() {
+  return {Submit{.model = "smol",
+                 .prompt = "<prompt schema=\"support\"><refunds/>Hi</prompt>",
+                 .options = SampleOptions(),
+                 .reuse = ReuseMode::kFullContiguous,
+                 .repair = Repair::kBlended},
+          Accepted{.schema = "support", .version = "0123456789abcdef", .prompt_tokens = 215},
+          Partial{.seq = 3, .tokens = {10, 11}, .text = "na\xc3\xafve"},
+          Final{.code = Code::kDeadlineExceeded, .message = "late", .usage = SampleUsage()},
+          Cancel{},
+          SchemaAdd{.file = "support.xml", .document = "<schema/>", .max_tokens = 64},
+          SchemaList{.name = "support"},
+          SchemaReply{.schemas = {{.name = "support",
+                                   .version = "0123456789abcdef",
+                                   .tokens = 1500,
+                                   .units = 9,
+                                   .registered_unix_ms = 1'700'000'000'000,
+                                   .current = false,
+                                   .document = "<schema/>"},
+                                  {.name = "b"}}},
+          SchemaRemove{.name = "support@0123456789abcdef"},
+          StatusQuery{},
+          SampleStatus()};
+}
+
+std::vector<Message> WorkerMessages() {
+  return {WorkerReady{.pid = 4242,
+                      .model = "smol",
+                      .device = "cpu",
+                      .identity = SampleIdentity(),
+                      .context_length = 2048,
+                      .slots = 8,
+                      .unit_limit_bytes = 1ULL << 32},
+          Heartbeat{.active = 1,
+                    .queued = 2,
+                    .units = 3,
+                    .unit_bytes = 4,
+                    .requests = 5,
+                    .backlog_seconds = 0.5,
+                    .prefill_tokens_per_s = 812.5},
+          Residency{.seq = 9,
+                    .snapshot = true,
+                    .added = {SampleDigest(5), SampleDigest(6)},
+                    .removed = {SampleDigest(7)}},
+          ResidencyResync{},
+          Run{.plan = SamplePlan(), .options = SampleOptions()},
+          RecipeQuery{.digests = {SampleDigest(8)}},
+          RecipeReply{.recipes = {SampleRecipe(EncodingMode::kAnchored),
+                                  SampleRecipe(EncodingMode::kSchema)},
+                      .unknown = {SampleDigest(9), SampleDigest(10)}}};
+}
+
+std::vector<Message> StoreMessages() {
+  return {
+      FetchBlob{.key = SampleDigest(11), .offset = 4096, .length = 1 << 20, .credit = 8 << 20},
+      Credit{.bytes = 1 << 20},
+      Chunk{.offset = 1ULL << 35, .blob_bytes = 1ULL << 36},
+      Done{.code = Code::kDataLoss, .message = "checksum", .bytes = 12, .committed = true},
+      PutBlob{.key = SampleDigest(12), .bytes = 1ULL << 33},
+      PutCommit{},
+      BlobExists{.keys = {SampleDigest(13), SampleDigest(14)}},
+      BlobExistsReply{.present = {1, 0, 1}},
+      BlobList{},
+      BlobListReply{
+          .blobs = {SampleBlob()}, .puts = 1, .gets = 2, .hits = 3, .corruptions = 4, .bytes = 5},
+      BlobRemove{.key = SampleDigest(15), .corrupt = true},
+      MetaGet{.key = "schema/support"},
+      MetaSet{.key = "schema/support",
+              .expected = 41,
+              .remove = true,
+              .value = std::string("\0\xff\x80", 3)},
+      MetaList{.prefix = "schema/"},
+      MetaReply{.entries = {{"schema/a", std::string("\0\1", 2), 42}, {"schema/b", "", 43}}}};
+}
+
+}  // namespace
+
+std::vector<Envelope> SampleEnvelopes() {
+  std::vector<Envelope> envelopes;
+  for (const auto& messages :
+       {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages()}) {
+    for (const Message& message : messages) {
+      Envelope& envelope = envelopes.emplace_back();
+      for (size_t i = 0; i < envelope.request_id.bytes.size(); ++i) {
+        envelope.request_id.bytes[i] = static_cast<uint8_t>(i * 16 + envelopes.size());
+      }
+      envelope.attempt = 2;
+      envelope.timeout_ms = 30'000;
+      envelope.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+      envelope.body = message;
+    }
+  }
+  return envelopes;
+}
+
+}  // namespace promptcache::testing
