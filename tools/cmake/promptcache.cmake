@@ -1,4 +1,6 @@
-# Compiler settings and the two functions every folder uses to declare a library and a test.
+# Compiler settings and the functions every folder uses to declare a library, an executable and a
+# test.
+include(GNUInstallDirs)
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -40,6 +42,25 @@ function(promptcache_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC promptcache_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+endfunction()
+
+# promptcache_executable(NAME SOURCES main.cpp ... [LINKS libs] [OUTPUT name] [JEMALLOC])
+# A program in ${build}/bin, called OUTPUT (NAME where it is left out; OUTPUT frees the target name
+# for a library) and installed. JEMALLOC links jemalloc as the allocator, except under sanitizers,
+# which bring their own.
+function(promptcache_executable name)
+  cmake_parse_arguments(ARG "JEMALLOC" "OUTPUT" "SOURCES;LINKS" ${ARGN})
+  if(NOT ARG_OUTPUT)
+    set(ARG_OUTPUT ${name})
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE promptcache_options ${ARG_LINKS})
+  if(ARG_JEMALLOC AND NOT PROMPTCACHE_SANITIZE)
+    pkg_check_modules(JEMALLOC REQUIRED QUIET IMPORTED_TARGET GLOBAL jemalloc)
+    target_link_libraries(${name} PRIVATE PkgConfig::JEMALLOC)
+  endif()
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT})
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
 # promptcache_test(NAME SOURCES a_test.cpp ... [LINKS libs])
