@@ -1,0 +1,33 @@
+#include "common/formats/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace promptcache {
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return NotFound("cannot open " + path + ": " + std::strerror(errno));
+  struct stat info {};
+  const bool regular = ::fstat(file, &info) == 0 && S_ISREG(info.st_mode);
+  if (!regular || info.st_size == 0) {
+    ::close(file);
+    return InvalidArgument(path + (regular ? " is empty" : " is not a regular file"));
+  }
+  const auto size = static_cast<size_t>(info.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  const int error = errno;
+  ::close(file);
+  if (data == MAP_FAILED) return Unavailable("cannot map " + path + ": " + std::strerror(error));
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, {static_cast<const uint8_t*>(data), size}));
+}
+
+MappedFile::~MappedFile() { ::munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size()); }
+
+}  // namespace promptcache
