@@ -1,4 +1,4 @@
-// What an endpoint may be.
+// Which endpoints this build speaks.
 #pragma once
 
 #include <string>
@@ -7,9 +7,12 @@
 
 namespace promptcache {
 
-// OK for tcp://127.x.y.z:PORT (also *), ipc://PATH of at most 100 bytes and inproc://NAME;
-// otherwise kInvalidArgument that says what is accepted. Traffic is neither encrypted nor
-// authenticated, so nothing beyond this machine may reach it.
-Status CheckLocalEndpoint(const std::string& endpoint);
+enum class EndpointUse : uint8_t { kListen, kConnect };
+enum class EndpointKind : uint8_t { kTcp, kIpc, kInproc };
+
+// kInvalidArgument, saying what is accepted, unless the endpoint is tcp://127.x.y.z:PORT (port 1 to
+// 65535, or * to listen on any free one), ipc://PATH (shorter than a socket path may be) or
+// inproc://NAME. Pure.
+Result<EndpointKind> CheckEndpoint(const std::string& endpoint, EndpointUse use);
 
 }  // namespace promptcache

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "cluster/transport/transport.h"
 
 namespace promptcache {
@@ -10,8 +8,8 @@ Frame Frame::Copy(std::span<const uint8_t> bytes) {
 
 Frame Frame::Own(std::vector<uint8_t> bytes) {
   auto owner = std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
-  const std::span<const uint8_t> view(*owner);
-  return Share(std::move(owner), view);
+  const std::span<const uint8_t> span(*owner);
+  return Share(std::move(owner), span);
 }
 
 Frame Frame::Share(std::shared_ptr<const void> owner, std::span<const uint8_t> bytes) {

@@ -1,38 +1,69 @@
-// Transport over ZeroMQ: ROUTER to listen, DEALER to connect, one thread that owns every socket.
+// The transport of real processes: ZeroMQ ROUTER and DEALER sockets, one reactor thread.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "cluster/transport/transport.h"
+#include "common/status.h"
 
 namespace promptcache {
 
-// What transports of one process share so that inproc:// endpoints meet. Thread safe; destroyed
-// after the last transport that uses it.
+// I/O threads and the name space of inproc endpoints. Transports of one process that talk over
+// inproc share one. Thread safe. Its destruction waits until what was sent has left, at most the
+// transports' linger time.
 class TransportContext {
  public:
-  static std::shared_ptr<TransportContext> Create();
-  virtual ~TransportContext() = default;
+  // kInternal when the system refuses (file descriptors).
+  static Result<std::shared_ptr<TransportContext>> Create(int io_threads = 1);
+  ~TransportContext();
+
+  class Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  explicit TransportContext(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
-struct TransportCounters {
-  uint64_t bad_frames = 0;  // messages that are not one or two frames, or without a header
-  uint64_t sent = 0;        // messages
-  uint64_t received = 0;
+struct ZmqTransportOptions {
+  std::shared_ptr<TransportContext> context;  // null: one of its own
+  std::chrono::milliseconds linger{1'000};    // for what was sent before a socket closes
 };
 
-// Run() turns the calling thread into the reactor thread until Stop(). See transport.h for the
-// thread rule of the rest. Destroy only after Run() has returned (or was never called).
-class ZmqTransport : public Transport {
+// The thread that calls Run is the reactor thread. Handlers, timers and posted functions run on it
+// one after the other and must not block.
+class ZmqTransport final : public Transport {
  public:
-  // A null context gives the transport one of its own.
-  static Result<std::unique_ptr<ZmqTransport>> Create(
-      std::shared_ptr<TransportContext> context = nullptr);
+  static Result<std::unique_ptr<ZmqTransport>> Create(ZmqTransportOptions options = {});
+  // REQUIRES: Run has returned or was never called.
+  ~ZmqTransport() override;
 
-  virtual void Run() = 0;
-  virtual void Stop() = 0;                         // from any thread
-  virtual TransportCounters counters() const = 0;  // from any thread
+  // Serves until Stop. Then closes every socket and drops timers and posted functions. Call once.
+  void Run();
+  // Thread safe, also before Run (which then returns at once).
+  void Stop();
+
+  Result<SocketId> Listen(const ListenOptions& options, MessageHandler handler) override;
+  Result<std::string> BoundEndpoint(SocketId socket) const override;
+  Result<SocketId> Connect(const ConnectOptions& options, MessageHandler handler) override;
+  void Close(SocketId socket) override;
+  Status Send(SocketId socket, PeerId peer, Frames frames) override;
+  TimerId After(std::chrono::milliseconds delay, std::function<void()> function) override;
+  void CancelTimer(TimerId timer) override;
+  void Post(std::function<void()> function) override;
+
+  // Messages dropped because they were not one header frame with at most one payload. Thread safe.
+  uint64_t bad_frames() const;
+
+ private:
+  class Impl;
+  explicit ZmqTransport(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace promptcache

@@ -1,0 +1,340 @@
+#include "cluster/transport/zmq_socket.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "cluster/transport/endpoint.h"
+
+namespace promptcache {
+namespace {
+
+constexpr int kHandshakeMs = 3'000;
+constexpr int kReconnectMs = 50;
+constexpr int kReconnectMaxMs = 2'000;
+constexpr int kBacklog = 1'024;
+constexpr size_t kCopyBelowBytes = 512;  // cheaper than sharing
+constexpr size_t kRouteBytes = 5;        // a zero byte and 32 bits, as ROUTER assigns them
+
+std::string ErrorText(int error) { return zmq_strerror(error); }
+
+// Each owner of an initialised zmq_msg_t closes it.
+struct Message {
+  Message() { zmq_msg_init(&raw); }
+  ~Message() { zmq_msg_close(&raw); }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
+  std::span<const uint8_t> bytes() {
+    return {static_cast<const uint8_t*>(zmq_msg_data(&raw)), zmq_msg_size(&raw)};
+  }
+  zmq_msg_t raw;
+};
+
+enum class Part { kReceived, kNothing };
+Part ReceivePart(void* socket, Message* message) {
+  for (;;) {
+    if (zmq_msg_recv(&message->raw, socket, ZMQ_DONTWAIT) >= 0) return Part::kReceived;
+    if (errno != EINTR) return Part::kNothing;
+  }
+}
+
+// Runs on an I/O thread when ZeroMQ is done with the bytes.
+void ReleaseOwner(void*, void* hint) { delete static_cast<std::shared_ptr<const void>*>(hint); }
+
+int SendFrame(void* socket, const Frame& frame, int flags) {
+  const auto bytes = frame.bytes();
+  zmq_msg_t message;
+  if (bytes.size() < kCopyBelowBytes || frame.owner() == nullptr) {
+    if (zmq_msg_init_size(&message, bytes.size()) != 0) return -1;
+    if (!bytes.empty()) std::memcpy(zmq_msg_data(&message), bytes.data(), bytes.size());
+  } else {
+    auto owner = std::make_unique<std::shared_ptr<const void>>(frame.owner());
+    // ZeroMQ does not write to what it sends.
+    if (zmq_msg_init_data(&message, const_cast<uint8_t*>(bytes.data()), bytes.size(), &ReleaseOwner,
+                          owner.get()) != 0) {
+      return -1;
+    }
+    owner.release();
+  }
+  const int sent = zmq_msg_send(&message, socket, flags | ZMQ_DONTWAIT);
+  if (sent < 0) {
+    const int error = errno;
+    zmq_msg_close(&message);
+    errno = error;
+  }
+  return sent;
+}
+
+std::array<uint8_t, kRouteBytes> RouteOf(PeerId peer) {
+  const uint64_t number = peer - 1;
+  return {0, static_cast<uint8_t>(number >> 24), static_cast<uint8_t>(number >> 16),
+          static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
+}
+
+// ZeroMQ would take a living listener's path away from it.
+bool SomebodyListens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  const bool connected =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return connected;
+}
+
+}  // namespace
+
+TransportContext::Impl::~Impl() {
+  while (zmq_ctx_term(context_) != 0 && errno == EINTR) {
+  }
+}
+
+void TransportContext::Impl::AddInproc(const std::string& endpoint) {
+  std::lock_guard lock(mutex_);
+  inproc_[endpoint] = ++last_generation_;
+}
+void TransportContext::Impl::RemoveInproc(const std::string& endpoint) {
+  std::lock_guard lock(mutex_);
+  inproc_.erase(endpoint);
+}
+uint64_t TransportContext::Impl::InprocGeneration(const std::string& endpoint) const {
+  std::lock_guard lock(mutex_);
+  const auto it = inproc_.find(endpoint);
+  return it == inproc_.end() ? 0 : it->second;
+}
+
+ZmqSocket::ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, std::string endpoint,
+                     const SocketOptions& options)
+    : context_(std::move(context)),
+      kind_(kind),
+      options_(options),
+      endpoint_(std::move(endpoint)),
+      is_inproc_(endpoint_.starts_with("inproc://")) {}
+
+ZmqSocket::~ZmqSocket() { Close(); }
+
+Result<std::unique_ptr<ZmqSocket>> ZmqSocket::Listen(std::shared_ptr<TransportContext> context,
+                                                     const std::string& endpoint,
+                                                     const SocketOptions& options) {
+  PC_RETURN_IF_ERROR(CheckEndpoint(endpoint, EndpointUse::kListen).status());
+  std::unique_ptr<ZmqSocket> socket(
+      new ZmqSocket(std::move(context), Kind::kRouter, endpoint, options));
+  PC_RETURN_IF_ERROR(socket->Open());
+  PC_RETURN_IF_ERROR(socket->Bind());
+  return socket;
+}
+
+Result<std::unique_ptr<ZmqSocket>> ZmqSocket::Connect(std::shared_ptr<TransportContext> context,
+                                                      const std::string& endpoint,
+                                                      const SocketOptions& options) {
+  PC_RETURN_IF_ERROR(CheckEndpoint(endpoint, EndpointUse::kConnect).status());
+  std::unique_ptr<ZmqSocket> socket(
+      new ZmqSocket(std::move(context), Kind::kDealer, endpoint, options));
+  PC_RETURN_IF_ERROR(socket->Open());
+  PC_RETURN_IF_ERROR(socket->StartConnecting());
+  return socket;
+}
+
+Status ZmqSocket::Open() {
+  socket_ =
+      zmq_socket(context_->impl().context(), kind_ == Kind::kRouter ? ZMQ_ROUTER : ZMQ_DEALER);
+  if (socket_ == nullptr) {
+    return Unavailable("cannot open a socket: " + ErrorText(errno) +
+                       "; raise the limit of open files (ulimit -n)");
+  }
+  const auto max_bytes = static_cast<int64_t>(options_.max_message_bytes);
+  bool ok = zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0;
+  const auto set = [&](int option, int value) {
+    ok = ok && zmq_setsockopt(socket_, option, &value, sizeof(value)) == 0;
+  };
+  set(ZMQ_SNDHWM, static_cast<int>(options_.high_water_messages));
+  set(ZMQ_RCVHWM, static_cast<int>(options_.high_water_messages));
+  set(ZMQ_LINGER, static_cast<int>(options_.linger.count()));
+  set(ZMQ_HANDSHAKE_IVL, kHandshakeMs);
+  if (kind_ == Kind::kRouter) {
+    set(ZMQ_ROUTER_MANDATORY, 1);
+    set(ZMQ_BACKLOG, kBacklog);
+  } else {
+    set(ZMQ_IMMEDIATE, 1);
+    set(ZMQ_RECONNECT_IVL, kReconnectMs);
+    set(ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMs);
+  }
+  if (!ok) return InvalidArgument("endpoint '" + endpoint_ + "': " + ErrorText(errno));
+  return {};
+}
+
+Status ZmqSocket::Bind() {
+  if (endpoint_.starts_with("ipc://") && SomebodyListens(endpoint_.substr(6))) {
+    return Unavailable("cannot listen on '" + endpoint_ + "': another process does");
+  }
+  if (zmq_bind(socket_, endpoint_.c_str()) != 0) {
+    const int error = errno;
+    const std::string text = "cannot listen on '" + endpoint_ + "': " + ErrorText(error);
+    if (error == EADDRINUSE) return Unavailable(text);
+    return InvalidArgument(text);
+  }
+  if (is_inproc_) {
+    context_->impl().AddInproc(endpoint_);
+    return {};
+  }
+  std::array<char, 512> bound{};
+  size_t size = bound.size();
+  if (zmq_getsockopt(socket_, ZMQ_LAST_ENDPOINT, bound.data(), &size) != 0) {
+    return Internal("endpoint '" + endpoint_ + "': " + ErrorText(errno));
+  }
+  endpoint_ = bound.data();
+  return {};
+}
+
+Status ZmqSocket::StartConnecting() {
+  if (is_inproc_) {
+    inproc_generation_ = context_->impl().InprocGeneration(endpoint_);
+  } else {
+    PC_RETURN_IF_ERROR(WatchConnection());
+  }
+  if (zmq_connect(socket_, endpoint_.c_str()) != 0) {
+    return InvalidArgument("cannot connect to '" + endpoint_ + "': " + ErrorText(errno));
+  }
+  return {};
+}
+
+Status ZmqSocket::WatchConnection() {
+  static std::atomic<uint64_t> counter{0};
+  const std::string name = "inproc://promptcache-monitor-" + std::to_string(++counter);
+  if (zmq_socket_monitor(socket_, name.c_str(),
+                         ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0) {
+    return Internal("cannot watch '" + endpoint_ + "': " + ErrorText(errno));
+  }
+  monitor_ = zmq_socket(context_->impl().context(), ZMQ_PAIR);
+  const int linger = 0;
+  if (monitor_ == nullptr || zmq_setsockopt(monitor_, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
+      zmq_connect(monitor_, name.c_str()) != 0) {
+    return Unavailable("cannot watch '" + endpoint_ + "': " + ErrorText(errno));
+  }
+  return {};
+}
+
+void ZmqSocket::DrainMonitor() {
+  while (monitor_ != nullptr) {
+    Message event;
+    Message address;
+    if (ReceivePart(monitor_, &event) == Part::kNothing) return;
+    (void)ReceivePart(monitor_, &address);
+    uint16_t type = 0;
+    if (event.bytes().size() < sizeof(type)) continue;
+    std::memcpy(&type, event.bytes().data(), sizeof(type));
+    is_connected_ = type == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+  }
+}
+
+Status ZmqSocket::CheckSizes(const Frames& frames) const {
+  if (frames.header.empty()) return InvalidArgument("a message needs a header");
+  const uint64_t largest = std::max(frames.header.size(), frames.payload.size());
+  if (largest > options_.max_message_bytes) {
+    return ResourceExhausted("a frame of " + std::to_string(largest) + " bytes is over the limit " +
+                             std::to_string(options_.max_message_bytes) + " of '" + endpoint_ +
+                             "'");
+  }
+  return {};
+}
+
+Status ZmqSocket::CheckInprocPeer() {
+  if (!is_inproc_ || kind_ == Kind::kRouter) return {};
+  const uint64_t generation = context_->impl().InprocGeneration(endpoint_);
+  if (generation != 0 && inproc_generation_ == 0) inproc_generation_ = generation;
+  if (generation == 0 || generation != inproc_generation_) {
+    return Unavailable("'" + endpoint_ + "' is not connected");
+  }
+  return {};
+}
+
+Status ZmqSocket::WhyNotSent(int error) {
+  if (error == EHOSTUNREACH) return Unavailable("the peer of '" + endpoint_ + "' is gone");
+  if (error != EAGAIN) return Unavailable("'" + endpoint_ + "': " + ErrorText(error));
+  DrainMonitor();
+  if (kind_ == Kind::kDealer && !is_inproc_ && !is_connected_) {
+    return Unavailable("'" + endpoint_ + "' is not connected");
+  }
+  return Busy("the queue to '" + endpoint_ + "' is full");
+}
+
+Status ZmqSocket::Send(PeerId peer, Frames frames) {
+  if (socket_ == nullptr) return Unavailable("the socket is closed");
+  PC_RETURN_IF_ERROR(CheckSizes(frames));
+  PC_RETURN_IF_ERROR(CheckInprocPeer());
+  if (kind_ == Kind::kRouter) {
+    if (peer == 0 || peer > (uint64_t{1} << 32)) {
+      return Unavailable("'" + endpoint_ + "' has no such peer");
+    }
+    const auto route = RouteOf(peer);
+    if (zmq_send(socket_, route.data(), route.size(), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+      return WhyNotSent(errno);
+    }
+  }
+  const int more = frames.payload.empty() ? 0 : ZMQ_SNDMORE;
+  if (SendFrame(socket_, frames.header, more) < 0) return WhyNotSent(errno);
+  // The parts of one message share one fate: what could go wrong did with the first.
+  if (more != 0 && SendFrame(socket_, frames.payload, 0) < 0) return WhyNotSent(errno);
+  return {};
+}
+
+bool ZmqSocket::ReceiveRoute(PeerId* peer, bool* more, bool* bad) {
+  *peer = 0;
+  if (kind_ == Kind::kDealer) return true;
+  Message route;
+  if (ReceivePart(socket_, &route) == Part::kNothing) return false;
+  *more = zmq_msg_more(&route.raw) != 0;
+  const auto bytes = route.bytes();
+  // A peer that names itself could be taken for another: only names of ours are served.
+  if (bytes.size() != kRouteBytes || bytes[0] != 0) {
+    *bad = true;
+    return true;
+  }
+  *peer = ((uint64_t{bytes[1]} << 24) | (uint64_t{bytes[2]} << 16) | (uint64_t{bytes[3]} << 8) |
+           uint64_t{bytes[4]}) +
+          1;
+  return true;
+}
+
+ZmqSocket::Received ZmqSocket::Receive(Incoming* out) {
+  if (socket_ == nullptr) return Received::kNothing;
+  bool more = true;
+  bool bad = false;
+  if (!ReceiveRoute(&out->peer, &more, &bad)) return Received::kNothing;
+  size_t count = 0;
+  while (more) {
+    auto part = std::make_shared<Message>();
+    if (ReceivePart(socket_, part.get()) == Part::kNothing) {
+      return count == 0 && kind_ == Kind::kDealer ? Received::kNothing : Received::kBad;
+    }
+    more = zmq_msg_more(&part->raw) != 0;
+    const auto bytes = part->bytes();
+    bad = bad || bytes.size() > options_.max_message_bytes || (count == 0 && bytes.empty());
+    if (count == 0) out->frames.header = Frame::Share(part, bytes);
+    if (count == 1) out->frames.payload = Frame::Share(part, bytes);
+    ++count;
+  }
+  return bad || count == 0 || count > 2 ? Received::kBad : Received::kMessage;
+}
+
+void ZmqSocket::Close() {
+  if (socket_ == nullptr) return;
+  if (is_inproc_ && kind_ == Kind::kRouter) context_->impl().RemoveInproc(endpoint_);
+  if (monitor_ != nullptr) {
+    zmq_socket_monitor(socket_, nullptr, 0);
+    zmq_close(monitor_);
+    monitor_ = nullptr;
+  }
+  zmq_close(socket_);
+  socket_ = nullptr;
+}
+
+}  // namespace promptcache

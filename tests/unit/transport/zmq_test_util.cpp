@@ -1,0 +1,70 @@
+#include "tests/unit/transport/zmq_test_util.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace promptcache::testing {
+
+TempDirectory::TempDirectory() {
+  std::string name = (std::filesystem::temp_directory_path() / "promptcache-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) std::abort();
+  path_ = name;
+}
+
+TempDirectory::~TempDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+void ThrowBytesAt(const std::string& endpoint, const std::string& bytes) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto port = std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+    (void)!send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    shutdown(fd, SHUT_WR);
+    std::array<char, 4096> answer{};
+    while (recv(fd, answer.data(), answer.size(), 0) > 0) {
+    }
+  }
+  close(fd);
+}
+
+RawDealer::RawDealer(const std::string& name)
+    : context_(zmq_ctx_new()), socket_(zmq_socket(context_, ZMQ_DEALER)) {
+  const int patience = static_cast<int>(std::chrono::milliseconds(kPatience).count());
+  const int linger = 0;
+  zmq_setsockopt(socket_, ZMQ_RCVTIMEO, &patience, sizeof(patience));
+  zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof(linger));
+  if (!name.empty()) zmq_setsockopt(socket_, ZMQ_ROUTING_ID, name.data(), name.size());
+}
+
+RawDealer::~RawDealer() {
+  zmq_close(socket_);
+  zmq_ctx_term(context_);
+}
+
+void RawDealer::Connect(const std::string& endpoint) { zmq_connect(socket_, endpoint.c_str()); }
+
+void RawDealer::Send(std::initializer_list<std::string> frames) {
+  size_t left = frames.size();
+  for (const std::string& frame : frames) {
+    zmq_send(socket_, frame.data(), frame.size(), --left > 0 ? ZMQ_SNDMORE : 0);
+  }
+}
+
+std::string RawDealer::Receive() {
+  std::array<char, 4096> buffer{};
+  const int size = zmq_recv(socket_, buffer.data(), buffer.size(), 0);
+  return size < 0 ? "(nothing came)" : std::string(buffer.data(), static_cast<size_t>(size));
+}
+
+}  // namespace promptcache::testing
