@@ -1,0 +1,25 @@
+// UTF-8 and Unicode white space. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace promptcache {
+
+struct Utf8Character {
+  char32_t code = 0;
+  uint32_t bytes = 0;  // 0: the bytes are not UTF-8
+};
+
+// The character that begins at `at` (REQUIRES: at < text.size()). Overlong forms, surrogates and
+// values past U+10FFFF are not UTF-8.
+Utf8Character DecodeUtf8At(std::string_view text, size_t at);
+
+// Offset of the first byte that is not UTF-8, or text.size().
+size_t FirstInvalidUtf8(std::string_view text);
+inline bool IsUtf8(std::string_view text) { return FirstInvalidUtf8(text) == text.size(); }
+
+// Unicode's White_Space property.
+bool IsUnicodeSpace(char32_t code);
+
+}  // namespace promptcache
