@@ -1,0 +1,45 @@
+#include "worker/attention/sequence_kernel.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "worker/device/cpu_kernels.h"
+
+namespace promptcache {
+namespace {
+
+bool HasCpuKernels(const at::Tensor& own) {
+  return own.is_cpu() && (own.scalar_type() == at::kFloat || own.scalar_type() == at::kBFloat16);
+}
+
+}  // namespace
+
+SequenceKernel::SequenceKernel(const AttentionOptions& options, const AttentionSequence& sequence)
+    : shape_(options.shape),
+      rotary_(options.rotary),
+      own_(*sequence.own),
+      past_(sequence.past),
+      queries_(static_cast<int64_t>(sequence.positions.size())),
+      pieces_(JoinRanges(sequence.units, queries_)),
+      scale_(1.0 / std::sqrt(static_cast<double>(options.shape.head_dim))) {
+  AddOwn(own_, past_, queries_, pieces_);
+  table_ =
+      std::make_unique<RotaryTable>(rotary_, sequence.positions, pieces_.shifts, own_.options());
+}
+
+void SequenceKernel::Append(int64_t layer, const at::Tensor& k, const at::Tensor& v) const {
+  const at::Tensor rows = own_.select(0, layer).narrow(2, past_, queries_);
+  Rotate(k, {.table = table_.get()}, rows.select(0, 0).transpose(0, 1));
+  rows.select(0, 1).transpose(0, 1).copy_(v);
+}
+
+bool ListKernelFits(const AttentionShape& shape, const at::Tensor& own) {
+  return HasCpuKernels(own) && shape.head_dim % 16 == 0;
+}
+
+bool PieceKernelFits(const AttentionShape& shape, const at::Tensor& own) {
+  return HasCpuKernels(own) && shape.head_dim <= cpu::kMaxHeadDim;
+}
+
+}  // namespace promptcache

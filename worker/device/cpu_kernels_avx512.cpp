@@ -1,0 +1,13 @@
+#include "worker/device/cpu_kernels.h"
+
+namespace promptcache::cpu {
+namespace {
+#include "worker/device/cpu_vector.inc"
+// The kernels need what the line above defines.
+#include "worker/device/cpu_kernels.inc"
+}  // namespace
+
+extern const Kernels kAvx512Kernels;
+const Kernels kAvx512Kernels = {"avx512", Rotate, Merge, List, Norm, Swiglu};
+
+}  // namespace promptcache::cpu
