@@ -32,15 +32,12 @@ long PollMillis(std::optional<SteadyTime> next) {
 TransportContext::TransportContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TransportContext::~TransportContext() = default;
 
-Result<std::shared_ptr<TransportContext>> TransportContext::Create(int io_threads) {
+std::shared_ptr<TransportContext> TransportContext::Create(int io_threads) {
   void* context = zmq_ctx_new();
-  if (context == nullptr) return Internal("cannot create a ZeroMQ context");
   auto impl = std::make_unique<Impl>(context);
-  const int max_sockets = std::min(kMaxSockets, zmq_ctx_get(context, ZMQ_SOCKET_LIMIT));
-  if (zmq_ctx_set(context, ZMQ_IO_THREADS, io_threads) != 0 ||
-      zmq_ctx_set(context, ZMQ_MAX_SOCKETS, max_sockets) != 0) {
-    return InvalidArgument("transport: " + std::to_string(io_threads) + " I/O threads");
-  }
+  zmq_ctx_set(context, ZMQ_IO_THREADS, io_threads);
+  zmq_ctx_set(context, ZMQ_MAX_SOCKETS,
+              std::min(kMaxSockets, zmq_ctx_get(context, ZMQ_SOCKET_LIMIT)));
   return std::shared_ptr<TransportContext>(new TransportContext(std::move(impl)));
 }
 
@@ -66,7 +63,8 @@ class ZmqTransport::Impl {
     return {options.max_message_bytes, options.high_water_messages, linger_};
   }
   TimerQueue& timers() { return timers_; }
-  uint64_t bad_frames() const { return bad_frames_.load(); }
+  TransportCounters counters() const { return {bad_frames_, sent_, received_}; }
+  void CountSent() { ++sent_; }
 
  private:
   struct Entry {
@@ -96,6 +94,8 @@ class ZmqTransport::Impl {
   TimerQueue timers_;
 
   std::atomic<uint64_t> bad_frames_{0};
+  std::atomic<uint64_t> sent_{0};
+  std::atomic<uint64_t> received_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // guarded by mutex_
@@ -201,6 +201,7 @@ void ZmqTransport::Impl::Serve(Entry& entry) {
         ++bad_frames_;
         break;
       case ZmqSocket::Received::kMessage:
+        ++received_;
         entry.handler(std::move(incoming));
         break;
     }
@@ -252,9 +253,7 @@ ZmqTransport::ZmqTransport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 ZmqTransport::~ZmqTransport() = default;
 
 Result<std::unique_ptr<ZmqTransport>> ZmqTransport::Create(ZmqTransportOptions options) {
-  if (options.context == nullptr) {
-    PC_ASSIGN_OR_RETURN(options.context, TransportContext::Create());
-  }
+  if (options.context == nullptr) options.context = TransportContext::Create();
   const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd < 0) {
     return Unavailable(
@@ -264,11 +263,16 @@ Result<std::unique_ptr<ZmqTransport>> ZmqTransport::Create(ZmqTransportOptions o
   return std::unique_ptr<ZmqTransport>(new ZmqTransport(std::move(impl)));
 }
 
+Result<std::unique_ptr<ZmqTransport>> ZmqTransport::Create(
+    std::shared_ptr<TransportContext> context) {
+  return Create(ZmqTransportOptions{.context = std::move(context)});
+}
+
 void ZmqTransport::Run() { impl_->Run(); }
 void ZmqTransport::Stop() { impl_->Stop(); }
 void ZmqTransport::Close(SocketId socket) { impl_->Close(socket); }
 void ZmqTransport::Post(std::function<void()> function) { impl_->Post(std::move(function)); }
-uint64_t ZmqTransport::bad_frames() const { return impl_->bad_frames(); }
+TransportCounters ZmqTransport::counters() const { return impl_->counters(); }
 
 Result<SocketId> ZmqTransport::Listen(const ListenOptions& options, MessageHandler handler) {
   return impl_->Add(
@@ -291,7 +295,9 @@ Result<std::string> ZmqTransport::BoundEndpoint(SocketId socket) const {
 Status ZmqTransport::Send(SocketId socket, PeerId peer, Frames frames) {
   ZmqSocket* found = impl_->Find(socket);
   if (found == nullptr) return Unavailable("the socket is closed");
-  return found->Send(peer, std::move(frames));
+  Status status = found->Send(peer, std::move(frames));
+  if (status.ok()) impl_->CountSent();
+  return status;
 }
 
 TimerId ZmqTransport::After(std::chrono::milliseconds delay, std::function<void()> function) {

@@ -18,8 +18,8 @@ namespace promptcache {
 // transports' linger time.
 class TransportContext {
  public:
-  // kInternal when the system refuses (file descriptors).
-  static Result<std::shared_ptr<TransportContext>> Create(int io_threads = 1);
+  // Never null. Where the system refuses (file descriptors), opening sockets reports it.
+  static std::shared_ptr<TransportContext> Create(int io_threads = 1);
   ~TransportContext();
 
   class Impl;
@@ -35,11 +35,18 @@ struct ZmqTransportOptions {
   std::chrono::milliseconds linger{1'000};    // for what was sent before a socket closes
 };
 
+struct TransportCounters {
+  uint64_t bad_frames = 0;  // dropped: not one header frame with at most one payload
+  uint64_t sent = 0;        // messages
+  uint64_t received = 0;    // messages, without the bad ones
+};
+
 // The thread that calls Run is the reactor thread. Handlers, timers and posted functions run on it
 // one after the other and must not block.
 class ZmqTransport final : public Transport {
  public:
   static Result<std::unique_ptr<ZmqTransport>> Create(ZmqTransportOptions options = {});
+  static Result<std::unique_ptr<ZmqTransport>> Create(std::shared_ptr<TransportContext> context);
   // REQUIRES: Run has returned or was never called.
   ~ZmqTransport() override;
 
@@ -57,8 +64,7 @@ class ZmqTransport final : public Transport {
   void CancelTimer(TimerId timer) override;
   void Post(std::function<void()> function) override;
 
-  // Messages dropped because they were not one header frame with at most one payload. Thread safe.
-  uint64_t bad_frames() const;
+  TransportCounters counters() const;  // thread safe
 
  private:
   class Impl;
