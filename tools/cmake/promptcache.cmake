@@ -29,7 +29,8 @@ find_package(PkgConfig REQUIRED)
 add_library(promptcache_options INTERFACE)
 target_include_directories(promptcache_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(promptcache_options INTERFACE
-  -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Wunused-result -Werror -fno-omit-frame-pointer)
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;-Wshadow;-Wnon-virtual-dtor;-Wunused-result;-Werror;-fno-omit-frame-pointer>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Werror>")
 target_link_libraries(promptcache_options INTERFACE Threads::Threads)
 if(PROMPTCACHE_SANITIZE)
   target_compile_options(promptcache_options INTERFACE
