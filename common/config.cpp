@@ -5,11 +5,11 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <fstream>
-#include <numeric>
 #include <optional>
 #include <sstream>
 
 #include "common/config_table.h"
+#include "common/edit_distance.h"
 
 namespace promptcache {
 namespace {
@@ -20,33 +20,12 @@ using internal::SettingTarget;
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
 
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string NearestKey(std::string_view key) {
-  std::string nearest;
-  size_t best = std::max<size_t>(3, key.size() / 3) + 1;
+  std::vector<std::string> known;
   for (const SettingRow& row : SettingRows()) {
-    const std::string known = fmt::format("{}.{}", row.table, row.name);
-    const size_t distance = EditDistance(key.substr(0, 128), known);
-    if (distance < best) {
-      best = distance;
-      nearest = known;
-    }
+    known.push_back(fmt::format("{}.{}", row.table, row.name));
   }
-  return nearest;
+  return NearestWord(key, known);
 }
 
 std::string Where(std::string_view file, const toml::node& node) {

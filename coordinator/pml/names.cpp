@@ -1,0 +1,27 @@
+#include "coordinator/pml/names.h"
+
+#include <algorithm>
+
+namespace promptcache {
+namespace {
+
+bool IsNameStart(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }
+bool IsNamePart(char c) { return IsNameStart(c) || (c >= '0' && c <= '9') || c == '.' || c == '-'; }
+
+}  // namespace
+
+std::string WhyNotAName(std::string_view name) {
+  const std::string quoted = "'" + std::string(name) + "'";
+  if (name.empty()) return "the name is empty";
+  if (!IsNameStart(name[0]) || !std::all_of(name.begin(), name.end(), IsNamePart)) {
+    return "the name " + quoted +
+           " is not a letter or '_' followed by letters, digits, '_', '.' or '-'";
+  }
+  if (name == "prompt" || name == "system" || name == "user" || name == "assistant" ||
+      name.starts_with("xml")) {
+    return "the name " + quoted + " is reserved";
+  }
+  return "";
+}
+
+}  // namespace promptcache

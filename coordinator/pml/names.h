@@ -1,0 +1,13 @@
+// Names of schemas, modules and parameters.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace promptcache {
+
+// Empty when `name` may be used, else why not: [A-Za-z_][A-Za-z0-9_.-]*, and none of the reserved
+// prompt, system, user, assistant, xml*.
+std::string WhyNotAName(std::string_view name);
+
+}  // namespace promptcache
