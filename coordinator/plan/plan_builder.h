@@ -1,0 +1,25 @@
+// A prompt against a layout: what comes from units, what is computed, and where everything stands.
+#pragma once
+
+#include "cluster/wire/messages.h"
+#include "common/types.h"
+#include "coordinator/layout/layout.h"
+#include "coordinator/pml/prompt.h"
+
+namespace promptcache {
+
+struct PlanOptions {
+  ReuseMode reuse = ReuseMode::kReuse;
+  Repair repair = Repair::kNone;
+  uint32_t max_new_tokens = 0;  // 0: encode only
+  uint32_t context_length = 0;  // of the model; 0: unlimited
+};
+
+// kInvalidArgument, compiler style, when the prompt does not fit the schema: unknown or repeated
+// modules, two members of one union, unknown or too long arguments, texts without room; and when
+// the plan and its answer do not fit the context (all numbers named). Pure; takes time in the
+// prompt's new text and in the number of runs it imports.
+Result<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder, const PmlSource& source,
+                       const PromptDocument& prompt, const PlanOptions& options);
+
+}  // namespace promptcache

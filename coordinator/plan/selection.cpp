@@ -1,0 +1,122 @@
+#include "coordinator/plan/selection.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/edit_distance.h"
+
+namespace promptcache {
+namespace {
+
+class Selector {
+ public:
+  Selector(const Layout& layout, const TextEncoder& encoder, Diagnostics& diagnostics)
+      : layout_(layout), encoder_(encoder), diagnostics_(diagnostics) {}
+
+  Selection Run(const PromptDocument& prompt) {
+    selection_.containers.push_back(0);
+    Scope scope;
+    for (const PromptReference& reference : prompt.references) {
+      const int32_t container = Select(reference, 0, scope);
+      selection_.top_level.push_back(std::max(container, 0));
+      selection_.subtree_end.push_back(selection_.containers.size());
+    }
+    return std::move(selection_);
+  }
+
+ private:
+  // What is already imported among the children of one container.
+  struct Scope {
+    std::map<std::string, size_t> modules;        // name to offset
+    std::map<int32_t, std::string> union_choice;  // union to the member chosen
+  };
+
+  int32_t Select(const PromptReference& reference, int32_t parent, Scope& scope) {
+    const int32_t found = FindChild(reference, parent);
+    if (found == kNone) return kNone;
+    const LayoutContainer& container = layout_.containers[found];
+    if (!scope.modules.emplace(reference.name, reference.offset).second) {
+      diagnostics_.Error(reference.offset, "the module '" + container.path +
+                                               "' is imported twice; it can be imported once");
+      return kNone;
+    }
+    if (container.union_index != kNone) {
+      const auto [choice, first] =
+          scope.union_choice.emplace(container.union_index, reference.name);
+      if (!first) {
+        diagnostics_.Error(reference.offset, "'" + choice->second + "' and '" + reference.name +
+                                                 "' are members of one union in '" +
+                                                 layout_.containers[parent].path +
+                                                 "'; only one can be imported");
+        return kNone;
+      }
+    }
+    selection_.containers.push_back(found);
+    for (const PromptArgument& argument : reference.arguments) {
+      AddArgument(reference, argument, container);
+    }
+    Scope inside;
+    for (const PromptReference& child : reference.children) Select(child, found, inside);
+    return found;
+  }
+
+  int32_t FindChild(const PromptReference& reference, int32_t parent) {
+    std::vector<std::string> names;
+    for (const int32_t child : layout_.containers[parent].children) {
+      if (layout_.containers[child].name == reference.name) return child;
+      names.push_back(layout_.containers[child].name);
+    }
+    std::string hint;
+    for (const LayoutContainer& container : layout_.containers) {
+      if (container.parent != kNone && container.name == reference.name) {
+        hint = "; it is in '" + layout_.containers[container.parent].path + "'";
+        break;
+      }
+    }
+    const std::string nearest = hint.empty() ? NearestWord(reference.name, names) : "";
+    if (!nearest.empty()) hint = "; did you mean '" + nearest + "'?";
+    diagnostics_.Error(reference.offset, "'" + layout_.containers[parent].path +
+                                             "' has no module '" + reference.name + "'" + hint);
+    return kNone;
+  }
+
+  void AddArgument(const PromptReference& reference, const PromptArgument& argument,
+                   const LayoutContainer& container) {
+    std::vector<std::string> names;
+    for (const LayoutParam& param : container.params) {
+      names.push_back(param.name);
+      if (param.name != argument.name) continue;
+      auto ids = encoder_.EncodeArgument(argument.value);
+      if (!ids.ok()) {
+        diagnostics_.Error(reference.offset,
+                           "argument '" + argument.name + "': " + ids.status().message());
+      } else if (ids->size() > param.length) {
+        diagnostics_.Error(reference.offset,
+                           "the argument '" + argument.name + "' of '" + container.path + "' has " +
+                               std::to_string(ids->size()) + " tokens; its slot has " +
+                               std::to_string(param.length));
+      } else {
+        selection_.arguments.push_back({&param, *std::move(ids)});
+      }
+      return;
+    }
+    const std::string nearest = NearestWord(argument.name, names);
+    diagnostics_.Error(reference.offset,
+                       "'" + container.path + "' has no parameter '" + argument.name + "'" +
+                           (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+  }
+
+  const Layout& layout_;
+  const TextEncoder& encoder_;
+  Diagnostics& diagnostics_;
+  Selection selection_;
+};
+
+}  // namespace
+
+Selection SelectModules(const Layout& layout, const TextEncoder& encoder,
+                        const PromptDocument& prompt, Diagnostics& diagnostics) {
+  return Selector(layout, encoder, diagnostics).Run(prompt);
+}
+
+}  // namespace promptcache
