@@ -1,0 +1,64 @@
+#include "common/process.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+namespace promptcache {
+namespace {
+
+Status WriteAll(int file, std::string_view contents) {
+  while (!contents.empty()) {
+    const ssize_t written = ::write(file, contents.data(), contents.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Unavailable(std::strerror(errno));
+    contents.remove_prefix(static_cast<size_t>(written));
+  }
+  if (::fsync(file) != 0) return Unavailable(std::strerror(errno));
+  return {};
+}
+
+}  // namespace
+
+Status WriteFileAtomically(const std::string& path, std::string_view contents) {
+  std::string temporary = path + ".XXXXXX";
+  const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (file < 0) return Unavailable("cannot write " + path + ": " + std::strerror(errno));
+  Status status = WriteAll(file, contents);
+  ::close(file);
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    status = Unavailable(std::strerror(errno));
+  }
+  if (!status.ok()) ::unlink(temporary.c_str());
+  return status.WithContext("cannot write " + path);
+}
+
+void CallOnStopSignal(std::function<void()> on_stop) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([signals, on_stop = std::move(on_stop)] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    on_stop();
+    sigwait(&signals, &signal);
+    std::_Exit(128 + signal);
+  }).detach();
+}
+
+Status InitLogFromSettings(std::string_view component, const LogSettings& settings) {
+  PC_ASSIGN_OR_RETURN(const LogLevel level, ParseLogLevel(settings.level));
+  PC_ASSIGN_OR_RETURN(const LogFormat format, ParseLogFormat(settings.format));
+  InitLog(component, level, format);
+  return {};
+}
+
+}  // namespace promptcache

@@ -1,0 +1,26 @@
+// What every program of the project does at its edges.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+// Writes beside `path` and renames: readers see the old file or the whole new one. kUnavailable
+// naming the path when it cannot be written.
+Status WriteFileAtomically(const std::string& path, std::string_view contents);
+
+// Blocks SIGINT and SIGTERM in this thread and in those started later, and runs a thread that calls
+// `on_stop` at the first of them; the second ends the process at once with 128 + signal. Call once,
+// before any other thread starts.
+void CallOnStopSignal(std::function<void()> on_stop);
+
+// Applies the [log] settings. kInvalidArgument for an unknown level or format.
+Status InitLogFromSettings(std::string_view component, const LogSettings& settings);
+
+}  // namespace promptcache
