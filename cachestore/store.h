@@ -2,6 +2,7 @@
 // One conformance test (tests/unit/cachestore) runs over all of them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,7 +52,14 @@ class BlobWriter {
   virtual Status Commit() = 0;
 };
 
-// One committed blob being read. Not thread safe. Keeps the blob readable while it lives.
+// Bytes of a store with what keeps them alive.
+struct PinnedBytes {
+  std::shared_ptr<const void> owner;
+  std::span<const uint8_t> bytes;
+};
+
+// One committed blob being read. Not thread safe. Keeps the blob readable while it lives, except
+// over the wire, where a blob removed meanwhile is kNotFound.
 class BlobReader {
  public:
   virtual ~BlobReader() = default;
@@ -59,6 +67,15 @@ class BlobReader {
   // Fills `out` from `offset`. kInvalidArgument past the end; kDataLoss when a chunk fails its
   // checksum (the blob is then dropped and counted); kUnavailable when the store is gone.
   virtual Status Read(uint64_t offset, std::span<uint8_t> out) = 0;
+  // From 1 to `limit` bytes from `offset`, as many as can be had at once, without a copy where the
+  // store can. REQUIRES: limit > 0. The errors of Read.
+  virtual Result<PinnedBytes> ReadPinned(uint64_t offset, uint64_t limit) {
+    if (offset >= size()) return InvalidArgument("read past the end of a blob");
+    const std::shared_ptr<uint8_t[]> owner(new uint8_t[std::min(limit, size() - offset)]);
+    const std::span<uint8_t> bytes(owner.get(), std::min(limit, size() - offset));
+    PC_RETURN_IF_ERROR(Read(offset, bytes));
+    return PinnedBytes{owner, bytes};
+  }
 };
 
 // Encoded units by key. All methods may be called from any thread.
@@ -74,7 +91,7 @@ class BlobStore {
   virtual Result<std::vector<BlobInfo>> List() = 0;
   // OK also when the key is absent.
   virtual Status Remove(const UnitKey& key) = 0;
-  // A reader found the key's bytes damaged: drop the blob and count it.
+  // A reader found the key's bytes damaged: drop the blob and count it. OK when the key is absent.
   virtual Status ReportCorrupt(const UnitKey& key) = 0;
   virtual Result<StoreStats> Stats() = 0;
 };

@@ -1,6 +1,7 @@
 #include "common/hash.h"
 
 #include <sodium.h>
+#define XXH_STATIC_LINKING_ONLY  // the size of XXH3_state_t, so that a stream needs no allocation
 #include <xxhash.h>
 
 #include <cstring>
@@ -106,6 +107,24 @@ Digest256 Blake2b::Finish() {
   Digest256 digest;
   crypto_generichash_final(State(state_), digest.bytes.data(), digest.bytes.size());
   return digest;
+}
+
+Xxh3Stream::Xxh3Stream() {
+  static_assert(sizeof(XXH3_state_t) <= sizeof(state_));
+  auto* state = new (state_.data()) XXH3_state_t;
+  XXH3_INITSTATE(state);
+  XXH3_128bits_reset(state);
+}
+
+Xxh3Stream& Xxh3Stream::Add(std::span<const uint8_t> bytes) {
+  XXH3_128bits_update(reinterpret_cast<XXH3_state_t*>(state_.data()), bytes.data(), bytes.size());
+  return *this;
+}
+
+Hash128 Xxh3Stream::Finish() const {
+  const auto* state = reinterpret_cast<const XXH3_state_t*>(state_.data());
+  const XXH128_hash_t hash = XXH3_128bits_digest(state);
+  return {.low = hash.low64, .high = hash.high64};
 }
 
 Digest256 Blake2b256(std::span<const uint8_t> bytes) { return Blake2b().AddBytes(bytes).Finish(); }

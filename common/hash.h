@@ -47,6 +47,18 @@ class Blake2b {
   alignas(64) std::array<uint8_t, 384> state_;  // crypto_generichash_state
 };
 
+// XXH3-128 of bytes that arrive in pieces: Finish gives what Xxh3_128 gives for all of them in
+// order.
+class Xxh3Stream {
+ public:
+  Xxh3Stream();
+  Xxh3Stream& Add(std::span<const uint8_t> bytes);
+  Hash128 Finish() const;
+
+ private:
+  alignas(64) std::array<uint8_t, 576> state_;  // XXH3_state_t
+};
+
 Digest256 Blake2b256(std::span<const uint8_t> bytes);
 Hash128 Xxh3_128(std::span<const uint8_t> bytes);
 

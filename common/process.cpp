@@ -54,6 +54,11 @@ void CallOnStopSignal(std::function<void()> on_stop) {
   }).detach();
 }
 
+void EnsureEnvironment(const char* name, const char* value, char** argv) {
+  if (std::getenv(name) != nullptr) return;
+  if (::setenv(name, value, /*overwrite=*/1) == 0) ::execv("/proc/self/exe", argv);
+}
+
 Status InitLogFromSettings(std::string_view component, const LogSettings& settings) {
   PC_ASSIGN_OR_RETURN(const LogLevel level, ParseLogLevel(settings.level));
   PC_ASSIGN_OR_RETURN(const LogFormat format, ParseLogFormat(settings.format));

@@ -32,7 +32,18 @@ target_compile_options(promptcache_options INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;-Wshadow;-Wnon-virtual-dtor;-Wunused-result;-Werror;-fno-omit-frame-pointer>"
   "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Werror>")
 target_link_libraries(promptcache_options INTERFACE Threads::Threads)
+
+set(PROMPTCACHE_TEST_TIMEOUT 300)
+set(PROMPTCACHE_TEST_ENVIRONMENT
+  "PROMPTCACHE_TEST_DATA=${PROMPTCACHE_TEST_DATA}" "PROMPTCACHE_DEPS=${PROMPTCACHE_DEPS}"
+  "PROMPTCACHE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 if(PROMPTCACHE_SANITIZE)
+  set(PROMPTCACHE_TEST_TIMEOUT 900)
+  list(APPEND PROMPTCACHE_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    # The system's libraries are not instrumented; what only they do would be guesswork.
+    "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
   target_compile_options(promptcache_options INTERFACE
     -fsanitize=${PROMPTCACHE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(promptcache_options INTERFACE -fsanitize=${PROMPTCACHE_SANITIZE})
@@ -65,14 +76,15 @@ function(promptcache_executable name)
 endfunction()
 
 # promptcache_test(NAME SOURCES a_test.cpp ... [LINKS libs])
-# One test binary, one ctest entry; its gtest results also land as JSON in ${build}/test-results.
+# One test binary, one ctest entry; its gtest results also land as XML in ${build}/test-results,
+# which tools/test counts. Tests find data and the programs under test through the environment.
 function(promptcache_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE promptcache_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name}
-    COMMAND ${name} --gtest_output=json:${CMAKE_BINARY_DIR}/test-results/${name}.json)
+    COMMAND ${name} --gtest_output=xml:${CMAKE_BINARY_DIR}/test-results/${name}.xml)
   set_tests_properties(${name} PROPERTIES
-    TIMEOUT 300 ENVIRONMENT "PROMPTCACHE_TEST_DATA=${PROMPTCACHE_TEST_DATA};PROMPTCACHE_DEPS=${PROMPTCACHE_DEPS}")
+    TIMEOUT ${PROMPTCACHE_TEST_TIMEOUT} ENVIRONMENT "${PROMPTCACHE_TEST_ENVIRONMENT}")
 endfunction()

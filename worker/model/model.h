@@ -37,7 +37,8 @@ struct ModelShape {
 class KvBuffer {
  public:
   KvBuffer() = default;
-  // Reserves room for `capacity` rows; grows by doubling when exceeded.
+  // Reserves room for `capacity` rows; grows by doubling when exceeded. This, Reserve and Grow
+  // throw c10::Error when memory runs out; inside Model::Forward that becomes a Status.
   KvBuffer(const ModelShape& shape, at::TensorOptions options, int64_t capacity);
 
   int64_t size() const { return size_; }
@@ -70,6 +71,8 @@ class Model {
   virtual const ModelShape& shape() const = 0;
   virtual at::TensorOptions kv_options() const = 0;  // dtype and device of keys and values
   // Returns [sequences with Logits::kLast, vocabulary] fp32 cpu, in the order of `steps`.
+  // kInvalidArgument, with nothing changed, for steps that break the rules above. After any other
+  // error the sequences' own buffers are undefined and the sequences have to be given up.
   // kResourceExhausted when memory runs out; kInternal for anything LibTorch throws.
   virtual Result<at::Tensor> Forward(std::span<SequenceStep> steps) = 0;
 };

@@ -1,0 +1,34 @@
+// Small records in RocksDB. Internal to cachestore/disk; open.h is the way in.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cachestore/disk/database.h"
+#include "cachestore/store.h"
+
+namespace promptcache::internal {
+
+class DiskMetaStore : public MetaStore {
+ public:
+  explicit DiskMetaStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+
+  Result<std::optional<MetaEntry>> Get(const std::string& key) override;
+  Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
+                                 const std::string& value) override;
+  Status CompareAndRemove(const std::string& key, uint64_t expected) override;
+  Result<std::vector<MetaEntry>> List(const std::string& prefix) override;
+
+ private:
+  Result<uint64_t> RevisionOf(const std::string& key);
+  std::mutex& MutexOf(const std::string& key);
+
+  const std::shared_ptr<Database> database_;
+  // One writer a key at a time; writers of different keys share a sync of the log.
+  std::array<std::mutex, 16> mutexes_;
+};
+
+}  // namespace promptcache::internal

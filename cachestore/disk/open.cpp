@@ -1,0 +1,84 @@
+#include "cachestore/disk/open.h"
+
+#include <filesystem>
+
+#include "cachestore/disk/disk_blob_store.h"
+#include "cachestore/disk/disk_meta_store.h"
+#include "common/log.h"
+
+namespace promptcache {
+namespace {
+
+using internal::BlobIndex;
+using internal::Database;
+using internal::OpenMode;
+
+class OpenedStore : public DiskStore {
+ public:
+  OpenedStore(std::shared_ptr<BlobIndex> index, DiskOpenReport report)
+      : blobs_(index), meta_(index->shared_database()), report_(std::move(report)) {}
+
+  BlobStore& blobs() override { return blobs_; }
+  MetaStore& meta() override { return meta_; }
+  const DiskOpenReport& report() const override { return report_; }
+
+ private:
+  internal::DiskBlobStore blobs_;
+  internal::DiskMetaStore meta_;
+  const DiskOpenReport report_;
+};
+
+Result<std::unique_ptr<DiskStore>> OpenOnce(const DiskStoreOptions& options, OpenMode mode,
+                                            const std::string& quarantined_to) {
+  PC_ASSIGN_OR_RETURN(const std::shared_ptr<Database> database,
+                      Database::Open(options.directory, mode));
+  const auto index = std::make_shared<BlobIndex>(database, options);
+  PC_ASSIGN_OR_RETURN(DiskOpenReport report, index->Load(mode));
+  report.quarantined_to = quarantined_to;
+  return std::unique_ptr<DiskStore>(std::make_unique<OpenedStore>(index, std::move(report)));
+}
+
+// Moves a damaged directory out of the way and returns where it is now.
+Result<std::string> Quarantine(const DiskStoreOptions& options, const Status& why) {
+  std::string from = options.directory;
+  while (from.size() > 1 && from.back() == '/') from.pop_back();
+  const std::string to =
+      from + ".quarantine." + std::to_string(options.clock->UnixMillis());
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error) {
+    return Unavailable("the store in " + from + " is damaged (" + why.message() +
+                       ") and cannot be moved to " + to + ": " + error.message());
+  }
+  Log(LogLevel::kError, "store.quarantined",
+      {{"directory", from},
+       {"moved_to", to},
+       {"reason", why.message()},
+       {"effect", "starting with an empty store; blobs will be encoded again, schemas must be "
+                  "registered again"}});
+  return to;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.directory, error);
+  if (error) {
+    return Unavailable("cannot create the store directory " + options.directory + ": " +
+                       error.message());
+  }
+  Result<std::unique_ptr<DiskStore>> store = OpenOnce(options, OpenMode::kReadWrite, "");
+  if (store.status().code() != Code::kDataLoss) return store;
+  PC_ASSIGN_OR_RETURN(const std::string moved_to, Quarantine(options, store.status()));
+  return OpenOnce(options, OpenMode::kReadWrite, moved_to);
+}
+
+Result<std::unique_ptr<DiskStore>> OpenDiskStoreReadOnly(const std::string& directory) {
+  if (!std::filesystem::exists(std::filesystem::path(directory) / "CURRENT")) {
+    return NotFound("there is no store in " + directory);
+  }
+  return OpenOnce({.directory = directory}, OpenMode::kReadOnly, "");
+}
+
+}  // namespace promptcache

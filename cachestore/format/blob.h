@@ -1,0 +1,97 @@
+// The blob: one unit's encoded attention states as bytes. cachestore/FORMAT.md is its document.
+//
+//   prefix (64 bytes) | header (FlatBuffer) | zeros | layer 0 | zeros | layer 1 | ...
+//
+// Every layer starts at a multiple of 4096 and holds [K|V][kv_head][token][dim] of that layer, K
+// after RoPE at unit-local positions. Every byte is covered: the header and each layer by an
+// XXH3-128, the prefix by what it must agree with, the padding by being zero.
+//
+// Bytes are taken for hostile: every function here checks sizes before use and never reads past
+// what it was given. All functions are pure and thread safe.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/hash.h"
+#include "common/status.h"
+#include "common/types.h"
+
+namespace promptcache {
+
+inline constexpr uint32_t kBlobVersion = 1;
+inline constexpr uint64_t kBlobPrefixBytes = 64;
+inline constexpr uint64_t kBlobAlignment = 4096;  // of the data and of each segment
+inline constexpr uint64_t kMaxBlobHeaderBytes = 16 << 20;
+inline constexpr uint64_t kMaxBlobBytes = uint64_t{1} << 40;
+inline constexpr std::string_view kBlobLayout = "lkhtd-v1";
+
+// Element type of the tensors. On disk: never renumber.
+enum class BlobDtype : uint8_t { kFloat32 = 1, kBfloat16 = 2, kFloat16 = 3 };
+std::string_view BlobDtypeName(BlobDtype dtype);  // "fp32", "bf16", "fp16"
+uint64_t BlobDtypeBytes(BlobDtype dtype);         // bytes of one element
+
+struct BlobShape {
+  uint32_t layers = 0;
+  uint32_t kv_heads = 0;
+  uint32_t tokens = 0;  // rows: the recipe's own tokens
+  uint32_t head_dim = 0;
+  bool operator==(const BlobShape&) const = default;
+};
+
+// One layer: K then V, each [kv_heads, tokens, head_dim].
+struct BlobSegment {
+  uint64_t offset = 0;  // from the start of the blob
+  uint64_t length = 0;
+  Hash128 hash;  // XXH3-128 of its bytes
+  bool operator==(const BlobSegment&) const = default;
+};
+
+struct BlobHeader {
+  Identity identity;
+  Recipe recipe;
+  RecipeDigest recipe_digest;  // recipe.Digest()
+  BlobDtype dtype = BlobDtype::kFloat32;
+  BlobShape shape;
+  double encode_seconds = 0;           // what encoding cost; never negative
+  std::vector<BlobSegment> segments;   // one a layer
+  uint64_t data_offset = 0;            // of the first segment
+  uint64_t total_bytes = 0;            // of the whole blob
+  bool operator==(const BlobHeader&) const = default;
+};
+
+// Bytes of one segment: 2 · kv_heads · tokens · head_dim · element size. kInvalidArgument naming
+// the dimension that is 0 or too large.
+Result<uint64_t> BlobSegmentBytes(BlobDtype dtype, const BlobShape& shape);
+
+// How many bytes from the start of a blob ParseBlobHeader needs (prefix and header), from its first
+// kBlobPrefixBytes. kDataLoss when they are not a prefix of this version.
+Result<uint64_t> BlobPrefixLength(std::span<const uint8_t> prefix);
+
+// The header from the first bytes of a blob, at least BlobPrefixLength of them. kDataLoss unless
+// the checksum, the FlatBuffer, every value, the recipe with its digest, and the segments' sizes
+// and places agree.
+Result<BlobHeader> ParseBlobHeader(std::span<const uint8_t> bytes);
+
+// The first `data_offset` bytes of a blob. Takes identity, recipe, dtype, shape, encode_seconds and
+// the segments' hashes, and fills in the rest (digest, offsets, lengths, sizes). kInvalidArgument
+// naming the field that a reader would refuse.
+Result<std::vector<uint8_t>> EncodeBlobHeader(BlobHeader& header);
+
+// kDataLoss naming the layer unless `bytes` are segment `index` of the header.
+// kInvalidArgument when there is no such segment.
+Status VerifySegment(const BlobHeader& header, size_t index, std::span<const uint8_t> bytes);
+
+// Checks every byte of a whole blob and returns its header. kDataLoss otherwise.
+Result<BlobHeader> VerifyBlob(std::span<const uint8_t> blob);
+
+// kFailedPrecondition naming the first field that differs ("identity: dtype: bf16, here fp32").
+Status CheckIdentity(const BlobHeader& header, const Identity& here);
+
+// kFailedPrecondition naming the first difference unless the blob's tensors have this type and
+// shape.
+Status CheckShape(const BlobHeader& header, BlobDtype dtype, const BlobShape& here);
+
+}  // namespace promptcache

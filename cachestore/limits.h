@@ -1,0 +1,39 @@
+// What every store refuses in the same words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/status.h"
+
+namespace promptcache {
+
+inline constexpr uint64_t kMaxMetaKeyBytes = 1024;
+inline constexpr uint64_t kMaxMetaValueBytes = 64 << 20;
+
+// kInvalidArgument for 0 bytes, kResourceExhausted over the limit.
+inline Status CheckBlobBytes(uint64_t bytes, uint64_t limit) {
+  if (bytes == 0) return InvalidArgument("a blob of 0 bytes");
+  if (bytes <= limit) return {};
+  return ResourceExhausted("a blob of " + std::to_string(bytes) +
+                           " bytes is over store.max_blob_bytes = " + std::to_string(limit));
+}
+
+// kInvalidArgument naming the limit unless the key and value fit.
+inline Status CheckMetaEntry(const std::string& key, uint64_t value_bytes) {
+  if (key.empty() || key.size() > kMaxMetaKeyBytes) {
+    return InvalidArgument("a meta key of " + std::to_string(key.size()) + " bytes, allowed 1 to " +
+                           std::to_string(kMaxMetaKeyBytes));
+  }
+  if (value_bytes <= kMaxMetaValueBytes) return {};
+  return InvalidArgument("a meta value of " + std::to_string(value_bytes) + " bytes, limit " +
+                         std::to_string(kMaxMetaValueBytes));
+}
+
+// What a compare-and-set that lost answers.
+inline Status WrongRevision(const std::string& key, uint64_t expected, uint64_t actual) {
+  return FailedPrecondition("meta key '" + key + "' is at revision " + std::to_string(actual) +
+                            ", expected " + std::to_string(expected));
+}
+
+}  // namespace promptcache

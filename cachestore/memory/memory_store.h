@@ -1,0 +1,62 @@
+// Stores that live in memory: for tests, for a worker without a cachestore, for `promptcache run`.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cachestore/store.h"
+#include "common/clock.h"
+
+namespace promptcache {
+
+struct MemoryStoreOptions {
+  uint64_t max_blob_bytes = uint64_t{8} << 30;
+  uint64_t max_total_bytes = uint64_t{64} << 30;  // committed and being written
+  const Clock* clock = &SystemClock();
+};
+
+// Thread safe. Writers and readers may outlive the store.
+class MemoryBlobStore : public BlobStore {
+ public:
+  explicit MemoryBlobStore(MemoryStoreOptions options = {});
+  ~MemoryBlobStore() override;
+
+  Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) override;
+  Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override;
+  Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override;
+  Result<std::vector<BlobInfo>> List() override;
+  Status Remove(const UnitKey& key) override;
+  Status ReportCorrupt(const UnitKey& key) override;
+  Result<StoreStats> Stats() override;
+
+ private:
+  struct State;
+  class Writer;
+  class Reader;
+  const std::shared_ptr<State> state_;
+};
+
+// Thread safe.
+class MemoryMetaStore : public MetaStore {
+ public:
+  Result<std::optional<MetaEntry>> Get(const std::string& key) override;
+  Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
+                                 const std::string& value) override;
+  Status CompareAndRemove(const std::string& key, uint64_t expected) override;
+  Result<std::vector<MetaEntry>> List(const std::string& prefix) override;
+
+ private:
+  // REQUIRES: mutex_ is held.
+  uint64_t RevisionOf(const std::string& key) const;
+
+  std::mutex mutex_;
+  std::map<std::string, MetaEntry> entries_;  // guarded by mutex_
+};
+
+}  // namespace promptcache

@@ -1,0 +1,115 @@
+#include "cachestore/service/remote_link.h"
+
+namespace promptcache {
+namespace {
+
+constexpr uint64_t kMaxMessageBytes = uint64_t{96} << 20;
+
+}  // namespace
+
+void Mailbox::Push(Result<RemoteMessage> message) {
+  {
+    std::lock_guard lock(mutex_);
+    messages_.push_back(std::move(message));
+  }
+  ready_.notify_one();
+}
+
+Result<RemoteMessage> Mailbox::Pop(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (!ready_.wait_for(lock, timeout, [this] { return !messages_.empty(); })) {
+    return Unavailable("the cachestore does not answer");
+  }
+  Result<RemoteMessage> message = std::move(messages_.front());
+  messages_.pop_front();
+  return message;
+}
+
+RemoteLink::RemoteLink(Transport& transport, const RemoteStoreOptions& options)
+    : transport_(transport), options_(options) {}
+
+void RemoteLink::Start() {
+  transport_.Post([self = shared_from_this()] { self->Open(); });
+}
+
+void RemoteLink::Stop() {
+  transport_.Post([self = shared_from_this()] {
+    self->FailAll(Unavailable("the link to the cachestore is closed"));
+    self->connection_.reset();
+  });
+}
+
+void RemoteLink::Open() {
+  ConnectionOptions options;
+  options.connect = {.endpoint = options_.endpoint, .max_message_bytes = kMaxMessageBytes};
+  options.hello = {.role = PeerRole::kWorker, .name = options_.name};
+  connection_ = std::make_unique<Connection>(
+      transport_, options,
+      ConnectionEvents{
+          .on_up =
+              [this](const HelloAck& /*ack*/) {
+                std::lock_guard lock(up_mutex_);
+                up_ = true;
+                up_changed_.notify_all();
+              },
+          .on_down =
+              [this](const Status& why) {
+                {
+                  std::lock_guard lock(up_mutex_);
+                  up_ = false;
+                }
+                FailAll(Unavailable("the cachestore was lost: " + why.message()));
+              },
+          .on_message =
+              [this](Envelope envelope, Frame payload) {
+                const auto found = mailboxes_.find(envelope.request_id);
+                if (found == mailboxes_.end()) return;
+                found->second->Push(RemoteMessage{std::move(envelope.body), std::move(payload)});
+              }});
+  const Status status = connection_->Start();
+  if (!status.ok()) FailAll(status);
+}
+
+void RemoteLink::FailAll(const Status& status) {
+  for (auto& [id, mailbox] : std::exchange(mailboxes_, {})) mailbox->Push(status);
+}
+
+Status RemoteLink::WaitUp() {
+  std::unique_lock lock(up_mutex_);
+  if (up_changed_.wait_for(lock, options_.connect_timeout, [this] { return up_; })) return {};
+  return Unavailable("the cachestore at " + options_.endpoint + " is not reachable");
+}
+
+void RemoteLink::SendNow(const RequestId& id, Message message, Frame payload) {
+  const Status status =
+      connection_
+          ? connection_->Send({.request_id = id, .body = std::move(message)}, std::move(payload))
+          : Unavailable("the link to the cachestore is closed");
+  if (status.ok()) return;
+  const auto found = mailboxes_.find(id);
+  if (found != mailboxes_.end()) found->second->Push(status);
+}
+
+RemoteLink::Call::Call(std::shared_ptr<RemoteLink> link, Message request)
+    : link_(std::move(link)), id_(RequestId::Random()), mailbox_(std::make_shared<Mailbox>()) {
+  link_->transport_.Post(
+      [link = link_, id = id_, mailbox = mailbox_, request = std::move(request)]() mutable {
+        link->mailboxes_.emplace(id, mailbox);
+        link->SendNow(id, std::move(request), {});
+      });
+}
+
+RemoteLink::Call::~Call() {
+  link_->transport_.Post([link = link_, id = id_] { link->mailboxes_.erase(id); });
+}
+
+void RemoteLink::Call::Send(Message message, Frame payload) {
+  link_->transport_.Post([link = link_, id = id_, message = std::move(message),
+                          payload = std::move(payload)]() mutable {
+    if (link->mailboxes_.contains(id)) link->SendNow(id, std::move(message), std::move(payload));
+  });
+}
+
+void RemoteLink::Call::Abandon() { Send(Cancel{}); }
+
+}  // namespace promptcache

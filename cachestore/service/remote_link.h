@@ -1,0 +1,83 @@
+// Blocking calls over an asynchronous link. Internal to cachestore/service.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "cachestore/service/remote_store.h"
+#include "cluster/transport/connection.h"
+
+namespace promptcache {
+
+struct RemoteMessage {
+  Message body;
+  Frame payload;
+};
+
+// The messages that arrive for one request. Thread safe.
+class Mailbox {
+ public:
+  void Push(Result<RemoteMessage> message);
+  // Waits for the next message. kUnavailable when none comes in time or the link is lost.
+  Result<RemoteMessage> Pop(std::chrono::milliseconds timeout);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Result<RemoteMessage>> messages_;  // guarded by mutex_
+};
+
+// Thread safe but for what is said to run on the reactor thread. Held by shared_ptr: functions
+// posted to the reactor keep it alive.
+class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
+ public:
+  RemoteLink(Transport& transport, const RemoteStoreOptions& options);
+  void Start();  // posts
+  void Stop();   // posts; no call succeeds afterwards
+
+  const RemoteStoreOptions& options() const { return options_; }
+
+  // A request whose answers arrive in its mailbox until it goes.
+  class Call {
+   public:
+    Call(std::shared_ptr<RemoteLink> link, Message request);
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    void Send(Message message, Frame payload = {});
+    Result<RemoteMessage> Next() { return mailbox_->Pop(link_->options_.timeout); }
+    // The store need not send more.
+    void Abandon();
+
+   private:
+    const std::shared_ptr<RemoteLink> link_;
+    const RequestId id_;
+    const std::shared_ptr<Mailbox> mailbox_;
+  };
+
+  // kUnavailable unless the link is up within the connect timeout.
+  Status WaitUp();
+
+ private:
+  void Open();  // on the reactor thread
+  void SendNow(const RequestId& id, Message message, Frame payload);
+  void FailAll(const Status& status);
+
+  Transport& transport_;
+  const RemoteStoreOptions options_;
+
+  std::mutex up_mutex_;
+  std::condition_variable up_changed_;
+  bool up_ = false;  // guarded by up_mutex_
+
+  // Owned by the reactor thread.
+  std::unique_ptr<Connection> connection_;
+  std::unordered_map<RequestId, std::shared_ptr<Mailbox>> mailboxes_;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,35 @@
+// A cachestore somewhere else, as the stores it serves. Calls block and are meant for worker
+// threads, never for the reactor thread.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "cachestore/store.h"
+#include "cluster/transport/transport.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+struct RemoteStoreOptions {
+  std::string endpoint;
+  std::string name = "remote-store";
+  // Without a word from the store for this long a call fails; it also fails at once while the link
+  // is down, after waiting `connect_timeout` for it.
+  std::chrono::milliseconds timeout{5'000};
+  std::chrono::milliseconds connect_timeout{300};
+  uint64_t window_bytes = 8 << 20;  // how far the store may send ahead of the reader
+};
+
+// Thread safe. All errors of store.h, and kUnavailable while the store is not reachable; it comes
+// back by itself. Readers and writers must not outlive it.
+class RemoteStore : public BlobStore, public MetaStore {
+ public:
+  // The link lives on `transport`'s reactor thread, which must run on another thread than the
+  // calls; the transport outlives the store. Create and destroy from any thread but the reactor's.
+  static std::unique_ptr<RemoteStore> Create(Transport& transport,
+                                             const RemoteStoreOptions& options);
+};
+
+}  // namespace promptcache

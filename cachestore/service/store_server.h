@@ -1,0 +1,37 @@
+// Serves a blob store and a meta store over a transport.
+//
+// Threads: messages are handled on the reactor thread; everything that may touch the disk runs on
+// the server's own threads, one operation of a transfer at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cachestore/store.h"
+#include "cluster/transport/transport.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+struct StoreServerOptions {
+  std::string endpoint;
+  uint32_t threads = 2;
+  uint64_t chunk_bytes = 1 << 20;
+  uint64_t put_window_bytes = 8 << 20;   // a writer may be this far ahead of the disk
+  uint64_t max_credit_bytes = 64 << 20;  // what a reader may ask for at once
+  uint32_t max_transfers = 1024;
+};
+
+class StoreServer {
+ public:
+  // `meta` may be null: meta requests are then refused. Transport and stores outlive the server.
+  // Create and destroy on the reactor thread or while it does not run.
+  static Result<std::unique_ptr<StoreServer>> Create(Transport& transport, BlobStore& blobs,
+                                                     MetaStore* meta,
+                                                     const StoreServerOptions& options);
+  virtual ~StoreServer() = default;
+  virtual const std::string& endpoint() const = 0;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,135 @@
+#include "cluster/transport/peer_table.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "cluster/wire/codec.h"
+
+namespace promptcache {
+
+PeerTable::PeerTable(Transport& transport, PeerTableOptions options, PeerEvents events)
+    : transport_(transport), options_(std::move(options)), events_(std::move(events)) {}
+
+PeerTable::~PeerTable() {
+  transport_.CancelTimer(timer_);
+  if (socket_ != 0) transport_.Close(socket_);
+}
+
+Result<std::string> PeerTable::Listen(const ListenOptions& options) {
+  PC_ASSIGN_OR_RETURN(socket_,
+                      transport_.Listen(options, [this](Incoming in) { Handle(std::move(in)); }));
+  timer_ = transport_.After(options_.heartbeat, [this] { Tick(); });
+  return transport_.BoundEndpoint(socket_);
+}
+
+const PeerInfo* PeerTable::Find(PeerId peer) const {
+  const auto it = peers_.find(peer);
+  return it == peers_.end() ? nullptr : it->second.info.get();
+}
+
+Status PeerTable::SendNow(PeerId id, const Envelope& envelope, Frame payload) {
+  return transport_.Send(
+      socket_, id, {.header = Frame::Own(EncodeEnvelope(envelope)), .payload = std::move(payload)});
+}
+
+Status PeerTable::Send(PeerId peer, const Envelope& envelope, Frame payload) {
+  if (!peers_.contains(peer)) return Unavailable("the peer is gone");
+  return SendNow(peer, envelope, std::move(payload));
+}
+
+// With a zero request id: it is about the link. A peer that cannot be reached needs no complaint.
+void PeerTable::Complain(PeerId id, const Status& why) {
+  (void)SendNow(id, {.body = Reply{.code = why.code(), .message = why.message()}}, {});
+}
+
+void PeerTable::Drop(PeerId peer, const Status& why) {
+  if (!peers_.contains(peer)) return;
+  Complain(peer, why);
+  Remove(peer, why);
+}
+
+void PeerTable::Remove(PeerId id, const Status& why) {
+  const auto it = peers_.find(id);
+  if (it == peers_.end()) return;
+  const auto info = it->second.info;
+  peers_.erase(it);
+  if (events_.on_down) events_.on_down(*info, why);
+}
+
+void PeerTable::Handle(Incoming incoming) {
+  auto envelope = DecodeEnvelope(incoming.frames.header.bytes());
+  if (!envelope.ok()) {
+    ++counters_.bad_messages;
+    return Drop(incoming.peer, envelope.status());
+  }
+  if (const auto* hello = std::get_if<Hello>(&envelope->body)) {
+    return HandleHello(incoming.peer, envelope->request_id, *hello);
+  }
+  const auto it = peers_.find(incoming.peer);
+  if (it == peers_.end()) return HandleStranger(incoming.peer, envelope->body);
+  it->second.heard = true;
+  if (std::holds_alternative<Ping>(envelope->body)) {
+    const Status sent = SendNow(incoming.peer, {.body = Pong{}}, {});
+    if (sent.code() == Code::kUnavailable) Remove(incoming.peer, sent);
+    return;
+  }
+  if (std::holds_alternative<Pong>(envelope->body)) return;
+  if (!events_.on_message) return;
+  const auto info = it->second.info;
+  events_.on_message(*info, std::move(*envelope), std::move(incoming.frames.payload));
+}
+
+Status PeerTable::Admit(const Hello& hello) const {
+  if (hello.min_version > kWireVersion || hello.max_version < kWireVersion) {
+    return FailedPrecondition("it speaks protocol versions " + std::to_string(hello.min_version) +
+                              " to " + std::to_string(hello.max_version) + ", here it is " +
+                              std::to_string(kWireVersion));
+  }
+  if (peers_.size() >= options_.max_peers) {
+    return ResourceExhausted("the limit of " + std::to_string(options_.max_peers) +
+                             " peers is reached");
+  }
+  return options_.admit ? options_.admit(hello) : Status();
+}
+
+void PeerTable::HandleHello(PeerId id, const RequestId& request_id, const Hello& hello) {
+  Remove(id, Unavailable("the peer started anew"));
+  if (const Status refused = Admit(hello); !refused.ok()) {
+    ++counters_.refused;
+    return Complain(id, refused);
+  }
+  const HelloAck ack{.version = kWireVersion,
+                     .name = options_.name,
+                     .epoch = options_.epoch,
+                     .heartbeat_ms = static_cast<uint32_t>(options_.heartbeat.count()),
+                     .lease_ms = static_cast<uint32_t>(options_.lease.count())};
+  if (!SendNow(id, {.request_id = request_id, .body = ack}, {}).ok()) return;  // gone already
+  const auto info =
+      std::make_shared<const PeerInfo>(PeerInfo{.id = id, .hello = hello, .version = kWireVersion});
+  peers_[id] = {.info = info};
+  if (events_.on_up) events_.on_up(*info);
+}
+
+void PeerTable::HandleStranger(PeerId id, const Message& body) {
+  ++counters_.strangers;
+  // Answers to answers would go on forever between two that have both forgotten.
+  if (std::holds_alternative<Reply>(body) || std::holds_alternative<Pong>(body)) return;
+  Complain(id, FailedPrecondition("say hello first"));
+}
+
+void PeerTable::Tick() {
+  std::vector<PeerId> expired;
+  for (auto& [id, peer] : peers_) {
+    peer.silent = peer.heard ? std::chrono::milliseconds(0) : peer.silent + options_.heartbeat;
+    peer.heard = false;
+    if (peer.silent >= options_.lease) expired.push_back(id);
+  }
+  timer_ = transport_.After(options_.heartbeat, [this] { Tick(); });
+  for (const PeerId id : expired) {
+    ++counters_.expired;
+    Drop(id, Unavailable("silent for " + std::to_string(options_.lease.count()) + " ms"));
+  }
+}
+
+}  // namespace promptcache

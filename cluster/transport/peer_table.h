@@ -1,0 +1,95 @@
+// The listening side of links: greets back, keeps track of who is there, drops who is silent or
+// speaks garbage.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "cluster/transport/transport.h"
+#include "cluster/wire/messages.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+struct PeerTableOptions {
+  std::string name;    // told to peers
+  uint64_t epoch = 0;  // start time of this process in ns
+  std::chrono::milliseconds heartbeat{500};
+  std::chrono::milliseconds lease{3'000};
+  size_t max_peers = 4'096;  // more are refused
+  // Optional: a failure refuses the peer with this status.
+  std::function<Status(const Hello&)> admit;
+};
+
+struct PeerInfo {
+  PeerId id = 0;
+  Hello hello;
+  uint16_t version = kWireVersion;
+};
+
+// All are optional and called on the reactor thread; they may call the table. on_down follows every
+// on_up exactly once, except when the table itself goes.
+struct PeerEvents {
+  std::function<void(const PeerInfo&)> on_up;
+  std::function<void(const PeerInfo&, const Status& why)> on_down;
+  // Everything but greetings and heartbeats, from peers that are up.
+  std::function<void(const PeerInfo&, Envelope, Frame payload)> on_message;
+};
+
+struct PeerCounters {
+  uint64_t bad_messages = 0;  // did not decode; their senders were dropped
+  uint64_t strangers = 0;     // messages from peers that have not said hello
+  uint64_t refused = 0;       // greetings
+  uint64_t expired = 0;       // leases
+};
+
+// Belongs to the reactor thread. The transport must outlive it.
+class PeerTable {
+ public:
+  PeerTable(Transport& transport, PeerTableOptions options, PeerEvents events);
+  ~PeerTable();
+  PeerTable(const PeerTable&) = delete;
+  PeerTable& operator=(const PeerTable&) = delete;
+
+  // The bound endpoint. Errors as Transport::Listen. Call once.
+  Result<std::string> Listen(const ListenOptions& options);
+
+  // kUnavailable for peers that are not up; else as Transport::Send.
+  Status Send(PeerId peer, const Envelope& envelope, Frame payload = {});
+  // Forgets the peer, telling it why. Calls on_down. Unknown peers are ignored.
+  void Drop(PeerId peer, const Status& why);
+
+  size_t size() const { return peers_.size(); }
+  const PeerInfo* Find(PeerId peer) const;
+  const PeerCounters& counters() const { return counters_; }
+
+ private:
+  struct Peer {
+    std::shared_ptr<const PeerInfo> info;  // shared with callbacks, which may drop the peer
+    bool heard = true;
+    std::chrono::milliseconds silent{0};
+  };
+
+  void Handle(Incoming incoming);
+  void HandleHello(PeerId id, const RequestId& request_id, const Hello& hello);
+  Status Admit(const Hello& hello) const;
+  void HandleStranger(PeerId id, const Message& body);
+  void Tick();
+  void Remove(PeerId id, const Status& why);
+  Status SendNow(PeerId id, const Envelope& envelope, Frame payload);
+  void Complain(PeerId id, const Status& why);
+
+  Transport& transport_;
+  const PeerTableOptions options_;
+  const PeerEvents events_;
+  SocketId socket_ = 0;
+  TimerId timer_ = 0;
+  std::map<PeerId, Peer> peers_;
+  PeerCounters counters_;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,252 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "cachestore/format/blob.h"
+#include "cachestore/format/blob_prefix.h"
+#include "cachestore/format/blob_verifier.h"
+#include "tests/unit/cachestore/sample_blob.h"
+
+namespace promptcache {
+namespace {
+
+using testing::MakeSampleBlob;
+using testing::SampleBlob;
+
+std::vector<uint8_t> ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+TEST(BlobFormat, HeaderSurvivesEncodingAndParsing) {
+  const SampleBlob blob = MakeSampleBlob();
+  const BlobHeader& h = blob.header;
+  EXPECT_EQ(h.shape, (BlobShape{.layers = 2, .kv_heads = 1, .tokens = 3, .head_dim = 2}));
+  EXPECT_EQ(h.recipe.Digest(), h.recipe_digest);
+  EXPECT_EQ(h.encode_seconds, 0.25);
+  EXPECT_EQ(h.total_bytes, blob.bytes.size());
+  EXPECT_EQ(h.data_offset % kBlobAlignment, 0u);
+  ASSERT_EQ(h.segments.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(h.segments[i].offset % kBlobAlignment, 0u);
+    EXPECT_EQ(h.segments[i].length, 48u);
+    const auto bytes = std::span(blob.bytes).subspan(h.segments[i].offset, 48);
+    EXPECT_TRUE(VerifySegment(h, i, bytes).ok());
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), blob.layers[i].begin()));
+  }
+  EXPECT_EQ(VerifyBlob(blob.bytes).value(), h);
+}
+
+TEST(BlobFormat, PrefixLengthIsAllThatParsingNeeds) {
+  const SampleBlob blob = MakeSampleBlob();
+  const uint64_t length = BlobPrefixLength(std::span(blob.bytes).first(64)).value();
+  EXPECT_EQ(ParseBlobHeader(std::span(blob.bytes).first(length)).value(), blob.header);
+  EXPECT_EQ(ParseBlobHeader(std::span(blob.bytes).first(length - 1)).status().code(),
+            Code::kDataLoss);
+}
+
+TEST(BlobFormat, FlippedByteAnywhereIsDetected) {
+  SampleBlob blob = MakeSampleBlob();
+  for (size_t i = 0; i < blob.bytes.size(); ++i) {
+    for (const uint8_t flip : {0x01, 0x80, 0xFF}) {
+      blob.bytes[i] ^= flip;
+      EXPECT_EQ(VerifyBlob(blob.bytes).status().code(), Code::kDataLoss) << "byte " << i;
+      blob.bytes[i] ^= flip;
+    }
+  }
+  EXPECT_TRUE(VerifyBlob(blob.bytes).ok());
+}
+
+TEST(BlobFormat, EveryShorterAndLongerBlobIsRefused) {
+  SampleBlob blob = MakeSampleBlob();
+  for (size_t size = 0; size < blob.bytes.size(); ++size) {
+    EXPECT_EQ(VerifyBlob(std::span(blob.bytes).first(size)).status().code(), Code::kDataLoss);
+  }
+  blob.bytes.push_back(0);
+  EXPECT_EQ(VerifyBlob(blob.bytes).status().code(), Code::kDataLoss);
+}
+
+TEST(BlobFormat, PiecesOfAnySizeVerifyLikeTheWhole) {
+  const SampleBlob blob = MakeSampleBlob();
+  for (const size_t piece : {1, 7, 63, 64, 65, 4095, 4096, 5000}) {
+    BlobVerifier verifier;
+    for (size_t at = 0; at < blob.bytes.size(); at += piece) {
+      verifier.Append(std::span(blob.bytes).subspan(at, std::min(piece, blob.bytes.size() - at)));
+    }
+    EXPECT_EQ(verifier.Finish().value(), blob.header) << piece;
+  }
+}
+
+// Puts another header under a right checksum, as only an enemy or a bug would.
+std::vector<uint8_t> WithPrefix(const SampleBlob& blob, internal::BlobPrefix prefix) {
+  std::vector<uint8_t> bytes = blob.bytes;
+  const uint64_t at = 64;
+  const uint64_t length = std::min<uint64_t>(prefix.header_bytes, bytes.size() - at);
+  prefix.header_hash = Xxh3_128(std::span(bytes).subspan(at, length));
+  const auto encoded = internal::EncodeBlobPrefix(prefix);
+  std::copy(encoded.begin(), encoded.end(), bytes.begin());
+  return bytes;
+}
+
+TEST(BlobFormat, PrefixThatLiesAboutSizesIsRefused) {
+  const SampleBlob blob = MakeSampleBlob();
+  const internal::BlobPrefix good = internal::ParseBlobPrefix(blob.bytes).value();
+  EXPECT_TRUE(VerifyBlob(WithPrefix(blob, good)).ok());
+  for (const uint64_t size : {uint64_t{0}, uint64_t{1}, good.header_bytes - 1, kMaxBlobHeaderBytes + 1, ~uint64_t{0}}) {
+    internal::BlobPrefix bad = good;
+    bad.header_bytes = size;
+    EXPECT_EQ(VerifyBlob(WithPrefix(blob, bad)).status().code(), Code::kDataLoss) << size;
+  }
+  for (const uint64_t size : {uint64_t{0}, uint64_t{64}, good.data_offset + 4096, ~uint64_t{0}}) {
+    internal::BlobPrefix bad = good;
+    bad.data_offset = size;
+    EXPECT_EQ(VerifyBlob(WithPrefix(blob, bad)).status().code(), Code::kDataLoss) << size;
+  }
+  for (const uint64_t size : {uint64_t{0}, good.total_bytes - 1, good.total_bytes + 1,
+                              good.data_offset, ~uint64_t{0}}) {
+    internal::BlobPrefix bad = good;
+    bad.total_bytes = size;
+    EXPECT_EQ(VerifyBlob(WithPrefix(blob, bad)).status().code(), Code::kDataLoss) << size;
+  }
+}
+
+// Every byte of the FlatBuffer, each with a checksum that fits: must be refused or parse to a
+// header that is consistent, and never read out of bounds (the sanitizer build watches).
+TEST(BlobFormat, MalformedHeaderWithRightChecksumNeverPassesInconsistent) {
+  SampleBlob blob = MakeSampleBlob();
+  const internal::BlobPrefix prefix = internal::ParseBlobPrefix(blob.bytes).value();
+  for (uint64_t i = 0; i < prefix.header_bytes; ++i) {
+    for (const uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
+      const uint8_t before = std::exchange(blob.bytes[64 + i], value);
+      const auto header = ParseBlobHeader(WithPrefix(blob, prefix));
+      if (header.ok()) {
+        EXPECT_TRUE(header->recipe.Validate().ok());
+        EXPECT_EQ(header->recipe.Digest(), header->recipe_digest);
+        EXPECT_EQ(header->segments.size(), header->shape.layers);
+        EXPECT_EQ(header->segments.back().offset + header->segments.back().length,
+                  blob.bytes.size());
+      } else {
+        EXPECT_EQ(header.status().code(), Code::kDataLoss);
+      }
+      blob.bytes[64 + i] = before;
+    }
+  }
+}
+
+TEST(BlobFormat, EncoderRefusesWhatAReaderWould) {
+  const BlobHeader good = MakeSampleBlob().header;
+  const auto refused = [&](auto change) {
+    BlobHeader header = good;
+    change(header);
+    return EncodeBlobHeader(header).status().code() == Code::kInvalidArgument;
+  };
+  EXPECT_FALSE(refused([](BlobHeader&) {}));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.own = {}; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.own.positions[0] = 1; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.mode = static_cast<EncodingMode>(9); }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.dtype = static_cast<BlobDtype>(0); }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.tokens = 4; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.layers = 3; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.kv_heads = 0; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.head_dim = 1u << 31; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.identity.kv_layout = "other"; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.encode_seconds = NAN; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.encode_seconds = -1; }));
+}
+
+TEST(BlobFormat, AssemblingRefusesLayersOfTheWrongSize) {
+  SampleBlob blob = MakeSampleBlob();
+  blob.layers[1].pop_back();
+  EXPECT_EQ(AssembleBlob(blob.header, blob.LayerSpans()).status().code(), Code::kInvalidArgument);
+  blob.layers.pop_back();
+  EXPECT_EQ(AssembleBlob(blob.header, blob.LayerSpans()).status().code(), Code::kInvalidArgument);
+}
+
+TEST(BlobFormat, IdentityThatDiffersNamesItsField) {
+  const BlobHeader header = MakeSampleBlob().header;
+  Identity here = header.identity;
+  EXPECT_TRUE(CheckIdentity(header, here).ok());
+  here.dtype = "bf16";
+  const Status status = CheckIdentity(header, here);
+  EXPECT_EQ(status.code(), Code::kFailedPrecondition);
+  EXPECT_EQ(status.message(), "identity: dtype: fp32, here bf16");
+}
+
+TEST(BlobFormat, ShapeOrTypeThatDiffersIsNamed) {
+  const BlobHeader header = MakeSampleBlob().header;
+  BlobShape here = header.shape;
+  EXPECT_TRUE(CheckShape(header, header.dtype, here).ok());
+  EXPECT_EQ(CheckShape(header, BlobDtype::kBfloat16, here).code(), Code::kFailedPrecondition);
+  here.head_dim = 64;
+  const Status status = CheckShape(header, header.dtype, here);
+  EXPECT_NE(status.message().find("head_dim 2"), std::string::npos) << status.message();
+  EXPECT_NE(status.message().find("head_dim 64"), std::string::npos) << status.message();
+}
+
+TEST(BlobFormat, SegmentOfAnotherLayerIsRefused) {
+  const SampleBlob blob = MakeSampleBlob();
+  EXPECT_EQ(VerifySegment(blob.header, 0, blob.layers[1]).code(), Code::kDataLoss);
+  EXPECT_EQ(VerifySegment(blob.header, 2, blob.layers[1]).code(), Code::kInvalidArgument);
+  EXPECT_EQ(VerifySegment(blob.header, 1, std::span(blob.layers[1]).first(47)).code(),
+            Code::kDataLoss);
+}
+
+// The golden file was written when version 1 was fixed; it must read forever.
+TEST(BlobFormat, GoldenFileOfVersion1StillReads) {
+  const std::vector<uint8_t> bytes =
+      ReadFile(std::string(PROMPTCACHE_SOURCE_DIR) + "/tests/golden/blob/v1-sample.pckv");
+  ASSERT_FALSE(bytes.empty());
+  const Result<BlobHeader> header = VerifyBlob(bytes);
+  ASSERT_TRUE(header.ok()) << header.status().ToString();
+  const SampleBlob sample = MakeSampleBlob();
+  EXPECT_EQ(header->identity, sample.header.identity);
+  EXPECT_EQ(header->recipe, sample.header.recipe);
+  EXPECT_EQ(header->recipe_digest.ToHex(),
+            "37d3fdaffaa8eed180f7571a6c2fb3339306f8c29996182cc53c7954058fd84b");
+  EXPECT_EQ(header->shape, sample.header.shape);
+  for (size_t i = 0; i < header->segments.size(); ++i) {
+    const auto segment =
+        std::span(bytes).subspan(header->segments[i].offset, header->segments[i].length);
+    EXPECT_TRUE(std::equal(segment.begin(), segment.end(), sample.layers[i].begin(),
+                           sample.layers[i].end()));
+  }
+}
+
+// The lines "offset: bytes" between ```hex and ``` of FORMAT.md.
+std::vector<std::pair<size_t, std::vector<uint8_t>>> HexExample() {
+  std::ifstream in(std::string(PROMPTCACHE_SOURCE_DIR) + "/cachestore/FORMAT.md");
+  std::vector<std::pair<size_t, std::vector<uint8_t>>> rows;
+  std::string line;
+  while (std::getline(in, line) && line != "```hex") {
+  }
+  while (std::getline(in, line) && line != "```") {
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    std::istringstream hex(line.substr(colon + 1, 3 * 16));
+    std::vector<uint8_t> bytes;
+    for (std::string byte; hex >> byte;) {
+      bytes.push_back(static_cast<uint8_t>(std::stoi(byte, nullptr, 16)));
+    }
+    rows.emplace_back(std::stoul(line.substr(0, colon), nullptr, 16), std::move(bytes));
+  }
+  return rows;
+}
+
+TEST(BlobFormat, HexExampleOfTheDocumentIsWhatTheEncoderWrites) {
+  const SampleBlob blob = MakeSampleBlob();
+  std::vector<uint8_t> documented(blob.bytes.size());
+  const auto rows = HexExample();
+  ASSERT_FALSE(rows.empty());
+  for (const auto& [offset, bytes] : rows) {
+    ASSERT_LE(offset + bytes.size(), documented.size());
+    std::copy(bytes.begin(), bytes.end(), documented.begin() + static_cast<ptrdiff_t>(offset));
+  }
+  EXPECT_TRUE(documented == blob.bytes);  // what the document leaves out is zero
+}
+
+}  // namespace
+}  // namespace promptcache

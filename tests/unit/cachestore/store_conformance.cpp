@@ -1,0 +1,328 @@
+#include "tests/unit/cachestore/store_conformance.h"
+
+#include <atomic>
+#include <thread>
+
+#include "tests/unit/cachestore/sample_blob.h"
+
+namespace promptcache::testing {
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreConformance);
+
+namespace {
+
+Status Put(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes,
+           size_t piece = SIZE_MAX) {
+  PC_ASSIGN_OR_RETURN(const auto writer, store.StartPut(key, bytes.size()));
+  while (!bytes.empty()) {
+    const auto part = bytes.first(std::min(piece, bytes.size()));
+    PC_RETURN_IF_ERROR(writer->Append(part));
+    bytes = bytes.subspan(part.size());
+  }
+  return writer->Commit();
+}
+
+Result<std::vector<uint8_t>> Get(BlobStore& store, const UnitKey& key) {
+  PC_ASSIGN_OR_RETURN(const auto reader, store.Open(key));
+  std::vector<uint8_t> bytes(reader->size());
+  PC_RETURN_IF_ERROR(reader->Read(0, bytes));
+  return bytes;
+}
+
+TEST_P(StoreConformance, CommittedBlobReadsBackBitForBit) {
+  for (const SampleBlob& blob : {MakeSampleBlob(), MakeLargeBlob(2, 5 << 20)}) {
+    ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+    EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes);
+  }
+}
+
+TEST_P(StoreConformance, PiecesOfAnySizeGiveTheSameBlob) {
+  uint32_t seed = 10;
+  for (const size_t piece : {1000u, 65'537u, 1u << 20, (1u << 20) + 1, 3u << 20}) {
+    const SampleBlob blob = MakeLargeBlob(++seed, 3 << 20);
+    ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes, piece).ok()) << piece;
+    EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes) << piece;
+  }
+}
+
+TEST_P(StoreConformance, AnyRangeCanBeRead) {
+  const SampleBlob blob = MakeLargeBlob(1, 3 << 20);
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  const auto reader = blobs().Open(blob.key).value();
+  ASSERT_EQ(reader->size(), blob.bytes.size());
+  const uint64_t mib = 1 << 20;
+  const uint64_t offsets[] = {0, 1, 4095, mib - 1, mib, mib + 1, 2 * mib + 17};
+  for (const uint64_t offset : offsets) {
+    for (const uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{100}, mib, mib + 3}) {
+      std::vector<uint8_t> out(std::min(length, blob.bytes.size() - offset));
+      ASSERT_TRUE(reader->Read(offset, out).ok());
+      EXPECT_TRUE(std::equal(out.begin(), out.end(), blob.bytes.begin() + ptrdiff_t(offset)));
+    }
+  }
+}
+
+TEST_P(StoreConformance, PinnedReadsCoverTheBlob) {
+  const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  auto reader = blobs().Open(blob.key).value();
+  std::vector<PinnedBytes> parts;
+  for (uint64_t at = 0; at < reader->size();) {
+    parts.push_back(reader->ReadPinned(at, 300'000).value());
+    ASSERT_GT(parts.back().bytes.size(), 0u);
+    ASSERT_LE(parts.back().bytes.size(), 300'000u);
+    at += parts.back().bytes.size();
+  }
+  EXPECT_EQ(reader->ReadPinned(reader->size(), 1).status().code(), Code::kInvalidArgument);
+  reader.reset();
+  std::vector<uint8_t> joined;
+  for (const auto& part : parts) joined.insert(joined.end(), part.bytes.begin(), part.bytes.end());
+  EXPECT_TRUE(joined == blob.bytes);
+}
+
+TEST_P(StoreConformance, ReadPastTheEndIsRefused) {
+  const SampleBlob blob = MakeSampleBlob();
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  const auto reader = blobs().Open(blob.key).value();
+  std::vector<uint8_t> out(2);
+  for (const uint64_t offset : {reader->size() - 1, reader->size(), ~uint64_t{0}}) {
+    EXPECT_EQ(reader->Read(offset, out).code(), Code::kInvalidArgument);
+  }
+}
+
+TEST_P(StoreConformance, UnknownKeyIsNotFound) {
+  EXPECT_EQ(blobs().Open(MakeSampleBlob().key).status().code(), Code::kNotFound);
+}
+
+TEST_P(StoreConformance, UncommittedPutIsInvisibleAndLeavesNothing) {
+  const SampleBlob blob = MakeLargeBlob(1, 3 << 20);
+  auto writer = blobs().StartPut(blob.key, blob.bytes.size()).value();
+  ASSERT_TRUE(writer->Append(blob.bytes).ok());
+  EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+  EXPECT_FALSE(blobs().Contains({&blob.key, 1}).value()[0]);
+  writer.reset();
+  EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+  EXPECT_TRUE(blobs().List().value().empty());
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes);
+}
+
+TEST_P(StoreConformance, CommitRefusesDamagedBytesAndCountsThem) {
+  const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
+  for (const size_t at : {size_t{0}, size_t{70}, size_t{4000}, blob.bytes.size() - 1}) {
+    std::vector<uint8_t> damaged = blob.bytes;
+    damaged[at] ^= 0x10;
+    EXPECT_EQ(Put(blobs(), blob.key, damaged).code(), Code::kDataLoss) << at;
+    EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+  }
+  EXPECT_EQ(blobs().Stats().value().corruptions, 4u);
+}
+
+TEST_P(StoreConformance, CommitRefusesMissingBytes) {
+  const SampleBlob blob = MakeSampleBlob();
+  const auto writer = blobs().StartPut(blob.key, blob.bytes.size()).value();
+  ASSERT_TRUE(writer->Append(std::span(blob.bytes).first(blob.bytes.size() - 1)).ok());
+  EXPECT_EQ(writer->Commit().code(), Code::kInvalidArgument);
+  EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+}
+
+TEST_P(StoreConformance, MoreBytesThanAnnouncedAreRefused) {
+  const SampleBlob blob = MakeSampleBlob();
+  const auto writer = blobs().StartPut(blob.key, 100).value();
+  ASSERT_TRUE(writer->Append(std::span(blob.bytes).first(100)).ok());
+  EXPECT_EQ(writer->Append(std::span(blob.bytes).first(1)).code(), Code::kInvalidArgument);
+}
+
+TEST_P(StoreConformance, BlobOverTheLimitIsRefused) {
+  const UnitKey key = MakeSampleBlob().key;
+  EXPECT_EQ(blobs().StartPut(key, kMaxBlobBytes + 1).status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(blobs().StartPut(key, 0).status().code(), Code::kInvalidArgument);
+}
+
+TEST_P(StoreConformance, FirstCommitWins) {
+  const SampleBlob first = MakeSampleBlob({.seed = 1});
+  const SampleBlob second = MakeLargeBlob(2, 3 << 20);  // other bytes under the same key
+  const UnitKey key = first.key;
+  const auto late = blobs().StartPut(key, second.bytes.size()).value();
+  ASSERT_TRUE(late->Append(second.bytes).ok());
+  ASSERT_TRUE(Put(blobs(), key, first.bytes).ok());
+  EXPECT_TRUE(late->Commit().ok());
+  EXPECT_TRUE(Get(blobs(), key).value() == first.bytes);
+  EXPECT_EQ(blobs().StartPut(key, 100).status().code(), Code::kAlreadyExists);
+  EXPECT_EQ(blobs().List().value().size(), 1u);
+}
+
+TEST_P(StoreConformance, ListTellsWhatTheHeaderSays) {
+  const SampleBlob a = MakeSampleBlob({.seed = 1});
+  const SampleBlob b = MakeLargeBlob(2, 2 << 20);
+  ASSERT_TRUE(Put(blobs(), a.key, a.bytes).ok());
+  ASSERT_TRUE(Put(blobs(), b.key, b.bytes).ok());
+  const auto list = blobs().List().value();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_LT(list[0].key, list[1].key);
+  for (const SampleBlob* blob : {&a, &b}) {
+    const BlobInfo& info = list[0].key == blob->key ? list[0] : list[1];
+    EXPECT_EQ(info.key, blob->key);
+    EXPECT_EQ(info.recipe, blob->header.recipe_digest);
+    EXPECT_EQ(info.identity, blob->header.identity);
+    EXPECT_EQ(info.mode, EncodingMode::kAnchored);
+    EXPECT_EQ(info.bytes, blob->bytes.size());
+    EXPECT_EQ(info.tokens, blob->header.shape.tokens);
+    EXPECT_EQ(info.context_tokens, 2u);
+    EXPECT_EQ(info.encode_seconds, 0.25);
+    EXPECT_GT(info.committed_unix_ms, 1'600'000'000'000u);
+  }
+}
+
+TEST_P(StoreConformance, ContainsAnswersEachKey) {
+  const SampleBlob blob = MakeSampleBlob();
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  const UnitKey keys[] = {UnitKey{}, blob.key, MakeSampleBlob({.seed = 2}).key};
+  EXPECT_EQ(blobs().Contains(keys).value(), (std::vector<bool>{false, true, false}));
+  EXPECT_TRUE(blobs().Contains({}).value().empty());
+}
+
+TEST_P(StoreConformance, RemovedBlobIsGoneAndCanBePutAgain) {
+  const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(blobs().Remove(blob.key).ok());
+  EXPECT_TRUE(blobs().Remove(blob.key).ok());
+  EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+  EXPECT_TRUE(blobs().List().value().empty());
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes);
+}
+
+TEST_P(StoreConformance, OpenReaderOutlivesRemoval) {
+  const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  const auto reader = blobs().Open(blob.key).value();
+  ASSERT_TRUE(blobs().Remove(blob.key).ok());
+  std::vector<uint8_t> out(reader->size());
+  if (GetParam().pins_removed_blobs) {
+    ASSERT_TRUE(reader->Read(0, out).ok());
+    EXPECT_TRUE(out == blob.bytes);
+  } else {
+    EXPECT_EQ(reader->Read(0, out).code(), Code::kNotFound);
+  }
+}
+
+TEST_P(StoreConformance, ReportedBlobIsDroppedAndCounted) {
+  const SampleBlob blob = MakeSampleBlob();
+  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(blobs().ReportCorrupt(blob.key).ok());
+  EXPECT_TRUE(blobs().ReportCorrupt(blob.key).ok());
+  EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+  EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
+}
+
+TEST_P(StoreConformance, StatsCountWhatHappened) {
+  const SampleBlob a = MakeSampleBlob({.seed = 1});
+  const SampleBlob b = MakeSampleBlob({.seed = 2});
+  ASSERT_TRUE(Put(blobs(), a.key, a.bytes).ok());
+  ASSERT_TRUE(Put(blobs(), b.key, b.bytes).ok());
+  ASSERT_TRUE(blobs().Open(a.key).ok());
+  ASSERT_FALSE(blobs().Open(UnitKey{}).ok());
+  ASSERT_TRUE(blobs().Remove(b.key).ok());
+  const StoreStats expected{
+      .blobs = 1, .bytes = a.bytes.size(), .puts = 2, .gets = 2, .hits = 1, .corruptions = 0};
+  EXPECT_EQ(blobs().Stats().value(), expected);
+}
+
+TEST_P(StoreConformance, ManyThreadsPutAndReadAtOnce) {
+  constexpr uint32_t kThreads = 4;
+  std::vector<SampleBlob> samples;
+  for (uint32_t i = 0; i < kThreads; ++i) samples.push_back(MakeLargeBlob(i, (i + 1) << 20));
+  std::atomic<int> good = 0;
+  std::vector<std::thread> threads;
+  for (uint32_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      for (uint32_t j = 0; j < kThreads; ++j) {
+        const SampleBlob& blob = samples[(i + j) % kThreads];
+        const Status put = Put(blobs(), blob.key, blob.bytes);
+        if (!put.ok() && put.code() != Code::kAlreadyExists) continue;
+        const auto bytes = Get(blobs(), blob.key);
+        if (bytes.ok() && *bytes == blob.bytes) ++good;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, int{kThreads * kThreads});
+  EXPECT_EQ(blobs().Stats().value().blobs, kThreads);
+}
+
+TEST_P(StoreConformance, HelpersWriteAndReadALayerAtATime) {
+  const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
+  const auto layers = blob.LayerSpans();
+  EXPECT_EQ(WriteBlob(blobs(), blob.key, blob.header, layers).value(), blob.bytes.size());
+  EXPECT_EQ(WriteBlob(blobs(), blob.key, blob.header, layers).value(), blob.bytes.size());
+  const auto reader = blobs().Open(blob.key).value();
+  EXPECT_EQ(ReadBlobHeader(*reader).value(), blob.header);
+  std::vector<uint8_t> layer(blob.header.segments[3].length);
+  ASSERT_TRUE(reader->Read(blob.header.segments[3].offset, layer).ok());
+  EXPECT_TRUE(VerifySegment(blob.header, 3, layer).ok());
+}
+
+TEST_P(StoreConformance, MetaKeepsRevisionsAndRefusesStaleWrites) {
+  EXPECT_EQ(meta().Get("a").value(), std::nullopt);
+  EXPECT_EQ(meta().CompareAndSet("a", 0, "one").value(), 1u);
+  EXPECT_EQ(meta().CompareAndSet("a", 1, "two").value(), 2u);
+  EXPECT_EQ(meta().Get("a").value(), (MetaEntry{.key = "a", .value = "two", .revision = 2}));
+  for (const uint64_t stale : {0, 1, 3}) {
+    const Status status = meta().CompareAndSet("a", stale, "x").status();
+    EXPECT_EQ(status.code(), Code::kFailedPrecondition);
+    EXPECT_NE(status.message().find("revision 2"), std::string::npos) << status.message();
+    EXPECT_NE(status.message().find("expected " + std::to_string(stale)), std::string::npos);
+  }
+  EXPECT_EQ(meta().Get("a").value()->value, "two");
+}
+
+TEST_P(StoreConformance, MetaRemovesOnlyTheRevisionThatIsMeant) {
+  ASSERT_TRUE(meta().CompareAndSet("a", 0, "one").ok());
+  EXPECT_EQ(meta().CompareAndRemove("a", 2).code(), Code::kFailedPrecondition);
+  EXPECT_EQ(meta().CompareAndRemove("b", 1).code(), Code::kFailedPrecondition);
+  EXPECT_TRUE(meta().CompareAndRemove("a", 1).ok());
+  EXPECT_EQ(meta().Get("a").value(), std::nullopt);
+  EXPECT_EQ(meta().CompareAndSet("a", 0, "again").value(), 1u);
+}
+
+TEST_P(StoreConformance, MetaListsByPrefixInKeyOrder) {
+  for (const char* key : {"schema/b", "recipe/x", "schema/a", "schemb", "schema"}) {
+    ASSERT_TRUE(meta().CompareAndSet(key, 0, key).ok());
+  }
+  const auto list = meta().List("schema/").value();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0], (MetaEntry{.key = "schema/a", .value = "schema/a", .revision = 1}));
+  EXPECT_EQ(list[1].key, "schema/b");
+  EXPECT_EQ(meta().List("").value().size(), 5u);
+  EXPECT_TRUE(meta().List("zzz").value().empty());
+}
+
+TEST_P(StoreConformance, MetaTakesAnyBytesUpToItsLimits) {
+  const std::string key = std::string("k\0\xff", 3) + std::string(1021, 'x');
+  const std::string value(3 << 20, '\0');
+  EXPECT_EQ(meta().CompareAndSet(key, 0, value).value(), 1u);
+  EXPECT_EQ(meta().Get(key).value()->value, value);
+  EXPECT_EQ(meta().CompareAndSet("empty", 0, "").value(), 1u);
+  EXPECT_EQ(meta().Get("empty").value()->value, "");
+  EXPECT_EQ(meta().CompareAndSet(key + "y", 0, "").status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(meta().CompareAndSet("", 0, "").status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(meta().Get("").status().code(), Code::kInvalidArgument);
+}
+
+TEST_P(StoreConformance, OneOfManyMetaWritersWinsEachRevision) {
+  std::atomic<int> wins = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (uint64_t revision = 0; revision < 8; ++revision) {
+        if (meta().CompareAndSet("counter", revision, "x").ok()) ++wins;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(meta().Get("counter").value()->revision, static_cast<uint64_t>(wins));
+  EXPECT_GE(wins, 8);
+}
+
+}  // namespace
+}  // namespace promptcache::testing

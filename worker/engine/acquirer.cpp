@@ -1,0 +1,164 @@
+#include "worker/engine/acquirer.h"
+
+#include "common/log.h"
+
+namespace promptcache {
+namespace {
+
+constexpr uint64_t kLoadQueueBytes = 1 << 30;  // entries count as one byte each
+
+}  // namespace
+
+Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
+                   const AcquirerOptions& options, Post post)
+    : model_(model),
+      store_(store),
+      identity_(std::move(identity)),
+      identity_digest_(identity_.Digest()),
+      post_(std::move(post)),
+      cache_(options.unit_cache_bytes),
+      loads_({.warn_bytes = kLoadQueueBytes, .max_bytes = kLoadQueueBytes}),
+      puts_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
+  if (store_ == nullptr) return;
+  for (uint32_t i = 0; i < options.loader_threads; ++i) {
+    threads_.emplace_back([this] {
+      while (auto load = loads_.Pop()) (*load)();
+    });
+  }
+  threads_.emplace_back([this] {
+    while (auto unit = puts_.Pop()) {
+      const Status status = StoreUnit(*store_, **unit, identity_);
+      if (status.ok()) continue;
+      ++put_failures_;
+      Log(LogLevel::kWarning, "unit not stored",
+          {{"recipe", (*unit)->digest.ToHex()}, {"reason", status.message()}});
+    }
+  });
+}
+
+Acquirer::~Acquirer() {
+  loads_.Close();
+  puts_.Close();
+}
+
+void Acquirer::Acquire(const RecipeDigest& digest, std::shared_ptr<const Recipe> recipe,
+                       ArrivalCallback on_arrival) {
+  const UnitKey key = MakeUnitKey(identity_digest_, 0, digest);
+  if (UnitPtr unit = cache_.Find(key)) {
+    return on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
+  }
+  const auto [found, is_new] = pending_.try_emplace(key);
+  Pending& pending = found->second;
+  pending.waiting.emplace_back(SystemClock().Now(), std::move(on_arrival));
+  if (!is_new) return;
+  pending.recipe = std::move(recipe);
+  pending.digest = digest;
+  if (store_ != nullptr) {
+    StartLoad(key, pending);
+  } else {
+    pending.miss_reason = "no store";
+    to_encode_.push_back(key);
+  }
+}
+
+void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
+  UnitExpectation expected{.key = key,
+                           .recipe = pending.recipe,
+                           .digest = pending.digest,
+                           .identity = &identity_,
+                           .shape = model_.shape(),
+                           .options = model_.kv_options()};
+  auto load = [this, key, expected = std::move(expected)] {
+    auto loaded = std::make_shared<Result<UnitPtr>>(LoadUnit(*store_, expected));
+    post_([this, key, loaded] { LoadDone(key, std::move(*loaded)); });
+  };
+  const Status queued = loads_.TryPush(std::move(load), 1);
+  if (!queued.ok()) LoadDone(key, queued);
+}
+
+std::string Acquirer::MissReason(const Status& status) {
+  switch (status.code()) {
+    case Code::kNotFound:
+      return "not stored";
+    case Code::kDataLoss:
+      return "checksum";
+    case Code::kFailedPrecondition:
+      return status.message();
+    default:
+      return "store unavailable";
+  }
+}
+
+void Acquirer::LoadDone(const UnitKey& key, Result<UnitPtr> loaded) {
+  if (loaded.ok()) {
+    cache_.Insert(*loaded);
+    return Deliver(key, {}, *loaded, Source::kDisk, 0);
+  }
+  const auto found = pending_.find(key);
+  if (found == pending_.end()) return;
+  found->second.miss_reason = MissReason(loaded.status());
+  if (loaded.status().code() == Code::kDataLoss) {
+    ++corruptions_;
+    Log(LogLevel::kWarning, "stored unit is damaged; encoding it again",
+        {{"key", key.ToHex()}, {"reason", loaded.status().message()}});
+  }
+  to_encode_.push_back(key);
+}
+
+bool Acquirer::EncodeStep() {
+  if (!encoder_) StartEncode();
+  if (!encoder_) return false;
+  const Result<bool> complete = encoder_->Step();
+  if (!complete.ok()) {
+    const UnitKey key = encoding_;
+    encoder_.reset();
+    contexts_.Clear();
+    Deliver(key, complete.status(), nullptr, Source::kEncoded, 0);
+  } else if (*complete) {
+    EncodeDone(encoding_);
+  }
+  return true;
+}
+
+void Acquirer::StartEncode() {
+  while (!to_encode_.empty() && !encoder_) {
+    encoding_ = to_encode_.front();
+    to_encode_.pop_front();
+    const auto found = pending_.find(encoding_);
+    if (found == pending_.end()) continue;
+    encoder_ = std::make_unique<UnitEncoder>(model_, contexts_, encoding_, found->second.recipe);
+  }
+}
+
+void Acquirer::EncodeDone(const UnitKey& key) {
+  const UnitPtr unit = encoder_->Take();
+  const uint32_t tokens = encoder_->computed_tokens();
+  encoder_.reset();
+  cache_.Insert(unit);
+  Put(unit);
+  Deliver(key, {}, unit, Source::kEncoded, tokens);
+}
+
+void Acquirer::Put(const UnitPtr& unit) {
+  if (store_ == nullptr) return;
+  const uint64_t bytes = unit->bytes;
+  if (puts_.TryPush(UnitPtr(unit), bytes).ok()) return;
+  ++put_failures_;
+  Log(LogLevel::kWarning, "unit not stored: too many wait to be written",
+      {{"recipe", unit->digest.ToHex()}});
+}
+
+void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
+                       uint32_t encoded_tokens) {
+  auto entry = pending_.extract(key);
+  if (entry.empty()) return;
+  Pending& pending = entry.mapped();
+  const SteadyTime now = SystemClock().Now();
+  for (auto& [since, on_arrival] : pending.waiting) {
+    UnitUsage usage{.source = source, .milliseconds = MillisecondsBetween(since, now)};
+    if (source == Source::kEncoded) usage.miss_reason = pending.miss_reason;
+    on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
+  }
+}
+
+}  // namespace promptcache

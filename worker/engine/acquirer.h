@@ -1,0 +1,103 @@
+// Gets units into memory: from the cache, from the store on loader threads, or by encoding; each
+// key once at a time, however many requests wait for it. Internal to worker/engine.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "cachestore/store.h"
+#include "common/byte_queue.h"
+#include "common/clock.h"
+#include "worker/kv/context_cache.h"
+#include "worker/kv/unit_cache.h"
+#include "worker/kv/unit_encoder.h"
+#include "worker/kv/unit_io.h"
+
+namespace promptcache {
+
+struct AcquirerOptions {
+  uint64_t unit_cache_bytes = 0;
+  uint32_t loader_threads = 2;
+  uint64_t put_queue_bytes = 0;
+};
+
+// Someone waiting for a unit; called on the engine thread. The status is an error when the unit
+// could not even be encoded. `encoded_tokens` is what this caller's wait cost in forward steps (0
+// unless it asked first).
+struct UnitArrival {
+  Status status;
+  UnitPtr unit;
+  UnitUsage usage;
+  uint32_t encoded_tokens = 0;
+};
+using ArrivalCallback = std::function<void(UnitArrival)>;
+
+// Belongs to the engine thread, but for what `wake` is told by loader threads.
+class Acquirer {
+ public:
+  // `post` runs a function on the engine thread; thread safe.
+  using Post = std::function<void(std::function<void()>)>;
+
+  Acquirer(Model& model, BlobStore* store, Identity identity, const AcquirerOptions& options,
+           Post post);
+  ~Acquirer();
+
+  // Calls `on_arrival` once: within the call when the unit is in memory, else later.
+  void Acquire(const RecipeDigest& digest, std::shared_ptr<const Recipe> recipe,
+               ArrivalCallback on_arrival);
+  // Runs one forward step of the unit being encoded, if any waits. True when there was one.
+  bool EncodeStep();
+  bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
+
+  UnitCache& cache() { return cache_; }
+  uint64_t corruptions() const { return corruptions_; }
+  uint64_t put_failures() const { return put_failures_.load(); }
+
+ private:
+  struct Pending {
+    std::shared_ptr<const Recipe> recipe;
+    RecipeDigest digest;
+    std::string miss_reason;
+    std::vector<std::pair<SteadyTime, ArrivalCallback>> waiting;
+  };
+
+  void StartLoad(const UnitKey& key, const Pending& pending);
+  void LoadDone(const UnitKey& key, Result<UnitPtr> loaded);
+  void StartEncode();
+  void EncodeDone(const UnitKey& key);
+  void Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
+               uint32_t encoded_tokens);
+  void Put(const UnitPtr& unit);
+  std::string MissReason(const Status& status);
+
+  // Constant after construction.
+  Model& model_;
+  BlobStore* const store_;
+  const Identity identity_;
+  const IdentityDigest identity_digest_;
+  const Post post_;
+
+  // Owned by the engine thread.
+  UnitCache cache_;
+  ContextCache contexts_;
+  std::unordered_map<UnitKey, Pending> pending_;
+  std::deque<UnitKey> to_encode_;
+  std::unique_ptr<UnitEncoder> encoder_;
+  UnitKey encoding_;
+  uint64_t corruptions_ = 0;
+
+  // Own synchronization. Threads last, so that they end before what they use.
+  std::atomic<uint64_t> put_failures_{0};
+  ByteQueue<std::function<void()>> loads_;
+  ByteQueue<UnitPtr> puts_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace promptcache

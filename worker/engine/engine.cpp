@@ -1,0 +1,311 @@
+#include "worker/engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "common/log.h"
+#include "worker/engine/acquirer.h"
+#include "worker/engine/sequence.h"
+
+namespace promptcache {
+namespace {
+
+class EngineImpl : public Engine {
+ public:
+  EngineImpl(EngineDeps deps, const EngineOptions& options)
+      : deps_(std::move(deps)),
+        options_(options),
+        acquirer_(*deps_.model, deps_.store, deps_.identity,
+                  {.unit_cache_bytes = options.unit_cache_bytes,
+                   .loader_threads = options.loader_threads,
+                   .put_queue_bytes = options.put_queue_bytes},
+                  [this](std::function<void()> function) { Post(std::move(function)); }),
+        thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
+
+  ~EngineImpl() override {
+    thread_.request_stop();
+    Post([] {});
+    thread_.join();
+  }
+
+  Status Submit(EngineRequest request) override {
+    const ModelShape& shape = deps_.model->shape();
+    PC_RETURN_IF_ERROR(request.Validate(shape.context_length, shape.vocabulary));
+    if (waiting_.fetch_add(1) >= options_.queue_limit) {
+      --waiting_;
+      return Busy(std::to_string(options_.queue_limit) +
+                  " requests wait already, the limit of this worker; try again later");
+    }
+    auto shared = std::make_shared<EngineRequest>(std::move(request));
+    Post([this, shared] { queue_.push_back(std::move(*shared)); });
+    return {};
+  }
+
+  void Cancel(const RequestId& id) override {
+    Post([this, id] { End(id, Cancelled("cancelled")); });
+  }
+
+  EngineStats stats() const override {
+    std::lock_guard lock(stats_mutex_);
+    EngineStats stats = stats_;
+    stats.queued = waiting_.load();
+    return stats;
+  }
+
+  void Snapshot(std::function<void(std::vector<UnitKey>)> done) override {
+    Post([this, done = std::move(done)] {
+      (void)acquirer_.cache().TakeChanges();
+      done(acquirer_.cache().keys());
+    });
+  }
+
+ private:
+  using Running = std::vector<std::unique_ptr<Sequence>>;
+
+  void Post(std::function<void()> function) {
+    {
+      std::lock_guard lock(inbox_mutex_);
+      inbox_.push_back(std::move(function));
+    }
+    inbox_ready_.notify_one();
+  }
+
+  void Loop(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      RunInbox(HasWork());
+      EndLate();
+      Admit();
+      const bool encoded = acquirer_.EncodeStep();
+      const bool stepped = Step();
+      ReportChanges();
+      busy_ = encoded || stepped;
+    }
+    RunInbox(true);
+    while (!running_.empty()) Finish(0, Unavailable("the worker is shutting down"));
+    for (EngineRequest& request : std::exchange(queue_, {})) {
+      Refuse(request, Unavailable("the worker is shutting down"));
+    }
+  }
+
+  bool HasWork() const {
+    return busy_ || acquirer_.wants_step() || (!queue_.empty() && running_.size() < options_.slots);
+  }
+
+  // Runs what was posted; without work at hand waits for something to be posted, or for a deadline.
+  void RunInbox(bool has_work) {
+    std::vector<std::function<void()>> batch;
+    {
+      std::unique_lock lock(inbox_mutex_);
+      if (!has_work) {
+        inbox_ready_.wait_until(lock, NextDeadline(), [this] { return !inbox_.empty(); });
+      }
+      batch.swap(inbox_);
+    }
+    for (auto& function : batch) function();
+  }
+
+  SteadyTime NextDeadline() const {
+    SteadyTime next = SystemClock().Now() + std::chrono::hours(1);
+    for (const auto& sequence : running_) next = std::min(next, sequence->request().deadline);
+    for (const EngineRequest& request : queue_) next = std::min(next, request.deadline);
+    return next;
+  }
+
+  void EndLate() {
+    const SteadyTime now = SystemClock().Now();
+    const Status late = DeadlineExceeded("the request's deadline has passed");
+    for (size_t i = running_.size(); i-- > 0;) {
+      if (now >= running_[i]->request().deadline) Finish(i, late);
+    }
+    for (auto it = queue_.begin(); it != queue_.end();) {
+      if (now < it->deadline) {
+        ++it;
+        continue;
+      }
+      Refuse(*it, late);
+      it = queue_.erase(it);
+    }
+  }
+
+  void End(const RequestId& id, const Status& status) {
+    for (size_t i = 0; i < running_.size(); ++i) {
+      if (running_[i]->request().id == id) return Finish(i, status);
+    }
+    for (auto it = queue_.begin(); it != queue_.end(); ++it) {
+      if (it->id != id) continue;
+      Refuse(*it, status);
+      queue_.erase(it);
+      return;
+    }
+  }
+
+  // Ends a request that never ran.
+  void Refuse(EngineRequest& request, const Status& status) {
+    --waiting_;
+    Usage usage;
+    usage.finish = FinishOf(status);
+    request.events.on_final(status, std::move(usage));
+  }
+
+  static FinishReason FinishOf(const Status& status) {
+    return status.code() == Code::kCancelled ? FinishReason::kCancelled : FinishReason::kError;
+  }
+
+  void Admit() {
+    while (!queue_.empty() && running_.size() < options_.slots) {
+      EngineRequest request = std::move(queue_.front());
+      queue_.pop_front();
+      --waiting_;
+      running_.push_back(
+          std::make_unique<Sequence>(std::move(request), *deps_.tokenizer, SystemClock().Now()));
+      AcquireUnits(*running_.back());
+    }
+  }
+
+  void AcquireUnits(Sequence& sequence) {
+    const EngineRequest& request = sequence.request();
+    const RequestId id = request.id;
+    for (size_t i = 0; i < request.plan.units.size(); ++i) {
+      acquirer_.Acquire(
+          request.plan.units[i].digest, request.recipes[i],
+          [this, id, i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); });
+    }
+    if (sequence.unit_count() == 0) sequence.Begin(*deps_.model, SystemClock().Now());
+  }
+
+  void UnitArrived(const RequestId& id, size_t index, UnitArrival arrival) {
+    const auto found = std::find_if(running_.begin(), running_.end(), [&](const auto& sequence) {
+      return sequence->request().id == id;
+    });
+    if (found == running_.end()) return;  // ended while it waited
+    if (!arrival.status.ok()) {
+      return Finish(static_cast<size_t>(found - running_.begin()), arrival.status);
+    }
+    Sequence& sequence = **found;
+    sequence.usage().encoded_tokens += arrival.encoded_tokens;
+    sequence.SetUnit(index, std::move(arrival.unit), std::move(arrival.usage));
+    if (sequence.missing_units() == 0) sequence.Begin(*deps_.model, SystemClock().Now());
+  }
+
+  // One forward step for every sequence whose units are there. False when there is none.
+  bool Step() {
+    std::vector<Sequence*> batch;
+    std::vector<SequenceStep> steps;
+    size_t tokens = 0;
+    for (const auto& sequence : running_) {
+      if (sequence->missing_units() > 0 || sequence->done()) continue;
+      batch.push_back(sequence.get());
+      steps.push_back(sequence->NextStep(options_.prefill_chunk_tokens));
+      tokens += steps.back().ids.size();
+    }
+    if (!steps.empty()) RunBatch(batch, steps, tokens);
+    FinishDone();
+    return !batch.empty();
+  }
+
+  void RunBatch(const std::vector<Sequence*>& batch, std::vector<SequenceStep>& steps,
+                size_t tokens) {
+    const SteadyTime start = SystemClock().Now();
+    Result<at::Tensor> logits = deps_.model->Forward(steps);
+    const SteadyTime now = SystemClock().Now();
+    if (!logits.ok()) {
+      for (Sequence* sequence : batch) End(sequence->request().id, logits.status());
+      return;
+    }
+    MeasurePrefill(tokens, MillisecondsBetween(start, now));
+    const int64_t vocabulary = logits->size(1);
+    float* row = logits->data_ptr<float>();
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (steps[i].logits == Logits::kNone) {
+        batch[i]->StepDone({}, now);
+        continue;
+      }
+      batch[i]->StepDone({row, static_cast<size_t>(vocabulary)}, now);
+      row += vocabulary;
+      Emit(*batch[i]);
+    }
+  }
+
+  void Emit(Sequence& sequence) {
+    Sequence::Output output = sequence.TakeOutput();
+    if (output.tokens.empty() && output.text.empty()) return;
+    sequence.request().events.on_tokens(std::move(output.tokens), std::move(output.text));
+  }
+
+  void MeasurePrefill(size_t tokens, double milliseconds) {
+    constexpr size_t kLeast = 64;  // fewer say more about overheads than about speed
+    if (tokens < kLeast || milliseconds <= 0) return;
+    const double rate = static_cast<double>(tokens) * 1000 / milliseconds;
+    prefill_rate_ = prefill_rate_ == 0 ? rate : 0.8 * prefill_rate_ + 0.2 * rate;
+  }
+
+  void FinishDone() {
+    for (size_t i = running_.size(); i-- > 0;) {
+      if (running_[i]->missing_units() == 0 && running_[i]->done()) Finish(i, {});
+    }
+  }
+
+  void Finish(size_t index, const Status& status) {
+    const std::unique_ptr<Sequence> sequence = std::move(running_[index]);
+    running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
+    Usage usage = std::move(sequence->usage());
+    usage.finish = status.ok() ? sequence->finish() : FinishOf(status);
+    usage.total_ms = MillisecondsBetween(sequence->request().received, SystemClock().Now());
+    ++finished_;
+    sequence->request().events.on_final(status, std::move(usage));
+  }
+
+  void ReportChanges() {
+    acquirer_.cache().Trim();
+    UnitCache::Changes changes = acquirer_.cache().TakeChanges();
+    {
+      std::lock_guard lock(stats_mutex_);
+      stats_ = {.active = static_cast<uint32_t>(running_.size()),
+                .units = static_cast<uint32_t>(acquirer_.cache().size()),
+                .unit_bytes = acquirer_.cache().bytes(),
+                .finished = finished_,
+                .corruptions = acquirer_.corruptions(),
+                .put_failures = acquirer_.put_failures(),
+                .prefill_tokens_per_s = prefill_rate_};
+    }
+    if (!changes.empty() && deps_.on_residency) deps_.on_residency(std::move(changes));
+  }
+
+  // Constant after construction.
+  const EngineDeps deps_;
+  const EngineOptions options_;
+
+  // Guarded by inbox_mutex_.
+  std::mutex inbox_mutex_;
+  std::condition_variable inbox_ready_;
+  std::vector<std::function<void()>> inbox_;
+
+  // Guarded by stats_mutex_.
+  mutable std::mutex stats_mutex_;
+  EngineStats stats_;
+
+  std::atomic<uint32_t> waiting_{0};  // submitted and not yet running
+
+  // Owned by the engine thread.
+  std::deque<EngineRequest> queue_;
+  Running running_;
+  uint64_t finished_ = 0;
+  double prefill_rate_ = 0;
+  bool busy_ = false;
+
+  // Its own threads post to the inbox, so it goes before the inbox does.
+  Acquirer acquirer_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::Start(EngineDeps deps, const EngineOptions& options) {
+  return std::make_unique<EngineImpl>(std::move(deps), options);
+}
+
+}  // namespace promptcache

@@ -1,0 +1,67 @@
+// Continuous batching: one thread that acquires units, runs forward steps for several requests at
+// once and samples their tokens.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "cachestore/store.h"
+#include "common/status.h"
+#include "common/text/tokenizer.h"
+#include "worker/engine/request.h"
+#include "worker/kv/unit_cache.h"
+#include "worker/model/model.h"
+
+namespace promptcache {
+
+struct EngineOptions {
+  uint32_t slots = 8;
+  uint32_t queue_limit = 256;
+  uint64_t unit_cache_bytes = uint64_t{4} << 30;
+  uint32_t prefill_chunk_tokens = 4096;
+  uint32_t loader_threads = 2;
+  uint64_t put_queue_bytes = uint64_t{1} << 30;  // encoded units waiting to be stored
+};
+
+// What the engine works with. `model`, `tokenizer` and `store` outlive it.
+struct EngineDeps {
+  Model* model = nullptr;
+  const Tokenizer* tokenizer = nullptr;
+  BlobStore* store = nullptr;  // null: units live in memory only
+  Identity identity;
+  // Units that came into or left memory; on the engine thread.
+  std::function<void(UnitCache::Changes)> on_residency;
+};
+
+struct EngineStats {
+  uint32_t active = 0;
+  uint32_t queued = 0;
+  uint32_t units = 0;
+  uint64_t unit_bytes = 0;
+  uint64_t finished = 0;
+  uint64_t corruptions = 0;   // stored units that failed verification and were encoded again
+  uint64_t put_failures = 0;  // encoded units that could not be stored
+  double prefill_tokens_per_s = 0;
+};
+
+// Thread safe.
+class Engine {
+ public:
+  static std::unique_ptr<Engine> Start(EngineDeps deps, const EngineOptions& options);
+  // Ends every request with UNAVAILABLE, finishes pending puts, joins all threads.
+  virtual ~Engine() = default;
+
+  // kInvalidArgument as EngineRequest::Validate, kBusy when the queue is full; the request's events
+  // are then never called.
+  virtual Status Submit(EngineRequest request) = 0;
+  // The request ends with CANCELLED before its next step, unless it is done. Unknown ids are
+  // ignored.
+  virtual void Cancel(const RequestId& id) = 0;
+  virtual EngineStats stats() const = 0;
+  // Keys of all units in memory, with the changes up to then consumed: a snapshot for residency.
+  // Calls `done` on the engine thread.
+  virtual void Snapshot(std::function<void(std::vector<UnitKey>)> done) = 0;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,63 @@
+#include "worker/engine/request.h"
+
+#include <algorithm>
+
+namespace promptcache {
+namespace {
+
+Status CheckIds(std::span<const TokenId> ids, int64_t vocabulary) {
+  for (const TokenId id : ids) {
+    if (id < 0 || id >= vocabulary) {
+      return InvalidArgument("token id " + std::to_string(id) + " is not in the vocabulary of " +
+                             std::to_string(vocabulary));
+    }
+  }
+  return {};
+}
+
+// The segment's rows must stand where the recipe puts them.
+Status CheckSegment(const PlanSegment& segment, const Recipe& recipe) {
+  for (uint32_t row = 0; row < segment.rows; ++row) {
+    const int64_t position = int64_t{recipe.own.positions[segment.first_row + row]} + segment.shift;
+    if (position != int64_t{segment.first_position} + row) {
+      return InvalidArgument("plan: a segment's positions are not those of its unit");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const {
+  PC_RETURN_IF_ERROR(options.Validate());
+  PC_RETURN_IF_ERROR(plan.Validate());
+  if (recipes.size() != plan.units.size()) {
+    return InvalidArgument("plan: recipes for " + std::to_string(recipes.size()) + " of " +
+                           std::to_string(plan.units.size()) + " units");
+  }
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    const Recipe& recipe = *recipes[i];
+    if (recipe.own.size() != plan.units[i].tokens) {
+      return InvalidArgument("plan: unit '" + plan.units[i].path + "' has " +
+                             std::to_string(recipe.own.size()) + " tokens, not " +
+                             std::to_string(plan.units[i].tokens));
+    }
+    PC_RETURN_IF_ERROR(CheckIds(recipe.own.ids, vocabulary));
+    PC_RETURN_IF_ERROR(CheckIds(recipe.context.ids, vocabulary));
+  }
+  for (const PlanSegment& segment : plan.segments) {
+    PC_RETURN_IF_ERROR(CheckSegment(segment, *recipes[segment.unit]));
+  }
+  PC_RETURN_IF_ERROR(CheckIds(plan.new_tokens.ids, vocabulary));
+  const int64_t end = int64_t{plan.next_position} + options.max_new_tokens;
+  if (end > context_length) {
+    return InvalidArgument("the plan and its answer end at position " + std::to_string(end) +
+                           "; the model's context has " + std::to_string(context_length));
+  }
+  if (options.max_new_tokens > 0 && plan.new_tokens.empty()) {
+    return InvalidArgument("plan: nothing to generate from");
+  }
+  return {};
+}
+
+}  // namespace promptcache

@@ -1,0 +1,37 @@
+// What the engine is asked for.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/ids.h"
+#include "common/status.h"
+#include "common/types.h"
+
+namespace promptcache {
+
+// Called on the engine thread; must not block.
+struct RequestEvents {
+  std::function<void(std::vector<TokenId> tokens, std::string text)> on_tokens;
+  // Exactly once, and last.
+  std::function<void(Status status, Usage usage)> on_final;
+};
+
+struct EngineRequest {
+  RequestId id;
+  Plan plan;
+  std::vector<std::shared_ptr<const Recipe>> recipes;  // of plan.units, by index
+  GenerationOptions options;
+  SteadyTime received;
+  SteadyTime deadline;
+  RequestEvents events;
+
+  // kInvalidArgument unless plan, options and recipes are valid, belong together (digests, rows,
+  // positions) and fit the context.
+  Status Validate(int64_t context_length, int64_t vocabulary) const;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,24 @@
+// An encoded unit in memory.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "common/types.h"
+
+namespace promptcache {
+
+// Immutable and shared read-only between requests; alive while anyone holds it.
+struct Unit {
+  UnitKey key;
+  RecipeDigest digest;
+  std::shared_ptr<const Recipe> recipe;
+  at::Tensor kv;  // [layers, 2, kv_heads, tokens, head_dim] compute dtype, device; contiguous
+  uint64_t bytes = 0;
+  double encode_seconds = 0;
+};
+using UnitPtr = std::shared_ptr<const Unit>;
+
+}  // namespace promptcache

@@ -1,0 +1,45 @@
+#include "worker/kv/unit_cache.h"
+
+#include <algorithm>
+
+namespace promptcache {
+
+UnitPtr UnitCache::Find(const UnitKey& key) {
+  const auto found = units_.find(key);
+  if (found == units_.end()) return nullptr;
+  order_.splice(order_.begin(), order_, found->second);
+  return *found->second;
+}
+
+void UnitCache::Insert(UnitPtr unit) {
+  if (units_.contains(unit->key)) return;
+  DropDownTo(limit_ - std::min(limit_, unit->bytes));
+  bytes_ += unit->bytes;
+  changes_.added.push_back(unit->key);
+  order_.push_front(unit);
+  units_.emplace(unit->key, order_.begin());
+}
+
+void UnitCache::Trim() { DropDownTo(limit_); }
+
+void UnitCache::DropDownTo(uint64_t target) {
+  for (auto it = order_.end(); bytes_ > target && it != order_.begin();) {
+    --it;
+    const bool held = it->use_count() > 1;
+    if (held) continue;
+    bytes_ -= (*it)->bytes;
+    changes_.removed.push_back((*it)->key);
+    units_.erase((*it)->key);
+    it = order_.erase(it);
+  }
+}
+
+std::vector<UnitKey> UnitCache::keys() const {
+  std::vector<UnitKey> keys;
+  for (const UnitPtr& unit : order_) keys.push_back(unit->key);
+  return keys;
+}
+
+UnitCache::Changes UnitCache::TakeChanges() { return std::exchange(changes_, {}); }
+
+}  // namespace promptcache

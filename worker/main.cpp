@@ -1,0 +1,124 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cachestore/service/remote_store.h"
+#include "cluster/transport/zmq_transport.h"
+#include "common/process.h"
+#include "common/version.h"
+#include "worker/service/worker_service.h"
+
+namespace promptcache {
+namespace {
+
+constexpr char kFooter[] =
+    "Example:\n"
+    "  promptcache-worker --model model.gguf --name worker-1 --device cpu\n"
+    "Exit codes: 0 stopped by a signal; 1 cannot start; 2 usage.";
+
+struct Flags {
+  std::string config;
+  std::string ready_file;
+  WorkerSettings own;  // empty or negative: not given
+};
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  WorkerSettings& own = flags.own;
+  own.threads = own.slots = own.unit_cache_bytes = -1;
+  app.set_version_flag("--version", kVersion);
+  app.add_option("--config", flags.config, "TOML file; see `promptcache config --reference`");
+  app.add_option("--model", own.model, "GGUF file of the model");
+  app.add_option("--name", own.name, "Unique name of this worker");
+  app.add_option("--device", own.device, "cpu or cuda:N");
+  app.add_option("--dtype", own.dtype, "auto, fp32 or bf16");
+  app.add_option("--threads", own.threads, "CPU threads; 0: one per core");
+  app.add_option("--slots", own.slots, "Requests that share the model's steps");
+  app.add_option("--unit-cache-bytes", own.unit_cache_bytes, "Memory for encoded units");
+  app.add_option("--coordinator-endpoint", own.coordinator_endpoint, "The coordinator to serve");
+  app.add_option("--store-endpoint", own.store_endpoint, "The cachestore to use");
+  app.add_option("--ready-file", flags.ready_file,
+                 "Write pid and name to this file as JSON when the coordinator has taken us in");
+  app.footer(kFooter);
+}
+
+Result<Settings> SettingsOf(const Flags& flags) {
+  PC_ASSIGN_OR_RETURN(Settings settings, LoadSettings(flags.config));
+  WorkerSettings& own = settings.worker;
+  const auto take = [&](auto member) {
+    if (!(flags.own.*member).empty()) own.*member = flags.own.*member;
+  };
+  for (auto member : {&WorkerSettings::model, &WorkerSettings::name, &WorkerSettings::device,
+                      &WorkerSettings::dtype, &WorkerSettings::coordinator_endpoint,
+                      &WorkerSettings::store_endpoint}) {
+    take(member);
+  }
+  for (auto member :
+       {&WorkerSettings::threads, &WorkerSettings::slots, &WorkerSettings::unit_cache_bytes}) {
+    if (flags.own.*member >= 0) own.*member = flags.own.*member;
+  }
+  return settings;
+}
+
+void Announce(const std::string& name, const std::string& ready_file) {
+  Log(LogLevel::kInfo, "serving", {{"name", name}});
+  if (ready_file.empty()) return;
+  const nlohmann::json ready = {{"pid", ::getpid()}, {"name", name}};
+  const Status status = WriteFileAtomically(ready_file, ready.dump() + "\n");
+  if (!status.ok()) Log(LogLevel::kError, "no ready file", {{"reason", status.message()}});
+}
+
+Status Serve(const Flags& flags) {
+  PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(flags));
+  const WorkerSettings& own = settings.worker;
+  PC_RETURN_IF_ERROR(InitLogFromSettings("worker", settings.log));
+  std::unique_ptr<ZmqTransport> transport;
+  PC_ASSIGN_OR_RETURN(transport, ZmqTransport::Create());
+  std::promise<void> stop;
+  CallOnStopSignal([&] { stop.set_value(); });
+  PC_ASSIGN_OR_RETURN(auto model, WorkerModel::Load(own));
+  std::unique_ptr<RemoteStore> store;
+  if (!own.store_endpoint.empty()) {
+    store = RemoteStore::Create(*transport,
+                                {.endpoint = own.store_endpoint,
+                                 .name = own.name,
+                                 .timeout = std::chrono::milliseconds(own.store_timeout_ms)});
+  }
+  PC_ASSIGN_OR_RETURN(
+      auto service, WorkerService::Start(
+                        {.transport = transport.get(), .model = model, .store = store.get()}, own));
+  service->OnReady([&] { Announce(own.name, flags.ready_file); });
+  std::jthread reactor([&] { transport->Run(); });
+  stop.get_future().wait();
+  service->Drain();
+  transport->Stop();
+  reactor.join();
+  return {};
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Prompt Cache worker: encodes units and answers prompts on one device");
+  Flags flags;
+  AddFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const Status status = Serve(flags);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "promptcache-worker: error: %s\n", status.message().c_str());
+  return 1;
+}
+
+}  // namespace
+}  // namespace promptcache
+
+int main(int argc, char** argv) {
+  // OpenMP threads that spin while they wait for work slow down whatever else runs on their cores.
+  promptcache::EnsureEnvironment("OMP_WAIT_POLICY", "passive", argv);
+  return promptcache::Main(argc, argv);
+}

@@ -1,0 +1,137 @@
+#include "worker/model/decoder.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <thread>
+
+namespace promptcache {
+namespace {
+
+// OpenMP keeps the number of threads per calling thread.
+void UseThreads(int threads) {
+  if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (at::get_num_threads() != threads) at::set_num_threads(threads);
+}
+
+// The ids of all steps, one after the other, on `device`.
+at::Tensor TokenIds(std::span<const SequenceStep> steps, at::Device device) {
+  std::vector<int64_t> ids;
+  for (const SequenceStep& step : steps) ids.insert(ids.end(), step.ids.begin(), step.ids.end());
+  return at::tensor(ids, at::kLong).to(device);
+}
+
+// The row of the last token of every sequence that wants logits.
+std::optional<at::Tensor> WantedRows(std::span<const SequenceStep> steps, at::Device device) {
+  std::vector<int64_t> rows;
+  int64_t end = 0;
+  for (const SequenceStep& step : steps) {
+    end += static_cast<int64_t>(step.ids.size());
+    if (step.logits == Logits::kLast) rows.push_back(end - 1);
+  }
+  if (rows.empty()) return std::nullopt;
+  return at::tensor(rows, at::kLong).to(device);
+}
+
+std::string Of(size_t index) { return "sequence " + std::to_string(index) + " of the step"; }
+
+}  // namespace
+
+Result<at::Tensor> Decoder::Forward(std::span<SequenceStep> steps) {
+  if (steps.empty()) return InvalidArgument("a step needs at least one sequence");
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (Status status = Check(steps[i]); !status.ok()) return status.WithContext(Of(i));
+  }
+  try {
+    return Run(steps);
+  } catch (const c10::OutOfMemoryError& error) {
+    return ResourceExhausted(std::string("model: ") + error.what_without_backtrace());
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    if (what.find("allocate memory") != std::string::npos) {
+      return ResourceExhausted("model: " + what);
+    }
+    return Internal("model: " + what);
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("model: out of memory");
+  } catch (const std::exception& error) {
+    return Internal(std::string("model: ") + error.what());
+  }
+}
+
+Status Decoder::Check(const SequenceStep& step) const {
+  if (step.own == nullptr || !step.own->tensor().defined()) {
+    return InvalidArgument("no buffer for keys and values");
+  }
+  if (step.ids.empty() || step.ids.size() != step.positions.size()) {
+    return InvalidArgument(std::to_string(step.ids.size()) + " ids for " +
+                           std::to_string(step.positions.size()) + " positions");
+  }
+  for (size_t i = 0; i < step.ids.size(); ++i) {
+    if (step.ids[i] < 0 || step.ids[i] >= parts_.shape.vocabulary) {
+      return InvalidArgument("token id " + std::to_string(step.ids[i]) + ", the vocabulary has " +
+                             std::to_string(parts_.shape.vocabulary));
+    }
+    if (i > 0 && step.positions[i] <= step.positions[i - 1]) {
+      return InvalidArgument("positions do not ascend at token " + std::to_string(i));
+    }
+  }
+  const auto own = step.own->tensor().sizes();
+  if (own.size() != 5 || own[0] != parts_.shape.layers || own[2] != parts_.shape.kv_heads ||
+      own[4] != parts_.shape.head_dim ||
+      step.own->tensor().scalar_type() != parts_.compute.dtype()) {
+    return InvalidArgument("the buffer for keys and values was made for another model");
+  }
+  return CheckUnits(step);
+}
+
+Status Decoder::CheckUnits(const SequenceStep& step) const {
+  const ModelShape& shape = parts_.shape;
+  for (const KeyRange& range : step.units) {
+    if (range.kv == nullptr || range.kv->dim() != 5 || range.kv->size(0) != shape.layers ||
+        range.kv->size(1) != 2 || range.kv->size(2) != shape.kv_heads ||
+        range.kv->size(4) != shape.head_dim || !range.kv->is_contiguous() ||
+        range.kv->scalar_type() != parts_.compute.dtype() ||
+        range.kv->device() != parts_.compute.device()) {
+      return InvalidArgument("a unit's keys and values do not have the model's shape and dtype");
+    }
+    if (range.first_row < 0 || range.rows < 0 || range.first_query < 0 ||
+        range.first_row > range.kv->size(3) - range.rows) {
+      return InvalidArgument("rows " + std::to_string(range.first_row) + " + " +
+                             std::to_string(range.rows) + " of a unit with " +
+                             std::to_string(range.kv->size(3)));
+    }
+  }
+  return Status();
+}
+
+at::Tensor Decoder::Run(std::span<SequenceStep> steps) const {
+  const c10::NoGradGuard no_grad;
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;
+  UseThreads(parts_.threads);
+  std::vector<AttentionSequence> sequences;
+  for (SequenceStep& step : steps) {
+    const int64_t past = step.own->size();
+    step.own->Grow(static_cast<int64_t>(step.ids.size()));
+    sequences.push_back({.positions = step.positions,
+                         .units = step.units,
+                         .own = &step.own->tensor(),
+                         .past = past});
+  }
+  const ModelShape& shape = parts_.shape;
+  StepAttention attention(
+      {.shape = {shape.heads, shape.kv_heads, shape.head_dim}, .rotary = parts_.rotary}, sequences);
+  const at::Device device = parts_.compute.device();
+  const at::Tensor x = parts_.embedding.index_select(0, TokenIds(steps, device)).to(at::kFloat);
+  const auto wanted = WantedRows(steps, device);
+  const at::Tensor hidden = RunLayers(x, attention, wanted);
+  if (!wanted) return at::empty({0, shape.vocabulary}, at::kFloat);
+  return parts_.head.Apply(hidden).to(at::kFloat).cpu();
+}
+
+}  // namespace promptcache

@@ -1,0 +1,29 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "worker/model/model.h"
+
+namespace promptcache {
+
+KvBuffer::KvBuffer(const ModelShape& shape, at::TensorOptions options, int64_t capacity) {
+  kv_ = at::empty({shape.layers, 2, shape.kv_heads, std::max<int64_t>(0, capacity), shape.head_dim},
+                  options);
+}
+
+void KvBuffer::Reserve(int64_t rows) {
+  TORCH_CHECK(kv_.defined(), "KvBuffer: made without a shape");
+  if (rows <= kv_.size(3)) return;
+  std::vector<int64_t> sizes = kv_.sizes().vec();
+  sizes[3] = std::max(rows, 2 * kv_.size(3));
+  const at::Tensor grown = at::empty(sizes, kv_.options());
+  grown.narrow(3, 0, size_).copy_(kv_.narrow(3, 0, size_));
+  kv_ = grown;
+}
+
+void KvBuffer::Grow(int64_t rows) {
+  Reserve(size_ + rows);
+  size_ += rows;
+}
+
+}  // namespace promptcache

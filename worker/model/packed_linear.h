@@ -1,0 +1,15 @@
+// Linear layers on weights that oneDNN has laid out for its kernels.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace promptcache {
+
+// The weight [out, in] in oneDNN's layout, or an undefined tensor where that brings nothing: on
+// other devices, in fp32, without native bf16, or when this LibTorch lacks the operators.
+at::Tensor PackLinear(const at::Tensor& weight);
+
+// x [rows, in] times the transpose of a weight from PackLinear.
+at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed);
+
+}  // namespace promptcache

@@ -1,0 +1,57 @@
+// A worker as its coordinator sees it: greets, reports, takes plans, streams answers.
+//
+// Threads: the link lives on the transport's reactor thread, forward steps on the engine's own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cachestore/store.h"
+#include "cluster/transport/transport.h"
+#include "common/config.h"
+#include "common/status.h"
+#include "common/text/tokenizer.h"
+#include "common/types.h"
+
+namespace promptcache {
+
+// A model loaded once, with its tokenizer. Hides LibTorch; may be used by one worker at a time.
+class WorkerModel {
+ public:
+  // Reads weights and tokenizer. Errors name the file and the fault; kFailedPrecondition when the
+  // device is not there.
+  static Result<std::shared_ptr<WorkerModel>> Load(const WorkerSettings& settings);
+  virtual ~WorkerModel() = default;
+
+  virtual const Identity& identity() const = 0;  // complete, with the tokenizer
+  virtual const Tokenizer& tokenizer() const = 0;
+  virtual const std::string& name() const = 0;
+  virtual uint32_t context_length() const = 0;
+};
+
+struct WorkerDeps {
+  Transport* transport = nullptr;  // outlives the service
+  std::shared_ptr<WorkerModel> model;
+  BlobStore* store = nullptr;  // outlives the service; null: units live in memory only
+};
+
+class WorkerService {
+ public:
+  // Connects to the coordinator and serves until destroyed; comes back by itself when the
+  // coordinator does. Call on the reactor thread or before it runs; destroy there too, or after it
+  // has stopped. Destruction ends every request and waits for pending puts.
+  static Result<std::unique_ptr<WorkerService>> Start(WorkerDeps deps,
+                                                      const WorkerSettings& settings);
+  virtual ~WorkerService() = default;
+
+  // Leaves the coordinator, ends every request and waits until encoded units are stored. Call at
+  // most once, from any thread but the reactor's, while the reactor runs.
+  virtual void Drain() = 0;
+
+  // Called on the reactor thread each time the coordinator has taken the worker in.
+  virtual void OnReady(std::function<void()> ready) = 0;
+};
+
+}  // namespace promptcache
