@@ -54,8 +54,7 @@ void CallOnStopSignal(std::function<void()> on_stop) {
   }).detach();
 }
 
-void EnsureEnvironment(const char* name, const char* value, char** argv) {
-  if (std::getenv(name) != nullptr) return;
+void RestartWithEnvironment(const char* name, const char* value, char** argv) {
   if (::setenv(name, value, /*overwrite=*/1) == 0) ::execv("/proc/self/exe", argv);
 }
 

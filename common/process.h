@@ -20,10 +20,9 @@ Status WriteFileAtomically(const std::string& path, std::string_view contents);
 // before any other thread starts.
 void CallOnStopSignal(std::function<void()> on_stop);
 
-// Starts this program anew with `name` = `value` in its environment, unless the variable is set.
-// For settings that libraries read before main() begins. Returns when nothing had to be done or it
-// failed.
-void EnsureEnvironment(const char* name, const char* value, char** argv);
+// Starts this program anew with `name` = `value` in its environment: for settings that libraries
+// read before main() begins. Returns only when that failed.
+void RestartWithEnvironment(const char* name, const char* value, char** argv);
 
 // Applies the [log] settings. kInvalidArgument for an unknown level or format.
 Status InitLogFromSettings(std::string_view component, const LogSettings& settings);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -119,6 +120,8 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   // OpenMP threads that spin while they wait for work slow down whatever else runs on their cores.
-  promptcache::EnsureEnvironment("OMP_WAIT_POLICY", "passive", argv);
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) {
+    promptcache::RestartWithEnvironment("OMP_WAIT_POLICY", "passive", argv);
+  }
   return promptcache::Main(argc, argv);
 }

@@ -57,6 +57,9 @@ Result<BlobPrefix> ParseBlobPrefix(std::span<const uint8_t> bytes) {
   if (Load(bytes, kFlagsAt, 8) != 0 || Load(bytes, kReservedAt, 8) != 0) {
     return DataLoss("blob: flags or reserved bytes of the prefix are set");
   }
+  if (Load(bytes, kHeaderBytesAt, 8) % 8 != 0) {
+    return DataLoss("blob: the header's length is no multiple of 8");
+  }
   const BlobPrefix prefix{
       .header_bytes = Load(bytes, kHeaderBytesAt, 8),
       .data_offset = Load(bytes, kDataOffsetAt, 8),

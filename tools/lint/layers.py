@@ -45,7 +45,7 @@ class Fence:
 
 
 FENCES = (
-    Fence("zmq", r"zmq(_\w+)?\.h(pp)?$", r"\bzmq::|\bzmq_\w+\s*\(", ("cluster/transport",)),
+    Fence("zmq", r"^zmq(_addon|_utils)?\.h(pp)?$", r"\bzmq::|\bzmq_\w+\s*\(", ("cluster/transport",)),
     Fence("xercesc", r"xercesc/", r"\bxercesc(_\w+)?::|\bXERCES_CPP_NAMESPACE\w*", ("coordinator/pml",)),
     Fence("rocksdb", r"rocksdb/", r"\brocksdb::|\bnamespace\s+rocksdb\b", ("cachestore/disk",)),
     Fence("torch", r"(torch|ATen|c10|caffe2)/", r"\b(torch|at|c10)::|\bnamespace\s+(torch|at|c10)\b",

@@ -1,0 +1,45 @@
+// A cachestore, a coordinator and workers as processes of this machine: `promptcache up`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/launch/supervisor.h"
+#include "common/config.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+struct LocalClusterOptions {
+  std::string bin_directory;  // where the programs lie
+  std::string run_directory;  // logs, ready files and, unless configured, the store; created
+  std::string config_file;    // handed to every process; may be empty
+  Settings settings;          // endpoints (port * allowed), model, workers, ...
+};
+
+struct ClusterEndpoints {
+  std::string client;
+  std::string worker;
+  std::string store;
+};
+
+// Not thread safe: one thread starts it, ticks it and stops it.
+class LocalCluster {
+ public:
+  // Starts everything in order and returns when the coordinator serves and every worker has joined.
+  // On failure all are stopped; the message names the process and ends with its log's last lines.
+  static Result<std::unique_ptr<LocalCluster>> Start(
+      const LocalClusterOptions& options, const std::function<void(const std::string&)>& progress);
+  virtual ~LocalCluster() = default;  // stops what still runs
+
+  virtual const ClusterEndpoints& endpoints() const = 0;
+  // Restarts what has died. Call often.
+  virtual void Tick() = 0;
+  virtual std::vector<SupervisedProcess> processes() const = 0;
+  // Ends all processes, at most half a minute.
+  virtual void Stop() = 0;
+};
+
+}  // namespace promptcache
