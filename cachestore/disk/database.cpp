@@ -144,7 +144,8 @@ std::string ChunkKey(uint64_t generation, uint32_t chunk) {
 
 uint64_t GenerationOfChunkKey(std::string_view chunk_key) {
   uint64_t generation = 0;
-  for (char byte : chunk_key.substr(0, 8)) generation = generation << 8 | static_cast<uint8_t>(byte);
+  for (char byte : chunk_key.substr(0, 8))
+    generation = generation << 8 | static_cast<uint8_t>(byte);
   return generation;
 }
 

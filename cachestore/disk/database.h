@@ -69,7 +69,7 @@ std::string RecordKey(const std::string& key);
 inline constexpr char kManifestTag = 'b';
 inline constexpr char kRecordTag = 'm';
 
-std::string EncodeNumber(uint64_t value);  // 8 bytes, little endian
+std::string EncodeNumber(uint64_t value);       // 8 bytes, little endian
 uint64_t DecodeNumber(std::string_view bytes);  // of the first 8 bytes; 0 when there are fewer
 
 }  // namespace promptcache::internal

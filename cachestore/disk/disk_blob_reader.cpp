@@ -38,9 +38,7 @@ class DiskReader : public BlobReader {
  public:
   DiskReader(std::shared_ptr<BlobIndex> index, Manifest manifest,
              std::unique_ptr<ScopedSnapshot> snapshot)
-      : index_(std::move(index)),
-        manifest_(std::move(manifest)),
-        snapshot_(std::move(snapshot)) {}
+      : index_(std::move(index)), manifest_(std::move(manifest)), snapshot_(std::move(snapshot)) {}
 
   uint64_t size() const override { return manifest_.info.bytes; }
 
@@ -94,8 +92,7 @@ class DiskReader : public BlobReader {
   Status Damaged(uint32_t number, const std::string& how) {
     const UnitKey& key = manifest_.info.key;
     // When the drop fails too the blob stays and the next reader finds the same.
-    const Status dropped =
-        index_->Drop(key, BlobIndex::DropReason::kCorrupt, manifest_.generation);
+    const Status dropped = index_->Drop(key, BlobIndex::DropReason::kCorrupt, manifest_.generation);
     return DataLoss("unit " + key.ToHex() + ": chunk " + std::to_string(number) + " " + how +
                     (dropped.ok() ? "; the blob was dropped" : "; " + dropped.message()));
   }

@@ -119,13 +119,12 @@ Status BlobIndex::Drop(const UnitKey& key, DropReason reason, uint64_t generatio
 
 Status BlobIndex::DropLocked(const Manifest& manifest) {
   rocksdb::WriteBatch batch;
-  PC_RETURN_IF_ERROR(FromRocks(
-      batch.Delete(database_->meta(), ManifestKey(manifest.info.key)), "drop manifest"));
+  PC_RETURN_IF_ERROR(
+      FromRocks(batch.Delete(database_->meta(), ManifestKey(manifest.info.key)), "drop manifest"));
   // Logged with the manifest, so that a crash cannot leave chunks that the sweep does not look at.
   PC_RETURN_IF_ERROR(
       database_->DropGenerations(batch, manifest.generation, manifest.generation + 1));
-  PC_RETURN_IF_ERROR(
-      database_->WriteSynced(batch, "remove unit " + manifest.info.key.ToHex()));
+  PC_RETURN_IF_ERROR(database_->WriteSynced(batch, "remove unit " + manifest.info.key.ToHex()));
   std::lock_guard stats_lock(stats_mutex_);
   --stats_.blobs;
   stats_.bytes -= manifest.info.bytes;

@@ -17,10 +17,7 @@ class DiskWriter : public BlobWriter {
  public:
   DiskWriter(std::shared_ptr<BlobIndex> index, const UnitKey& key, uint64_t announced,
              uint64_t generation)
-      : index_(std::move(index)),
-        key_(key),
-        announced_(announced),
-        generation_(generation) {}
+      : index_(std::move(index)), key_(key), announced_(announced), generation_(generation) {}
 
   ~DiskWriter() override {
     if (wrote_chunks_ && !committed_) index_->Abandon(generation_);

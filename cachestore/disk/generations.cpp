@@ -50,8 +50,7 @@ Result<uint64_t> Generations::Sweep(const std::vector<uint64_t>& live) {
 Result<uint64_t> Generations::SweepGap(rocksdb::WriteBatch& batch, uint64_t first, uint64_t end) {
   if (first >= end) return uint64_t{0};
   uint64_t found = 0;
-  const std::unique_ptr<rocksdb::Iterator> it(
-      database_->db().NewIterator({}, database_->data()));
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator({}, database_->data()));
   for (it->Seek(ChunkKey(first, 0)); it->Valid();) {
     const uint64_t generation = GenerationOfChunkKey(it->key().ToStringView());
     if (generation >= end) break;

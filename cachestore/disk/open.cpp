@@ -42,8 +42,7 @@ Result<std::unique_ptr<DiskStore>> OpenOnce(const DiskStoreOptions& options, Ope
 Result<std::string> Quarantine(const DiskStoreOptions& options, const Status& why) {
   std::string from = options.directory;
   while (from.size() > 1 && from.back() == '/') from.pop_back();
-  const std::string to =
-      from + ".quarantine." + std::to_string(options.clock->UnixMillis());
+  const std::string to = from + ".quarantine." + std::to_string(options.clock->UnixMillis());
   std::error_code error;
   std::filesystem::rename(from, to, error);
   if (error) {
@@ -54,8 +53,9 @@ Result<std::string> Quarantine(const DiskStoreOptions& options, const Status& wh
       {{"directory", from},
        {"moved_to", to},
        {"reason", why.message()},
-       {"effect", "starting with an empty store; blobs will be encoded again, schemas must be "
-                  "registered again"}});
+       {"effect",
+        "starting with an empty store; blobs will be encoded again, schemas must be "
+        "registered again"}});
   return to;
 }
 

@@ -55,10 +55,10 @@ struct BlobHeader {
   RecipeDigest recipe_digest;  // recipe.Digest()
   BlobDtype dtype = BlobDtype::kFloat32;
   BlobShape shape;
-  double encode_seconds = 0;           // what encoding cost; never negative
-  std::vector<BlobSegment> segments;   // one a layer
-  uint64_t data_offset = 0;            // of the first segment
-  uint64_t total_bytes = 0;            // of the whole blob
+  double encode_seconds = 0;          // what encoding cost; never negative
+  std::vector<BlobSegment> segments;  // one a layer
+  uint64_t data_offset = 0;           // of the first segment
+  uint64_t total_bytes = 0;           // of the whole blob
   bool operator==(const BlobHeader&) const = default;
 };
 

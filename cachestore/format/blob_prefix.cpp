@@ -66,8 +66,8 @@ Result<BlobPrefix> ParseBlobPrefix(std::span<const uint8_t> bytes) {
       .total_bytes = Load(bytes, kTotalBytesAt, 8),
       .header_hash = {.low = Load(bytes, kHashLowAt, 8), .high = Load(bytes, kHashHighAt, 8)}};
   if (prefix.header_bytes == 0 || prefix.header_bytes > kMaxBlobHeaderBytes) {
-    return DataLoss("blob: a header of " + std::to_string(prefix.header_bytes) +
-                    " bytes, limit " + std::to_string(kMaxBlobHeaderBytes));
+    return DataLoss("blob: a header of " + std::to_string(prefix.header_bytes) + " bytes, limit " +
+                    std::to_string(kMaxBlobHeaderBytes));
   }
   if (prefix.data_offset != AlignUp(kBlobPrefixBytes + prefix.header_bytes)) {
     return DataLoss("blob: data at " + std::to_string(prefix.data_offset) +

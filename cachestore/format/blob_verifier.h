@@ -28,8 +28,8 @@ class BlobVerifier {
   size_t TakeSegment(std::span<const uint8_t> bytes);
   void Fail(Status error);
 
-  uint64_t position_ = 0;          // bytes seen
-  std::vector<uint8_t> head_;      // prefix and header while they are collected
+  uint64_t position_ = 0;      // bytes seen
+  std::vector<uint8_t> head_;  // prefix and header while they are collected
   uint64_t head_bytes_ = kBlobPrefixBytes;
   std::optional<BlobHeader> header_;
   size_t segment_ = 0;  // the one that position_ is in or before

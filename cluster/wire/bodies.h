@@ -12,7 +12,8 @@
   X(Hello)                                                                                        \
   X(HelloAck)                                                                                     \
   X(Ping)                                                                                         \
-  X(Pong) X(Reply) X(Submit) X(Accepted) X(Partial) X(Final) X(Cancel) X(SchemaAdd) X(SchemaList) \
+  X(Pong)                                                                                         \
+  X(Reply) X(Submit) X(Accepted) X(Partial) X(Final) X(Cancel) X(SchemaAdd) X(SchemaList)         \
       X(SchemaReply) X(SchemaRemove) X(StatusQuery) X(StatusReply) X(WorkerReady) X(Heartbeat)    \
           X(Residency) X(ResidencyResync) X(Run) X(RecipeQuery) X(RecipeReply) X(FetchBlob)       \
               X(Credit) X(Chunk) X(Done) X(PutBlob) X(PutCommit) X(BlobExists) X(BlobExistsReply) \

@@ -94,7 +94,7 @@ Result<Pattern> Compile(const char* pattern) {
   int error = 0;
   size_t offset = 0;
   Pattern code(pcre2_compile(reinterpret_cast<const unsigned char*>(pattern), PCRE2_ZERO_TERMINATED,
-                          PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr));
+                             PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr));
   if (!code) return Internal("a word pattern does not compile: " + MessageOf(error));
   // Without JIT (a build of PCRE2 may lack it) matching is slower but the same.
   (void)pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);

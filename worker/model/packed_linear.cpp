@@ -45,7 +45,8 @@ at::Tensor PackLinear(const at::Tensor& weight) {
 }
 
 at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed) {
-  return Find().apply->call(x, packed, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
+  return Find().apply->call(x, packed, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(),
+                            "");
 }
 
 }  // namespace promptcache

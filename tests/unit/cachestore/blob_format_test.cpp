@@ -96,7 +96,8 @@ TEST(BlobFormat, PrefixThatLiesAboutSizesIsRefused) {
   const SampleBlob blob = MakeSampleBlob();
   const internal::BlobPrefix good = internal::ParseBlobPrefix(blob.bytes).value();
   EXPECT_TRUE(VerifyBlob(WithPrefix(blob, good)).ok());
-  for (const uint64_t size : {uint64_t{0}, uint64_t{1}, good.header_bytes - 1, kMaxBlobHeaderBytes + 1, ~uint64_t{0}}) {
+  for (const uint64_t size :
+       {uint64_t{0}, uint64_t{1}, good.header_bytes - 1, kMaxBlobHeaderBytes + 1, ~uint64_t{0}}) {
     internal::BlobPrefix bad = good;
     bad.header_bytes = size;
     EXPECT_EQ(VerifyBlob(WithPrefix(blob, bad)).status().code(), Code::kDataLoss) << size;
@@ -106,8 +107,8 @@ TEST(BlobFormat, PrefixThatLiesAboutSizesIsRefused) {
     bad.data_offset = size;
     EXPECT_EQ(VerifyBlob(WithPrefix(blob, bad)).status().code(), Code::kDataLoss) << size;
   }
-  for (const uint64_t size : {uint64_t{0}, good.total_bytes - 1, good.total_bytes + 1,
-                              good.data_offset, ~uint64_t{0}}) {
+  for (const uint64_t size :
+       {uint64_t{0}, good.total_bytes - 1, good.total_bytes + 1, good.data_offset, ~uint64_t{0}}) {
     internal::BlobPrefix bad = good;
     bad.total_bytes = size;
     EXPECT_EQ(VerifyBlob(WithPrefix(blob, bad)).status().code(), Code::kDataLoss) << size;

@@ -54,8 +54,7 @@ SampleBlob MakeLargeBlob(uint32_t seed, uint64_t bytes) {
   // 256 KiB a layer: 2 · 8 heads · 64 tokens · 64 · 4 bytes
   const auto layers = static_cast<uint32_t>(std::max(bytes, kMiB) / (kMiB / 4));
   return MakeSampleBlob(
-      {.seed = seed,
-       .shape = {.layers = layers, .kv_heads = 8, .tokens = 64, .head_dim = 64}});
+      {.seed = seed, .shape = {.layers = layers, .kv_heads = 8, .tokens = 64, .head_dim = 64}});
 }
 
 }  // namespace promptcache::testing
