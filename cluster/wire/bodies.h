@@ -8,17 +8,15 @@
 #include "cluster/wire/messages.h"
 
 // Every message in the order of Message and of the schema's union.
-#define PC_WIRE_BODIES(X)                                                                         \
-  X(Hello)                                                                                        \
-  X(HelloAck)                                                                                     \
-  X(Ping)                                                                                         \
-  X(Pong)                                                                                         \
-  X(Reply) X(Submit) X(Accepted) X(Partial) X(Final) X(Cancel) X(SchemaAdd) X(SchemaList)         \
-      X(SchemaReply) X(SchemaRemove) X(StatusQuery) X(StatusReply) X(WorkerReady) X(Heartbeat)    \
-          X(Residency) X(ResidencyResync) X(Run) X(RecipeQuery) X(RecipeReply) X(FetchBlob)       \
-              X(Credit) X(Chunk) X(Done) X(PutBlob) X(PutCommit) X(BlobExists) X(BlobExistsReply) \
-                  X(BlobList) X(BlobListReply) X(BlobRemove) X(MetaGet) X(MetaSet) X(MetaList)    \
-                      X(MetaReply)
+// clang-format off: the macro is a list, and its breaks are not settled by the formatter.
+#define PC_WIRE_BODIES(X) \
+  X(Hello) X(HelloAck) X(Ping) X(Pong) X(Reply) X(Submit) X(Accepted) X(Partial) X(Final) \
+  X(Cancel) X(SchemaAdd) X(SchemaList) X(SchemaReply) X(SchemaRemove) X(StatusQuery) \
+  X(StatusReply) X(WorkerReady) X(Heartbeat) X(Residency) X(ResidencyResync) X(Run) \
+  X(RecipeQuery) X(RecipeReply) X(FetchBlob) X(Credit) X(Chunk) X(Done) X(PutBlob) X(PutCommit) \
+  X(BlobExists) X(BlobExistsReply) X(BlobList) X(BlobListReply) X(BlobRemove) X(MetaGet) \
+  X(MetaSet) X(MetaList) X(MetaReply)
+// clang-format on
 
 namespace promptcache {
 namespace wire {

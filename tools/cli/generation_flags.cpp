@@ -3,7 +3,6 @@
 namespace promptcache {
 
 void GenerationFlags::AddTo(CLI::App& command) {
-  command.add_option("--model", model, "Model to use when several are served");
   command.add_option("--max-new-tokens", options.max_new_tokens, "Longest answer; 0: encode only")
       ->capture_default_str();
   command.add_option("--temperature", options.temperature, "0: greedy")->capture_default_str();

@@ -78,6 +78,7 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
   command->add_option("--schema", flags->schema_file, "Register this schema file first");
   command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
       ->capture_default_str();
+  command->add_option("--model", flags->generation.model, "Model to use when several are served");
   flags->generation.AddTo(*command);
   command->add_flag("--json", flags->json, "Print one JSON object when the answer is complete");
   command->add_flag("--quiet", flags->quiet, "Print the answer only");

@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "common/process.h"
+#include "common/version.h"
+#include "tools/bench/ttft.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/exit_codes.h"
+#include "tools/cli/generation_flags.h"
+#include "tools/cli/render.h"
+#include "tools/engine/embedded.h"
+
+namespace promptcache {
+namespace {
+
+void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
+  command.add_option("--model", options.model, "GGUF file of the model")->required();
+  command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
+  command.add_option("--dtype", options.dtype, "auto, fp32 or bf16")->capture_default_str();
+  command.add_option("--threads", options.threads, "CPU threads; 0: one per core")
+      ->capture_default_str();
+}
+
+// ---- run ----
+
+struct RunFlags {
+  EmbeddedOptions system;
+  std::string schema_file;
+  std::string prompt_file = "-";
+  GenerationFlags generation;
+  bool quiet = false;
+};
+
+Status AskOnce(EmbeddedSystem& system, const RunFlags& flags, Answer& answer) {
+  SchemaAdd add{.file = flags.schema_file};
+  PC_ASSIGN_OR_RETURN(add.document, ReadInput(flags.schema_file));
+  PC_RETURN_IF_ERROR(system.client().AddSchema(add).status());
+  PC_ASSIGN_OR_RETURN(std::string prompt, ReadInput(flags.prompt_file));
+  answer = system.client().Submit(flags.generation.ToSubmit(std::move(prompt)),
+                                  flags.generation.ToOptions(), [](const Partial& partial) {
+                                    fmt::print("{}", partial.text);
+                                    std::fflush(stdout);
+                                  });
+  return answer.status;
+}
+
+int RunOnce(const RunFlags& flags) {
+  auto system = EmbeddedSystem::Start(flags.system);
+  if (!system.ok()) return Fail(system.status());
+  Answer answer;
+  const Status status = AskOnce(**system, flags, answer);
+  if (!answer.text.empty()) fmt::print("\n");
+  if (!status.ok()) return Fail(status);
+  if (!flags.quiet) fmt::print(stderr, "\n{}", RenderUsage(answer.usage));
+  return kExitOk;
+}
+
+void AddRun(CLI::App& app, std::function<int()>& run) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = app.add_subcommand("run", "Answer one prompt in this process");
+  AddEngineFlags(*command, flags->system);
+  command->add_option("--schema", flags->schema_file, "PML schema file")->required();
+  command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
+      ->capture_default_str();
+  command->add_option("--store", flags->system.store_directory,
+                      "Keep encoded units in this directory (default: in memory)");
+  command->add_flag("--quiet", flags->quiet, "Print the answer only");
+  flags->generation.AddTo(*command);
+  command->footer(
+      "Example:\n"
+      "  promptcache run --model model.gguf --schema support-desk.xml --prompt question.xml "
+      "--store units");
+  command->callback([flags, &run] { run = [flags] { return RunOnce(*flags); }; });
+}
+
+// ---- bench ttft ----
+
+struct BenchFlags {
+  EmbeddedOptions system;
+  TtftOptions ttft;
+  bool json = false;
+};
+
+int RunTtft(const BenchFlags& flags) {
+  std::string directory =
+      (std::filesystem::temp_directory_path() / "promptcache-bench.XXXXXX").string();
+  if (::mkdtemp(directory.data()) == nullptr) {
+    return Fail(Unavailable("cannot create a directory like " + directory));
+  }
+  EmbeddedOptions options = flags.system;
+  options.store_directory = directory;
+  const auto measure = [&]() -> Result<TtftReport> {
+    PC_ASSIGN_OR_RETURN(const auto system, EmbeddedSystem::Start(options));
+    return MeasureTtft(*system, flags.ttft,
+                       [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+  };
+  const Result<TtftReport> report = measure();
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  if (!report.ok()) return Fail(report.status());
+  if (flags.json) {
+    fmt::print("{}\n", TtftToJson(*report).dump(2));
+  } else {
+    fmt::print("{}", RenderTtft(*report));
+  }
+  return kExitOk;
+}
+
+void AddBench(CLI::App& app, std::function<int()>& run) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App* bench = app.add_subcommand("bench", "Measure");
+  bench->require_subcommand(1);
+  CLI::App* command =
+      bench->add_subcommand("ttft", "Time to first token of the same work done five ways");
+  AddEngineFlags(*command, flags->system);
+  WorkloadShape& shape = flags->ttft.shape;
+  command->add_option("--cached", shape.cached, "Tokens in modules")->capture_default_str();
+  command->add_option("--modules", shape.modules, "Modules they are spread over")
+      ->capture_default_str();
+  command->add_option("--new", shape.new_tokens, "Tokens of the question")->capture_default_str();
+  command->add_option("--iterations", flags->ttft.iterations, "Measured runs of each case")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--tiny-units", flags->ttft.tiny_units,
+                   "Modules of the case with one-token units; 0: leave it out")
+      ->capture_default_str();
+  command->add_option("--seed", flags->ttft.seed, "Another seed, other texts")
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print JSON");
+  command->footer(
+      "Example:\n"
+      "  promptcache bench ttft --model model.gguf --cached 2048 --modules 8 --new 64 --json");
+  command->callback([flags, &run] { run = [flags] { return RunTtft(*flags); }; });
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Prompt Cache: the commands that compute");
+  app.name("promptcache");
+  app.set_version_flag("--version", fmt::format("promptcache {} ({})", kVersion, kBuildType));
+  app.require_subcommand(1);
+  app.footer(kExitCodeHelp);
+  std::function<int()> run;
+  AddRun(app, run);
+  AddBench(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return run();
+}
+
+}  // namespace
+}  // namespace promptcache
+
+int main(int argc, char** argv) {
+  // OpenMP threads that spin while they wait for work slow down whatever else runs on their cores.
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) {
+    promptcache::RestartWithEnvironment("OMP_WAIT_POLICY", "passive", argv);
+  }
+  return promptcache::Main(argc, argv);
+}
