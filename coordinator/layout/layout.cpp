@@ -33,6 +33,7 @@ class LayoutBuilder {
                              std::to_string(layout_.length) + " tokens; the model's context has " +
                              std::to_string(options_.context_length));
     }
+    SortChildren();
     MakeUnits();
     return std::move(layout_);
   }
@@ -107,6 +108,14 @@ class LayoutBuilder {
     return longest;
   }
 
+  void SortChildren() {
+    for (LayoutContainer& container : layout_.containers) {
+      std::sort(container.children.begin(), container.children.end(), [&](int32_t a, int32_t b) {
+        return layout_.containers[a].name < layout_.containers[b].name;
+      });
+    }
+  }
+
   void MakeUnits() {
     for (size_t c = 0; c < layout_.containers.size(); ++c) {
       LayoutContainer& container = layout_.containers[c];
@@ -135,6 +144,14 @@ void AppendRun(const LayoutRun& run, Position origin, Tokens& tokens) {
 }
 
 }  // namespace
+
+int32_t Layout::FindChild(int32_t container, std::string_view name) const {
+  const auto& children = containers[container].children;
+  const auto found = std::lower_bound(
+      children.begin(), children.end(), name,
+      [&](int32_t child, std::string_view wanted) { return containers[child].name < wanted; });
+  return found != children.end() && containers[*found].name == name ? *found : kNone;
+}
 
 Recipe Layout::RecipeOf(const LayoutUnit& unit) const {
   Recipe recipe{.mode = encoding};

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/types.h"
@@ -40,7 +41,7 @@ struct LayoutContainer {
   bool cached = true;
   std::vector<LayoutRun> runs;
   std::vector<LayoutParam> params;
-  std::vector<int32_t> children;  // modules, union members included
+  std::vector<int32_t> children;  // modules, union members included, by name
   int32_t unit = kNone;  // index in Layout::units; none without tokens or with cache="false"
 };
 
@@ -59,6 +60,9 @@ struct Layout {
   std::vector<LayoutContainer> containers;  // document order, the root first
   std::vector<LayoutUnit> units;
   Position length = 0;  // the first free position
+
+  // The module `name` among a container's children; kNone when there is none.
+  int32_t FindChild(int32_t container, std::string_view name) const;
 
   // What suffices to encode the unit: its own runs, behind its ancestors' earlier runs in anchored
   // encoding. O(context + own tokens).

@@ -1,6 +1,7 @@
 #include "coordinator/plan/plan_builder.h"
 
 #include <algorithm>
+#include <set>
 
 #include "coordinator/plan/selection.h"
 
@@ -31,8 +32,9 @@ class PlanBuilder {
       return InvalidArgument("repair '" + std::string(RepairName(options_.repair)) +
                              "' is not supported yet");
     }
-    if (prompt.references.empty() && prompt.texts.empty()) {
-      return InvalidArgument("the prompt is empty: it imports nothing and has no text");
+    if (prompt.schema != layout_.schema) {
+      return InvalidArgument("the prompt is for the schema '" + prompt.schema + "', not '" +
+                             layout_.schema + "'");
     }
     selection_ = SelectModules(layout_, encoder_, prompt, diagnostics_);
     if (!diagnostics_.ok()) return diagnostics_.ToStatus();
@@ -61,14 +63,18 @@ class PlanBuilder {
         occupied_.push_back({param.start, param.end()});
       }
       for (const LayoutRun& run : container.runs) occupied_.push_back({run.start, run.end()});
+      // A module without own tokens occupies nothing, but text before it has to end there.
+      if (container.runs.empty() && container.params.empty())
+        occupied_.push_back({container.start, container.start});
       if (HasUnit(container)) {
         AddUnit(container);
       } else {
         for (const LayoutRun& run : container.runs) AddNew(run.start, run.ids);
       }
     }
-    std::sort(occupied_.begin(), occupied_.end(),
-              [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+    std::sort(occupied_.begin(), occupied_.end(), [](const Interval& a, const Interval& b) {
+      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    });
   }
 
   void AddUnit(const LayoutContainer& container) {
@@ -114,9 +120,7 @@ class PlanBuilder {
     const auto needed = static_cast<Position>(ids.size());
     const std::string name = layout_.containers[selection_.top_level[*text.after]].path;
     const size_t offset = text.text.content_offset();
-    const bool taken =
-        std::any_of(gaps_.begin(), gaps_.end(), [&](Position other) { return other == start; });
-    if (taken) {
+    if (!gaps_.insert(start).second) {
       diagnostics_.Error(offset, "the text behind '" + name +
                                      "' falls into the same gap as another text of the prompt");
     } else if (needed > end - start) {
@@ -125,7 +129,6 @@ class PlanBuilder {
                                      " positions are free there (positions=\"packed\" would make "
                                      "room)");
     }
-    gaps_.push_back(start);
     AddNew(start, std::move(ids));
   }
 
@@ -139,17 +142,18 @@ class PlanBuilder {
       for (const LayoutRun& run : container.runs) at = std::max(at, run.end());
       for (const LayoutParam& param : container.params) at = std::max(at, param.end());
     }
-    for (const LayoutRun& run : layout_.containers[0].runs) {
-      if (run.start == at) at = run.end();
-    }
+    const auto& runs = layout_.containers[0].runs;
+    auto run = std::lower_bound(runs.begin(), runs.end(), at,
+                                [](const LayoutRun& r, Position p) { return r.start < p; });
+    for (; run != runs.end() && run->start == at; ++run) at = run->end();
     return at;
   }
 
+  // The intervals do not overlap, so that their ends ascend too.
   Position GapEnd(Position start) const {
-    for (const Interval& interval : occupied_) {
-      if (interval.end > start) return std::max(interval.begin, start);
-    }
-    return std::max(layout_.length, start);
+    const auto next = std::upper_bound(occupied_.begin(), occupied_.end(), start,
+                                       [](Position p, const Interval& i) { return p < i.end; });
+    return std::max(next == occupied_.end() ? layout_.length : next->begin, start);
   }
 
   // Every cached row becomes a new token at its position.
@@ -201,8 +205,22 @@ class PlanBuilder {
     const Position last = segment.first_position + static_cast<Position>(segment.rows) - 1;
     if (!plan_.new_tokens.empty() && plan_.new_tokens.positions.back() > last) return;
     const TokenId id = TokenOfRow(segment, segment.first_row + segment.rows - 1);
+    const uint32_t unit = segment.unit;
     if (--segment.rows == 0) plan_.segments.pop_back();
+    DropUnitWithoutRows(unit);
     plan_.new_tokens.Append(id, last);
+  }
+
+  // Nobody should fetch or encode a unit of which no row is read.
+  void DropUnitWithoutRows(uint32_t unit) {
+    const bool used = std::any_of(plan_.segments.begin(), plan_.segments.end(),
+                                  [&](const PlanSegment& segment) { return segment.unit == unit; });
+    if (used) return;
+    plan_.units.erase(plan_.units.begin() + unit);
+    unit_containers_.erase(unit_containers_.begin() + unit);
+    for (PlanSegment& segment : plan_.segments) {
+      if (segment.unit > unit) --segment.unit;
+    }
   }
 
   Result<Plan> Finish() {
@@ -235,7 +253,7 @@ class PlanBuilder {
   Diagnostics diagnostics_;
   Selection selection_;
   std::vector<Interval> occupied_;  // by imported text and slots, ascending
-  std::vector<Position> gaps_;      // where texts between references start
+  std::set<Position> gaps_;         // where texts between references start
   std::vector<NewPiece> pieces_;
   std::vector<const LayoutContainer*> unit_containers_;  // of each of plan_.units
   Plan plan_;

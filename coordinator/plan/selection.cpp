@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "common/edit_distance.h"
+#include "coordinator/pml/names.h"
 
 namespace promptcache {
 namespace {
@@ -61,30 +61,33 @@ class Selector {
   }
 
   int32_t FindChild(const PromptReference& reference, int32_t parent) {
-    std::vector<std::string> names;
-    for (const int32_t child : layout_.containers[parent].children) {
-      if (layout_.containers[child].name == reference.name) return child;
-      names.push_back(layout_.containers[child].name);
+    const int32_t found = layout_.FindChild(parent, reference.name);
+    if (found == kNone) {
+      diagnostics_.Error(reference.offset, "'" + layout_.containers[parent].path +
+                                               "' has no module '" + reference.name + "'" +
+                                               HintFor(reference.name, parent));
     }
-    std::string hint;
+    return found;
+  }
+
+  // Where a module of this name is, or which one may be meant. Only for as many errors as are kept.
+  std::string HintFor(const std::string& name, int32_t parent) const {
+    if (diagnostics_.full()) return "";
     for (const LayoutContainer& container : layout_.containers) {
-      if (container.parent != kNone && container.name == reference.name) {
-        hint = "; it is in '" + layout_.containers[container.parent].path + "'";
-        break;
+      if (container.parent != kNone && container.name == name) {
+        return "; it is in '" + layout_.containers[container.parent].path + "'";
       }
     }
-    const std::string nearest = hint.empty() ? NearestWord(reference.name, names) : "";
-    if (!nearest.empty()) hint = "; did you mean '" + nearest + "'?";
-    diagnostics_.Error(reference.offset, "'" + layout_.containers[parent].path +
-                                             "' has no module '" + reference.name + "'" + hint);
-    return kNone;
+    std::vector<std::string> names;
+    for (const int32_t child : layout_.containers[parent].children) {
+      names.push_back(layout_.containers[child].name);
+    }
+    return DidYouMean(name, names);
   }
 
   void AddArgument(const PromptReference& reference, const PromptArgument& argument,
                    const LayoutContainer& container) {
-    std::vector<std::string> names;
     for (const LayoutParam& param : container.params) {
-      names.push_back(param.name);
       if (param.name != argument.name) continue;
       auto ids = encoder_.EncodeArgument(argument.value);
       if (!ids.ok()) {
@@ -100,10 +103,11 @@ class Selector {
       }
       return;
     }
-    const std::string nearest = NearestWord(argument.name, names);
-    diagnostics_.Error(reference.offset,
-                       "'" + container.path + "' has no parameter '" + argument.name + "'" +
-                           (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+    std::vector<std::string> names;
+    for (const LayoutParam& param : container.params) names.push_back(param.name);
+    diagnostics_.Error(reference.offset, "'" + container.path + "' has no parameter '" +
+                                             argument.name + "'" +
+                                             DidYouMean(argument.name, names));
   }
 
   const Layout& layout_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/edit_distance.h"
+
 namespace promptcache {
 namespace {
 
@@ -22,6 +24,13 @@ std::string WhyNotAName(std::string_view name) {
     return "the name " + quoted + " is reserved";
   }
   return "";
+}
+
+std::string DidYouMean(std::string_view word, std::span<const std::string> known) {
+  constexpr size_t kMostCompared = 1000;
+  if (known.size() > kMostCompared) return "";
+  const std::string nearest = NearestWord(word, known);
+  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
 }
 
 }  // namespace promptcache

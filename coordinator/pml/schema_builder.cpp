@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "common/edit_distance.h"
 #include "coordinator/pml/names.h"
 
 namespace promptcache {
@@ -41,11 +40,6 @@ const std::string* FindAttribute(const XmlElement& element, std::string_view nam
     if (attribute.name == name) return &attribute.value;
   }
   return nullptr;
-}
-
-std::string DidYouMean(const std::string& word, const std::vector<std::string>& known) {
-  const std::string nearest = NearestWord(word, known);
-  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
 }
 
 std::string Joined(const std::string& path, const std::string& name) {

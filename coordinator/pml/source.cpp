@@ -7,7 +7,6 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxErrors = 20;
 constexpr size_t kMaxSnippet = 160;  // characters
 
 // Bytes of the character at `at`; a byte that is not UTF-8 counts as a character.
@@ -54,7 +53,7 @@ std::string_view PmlSource::Line(uint32_t line) const {
 }
 
 void Diagnostics::Error(size_t offset, std::string message) {
-  if (errors_.size() == kMaxErrors) {
+  if (full()) {
     ++suppressed_;
     return;
   }

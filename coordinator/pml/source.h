@@ -50,8 +50,12 @@ class Diagnostics {
  public:
   explicit Diagnostics(const PmlSource& source) : source_(source) {}
 
+  static constexpr size_t kMaxErrors = 20;
+
   void Error(size_t offset, std::string message);
   bool ok() const { return errors_.empty(); }
+  // Further errors are only counted.
+  bool full() const { return errors_.size() == kMaxErrors; }
   const std::vector<Diagnostic>& errors() const { return errors_; }
   // "file:line:column: error: message", the source line and a caret, for each.
   std::string Render() const;
