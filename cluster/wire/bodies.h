@@ -7,8 +7,8 @@
 
 #include "cluster/wire/messages.h"
 
-// Every message in the order of Message and of the schema's union.
-// clang-format off: the macro is a list, and its breaks are not settled by the formatter.
+// Every message in the order of Message and of the schema's union: a list, kept off the formatter.
+// clang-format off
 #define PC_WIRE_BODIES(X) \
   X(Hello) X(HelloAck) X(Ping) X(Pong) X(Reply) X(Submit) X(Accepted) X(Partial) X(Final) \
   X(Cancel) X(SchemaAdd) X(SchemaList) X(SchemaReply) X(SchemaRemove) X(StatusQuery) \
