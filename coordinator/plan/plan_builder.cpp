@@ -119,15 +119,17 @@ class PlanBuilder {
     const Position end = GapEnd(start);
     const auto needed = static_cast<Position>(ids.size());
     const std::string name = layout_.containers[selection_.top_level[*text.after]].path;
-    const size_t offset = text.text.content_offset();
+    const size_t offset = *text.text.content_offset;
     if (!gaps_.insert(start).second) {
-      diagnostics_.Error(offset, "the text behind '" + name +
-                                     "' falls into the same gap as another text of the prompt");
+      diagnostics_.Error(
+          offset, "gap-taken",
+          "the text behind '" + name + "' falls into the same gap as another text of the prompt");
     } else if (needed > end - start) {
-      diagnostics_.Error(offset, "the text behind '" + name + "' has " + std::to_string(needed) +
-                                     " tokens; " + std::to_string(end - start) +
-                                     " positions are free there (positions=\"packed\" would make "
-                                     "room)");
+      diagnostics_.Error(offset, "gap-too-small",
+                         "the text behind '" + name + "' has " + std::to_string(needed) +
+                             " tokens; " + std::to_string(end - start) +
+                             " positions are free there (positions=\"packed\" would make "
+                             "room)");
     }
     AddNew(start, std::move(ids));
   }

@@ -36,24 +36,25 @@ class Selector {
     if (found == kNone) return kNone;
     const LayoutContainer& container = layout_.containers[found];
     if (!scope.modules.emplace(reference.name, reference.offset).second) {
-      diagnostics_.Error(reference.offset, "the module '" + container.path +
-                                               "' is imported twice; it can be imported once");
+      diagnostics_.Error(
+          reference.offset, "imported-twice",
+          "the module '" + container.path + "' is imported twice; it can be imported once");
       return kNone;
     }
     if (container.union_index != kNone) {
       const auto [choice, first] =
           scope.union_choice.emplace(container.union_index, reference.name);
       if (!first) {
-        diagnostics_.Error(reference.offset, "'" + choice->second + "' and '" + reference.name +
-                                                 "' are members of one union in '" +
-                                                 layout_.containers[parent].path +
-                                                 "'; only one can be imported");
+        diagnostics_.Error(reference.offset, "two-union-members",
+                           "'" + choice->second + "' and '" + reference.name +
+                               "' are members of one union in '" + layout_.containers[parent].path +
+                               "'; only one can be imported");
         return kNone;
       }
     }
     selection_.containers.push_back(found);
     for (const PromptArgument& argument : reference.arguments) {
-      AddArgument(reference, argument, container);
+      AddArgument(argument, container);
     }
     Scope inside;
     for (const PromptReference& child : reference.children) Select(child, found, inside);
@@ -63,9 +64,9 @@ class Selector {
   int32_t FindChild(const PromptReference& reference, int32_t parent) {
     const int32_t found = layout_.FindChild(parent, reference.name);
     if (found == kNone) {
-      diagnostics_.Error(reference.offset, "'" + layout_.containers[parent].path +
-                                               "' has no module '" + reference.name + "'" +
-                                               HintFor(reference.name, parent));
+      diagnostics_.Error(reference.offset, "unknown-module",
+                         "'" + layout_.containers[parent].path + "' has no module " +
+                             Quoted(reference.name) + HintFor(reference.name, parent));
     }
     return found;
   }
@@ -85,16 +86,15 @@ class Selector {
     return DidYouMean(name, names);
   }
 
-  void AddArgument(const PromptReference& reference, const PromptArgument& argument,
-                   const LayoutContainer& container) {
+  void AddArgument(const PromptArgument& argument, const LayoutContainer& container) {
     for (const LayoutParam& param : container.params) {
       if (param.name != argument.name) continue;
       auto ids = encoder_.EncodeArgument(argument.value);
       if (!ids.ok()) {
-        diagnostics_.Error(reference.offset,
+        diagnostics_.Error(argument.offset, "bad-argument",
                            "argument '" + argument.name + "': " + ids.status().message());
       } else if (ids->size() > param.length) {
-        diagnostics_.Error(reference.offset,
+        diagnostics_.Error(argument.offset, "argument-too-long",
                            "the argument '" + argument.name + "' of '" + container.path + "' has " +
                                std::to_string(ids->size()) + " tokens; its slot has " +
                                std::to_string(param.length));
@@ -105,9 +105,9 @@ class Selector {
     }
     std::vector<std::string> names;
     for (const LayoutParam& param : container.params) names.push_back(param.name);
-    diagnostics_.Error(reference.offset, "'" + container.path + "' has no parameter '" +
-                                             argument.name + "'" +
-                                             DidYouMean(argument.name, names));
+    diagnostics_.Error(argument.offset, "unknown-argument",
+                       "'" + container.path + "' has no parameter " + Quoted(argument.name) +
+                           DidYouMean(argument.name, names));
   }
 
   const Layout& layout_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/edit_distance.h"
+#include "coordinator/pml/diagnostics.h"
 
 namespace promptcache {
 namespace {
@@ -13,7 +14,7 @@ bool IsNamePart(char c) { return IsNameStart(c) || (c >= '0' && c <= '9') || c =
 }  // namespace
 
 std::string WhyNotAName(std::string_view name) {
-  const std::string quoted = "'" + std::string(name) + "'";
+  const std::string quoted = Quoted(name);
   if (name.empty()) return "the name is empty";
   if (!IsNameStart(name[0]) || !std::all_of(name.begin(), name.end(), IsNamePart)) {
     return "the name " + quoted +

@@ -8,12 +8,12 @@ namespace {
 PromptReference ReadReference(const XmlElement& element, Diagnostics& diagnostics) {
   PromptReference reference{.name = element.name, .offset = element.offset};
   for (const XmlAttribute& attribute : element.attributes) {
-    reference.arguments.push_back({attribute.name, attribute.value});
+    reference.arguments.push_back({attribute.name, attribute.value, attribute.offset});
   }
   for (const XmlNode& node : element.children) {
     if (const XmlText* text = std::get_if<XmlText>(&node)) {
       if (!text->blank()) {
-        diagnostics.Error(text->content_offset(),
+        diagnostics.Error(*text->content_offset, "text-in-reference",
                           "text inside the reference <" + element.name +
                               ">: a reference holds references to its own modules only");
       }
@@ -27,28 +27,38 @@ PromptReference ReadReference(const XmlElement& element, Diagnostics& diagnostic
 
 void ReadSchemaAttribute(const XmlElement& root, Diagnostics& diagnostics,
                          PromptDocument& document) {
-  bool found = false;
   for (const XmlAttribute& attribute : root.attributes) {
     if (attribute.name != "schema") {
-      diagnostics.Error(root.offset, "<prompt>: unknown attribute '" + attribute.name +
-                                         "'; it has 'schema' only");
-      continue;
-    }
-    found = true;
-    const size_t at = attribute.value.find('@');
-    document.schema = attribute.value.substr(0, at);
-    if (at != std::string::npos) document.version = attribute.value.substr(at + 1);
-    if (const std::string why = WhyNotAName(document.schema); !why.empty()) {
-      diagnostics.Error(root.offset, "<prompt>: schema: " + why);
+      diagnostics.Error(
+          attribute.offset, "unknown-attribute",
+          "<prompt>: unknown attribute " + Quoted(attribute.name) + "; it has 'schema' only");
     }
   }
-  if (!found) diagnostics.Error(root.offset, "<prompt>: the attribute 'schema' is missing");
+  const XmlAttribute* schema = root.Find("schema");
+  if (schema == nullptr) {
+    diagnostics.Error(root.offset, "missing-attribute",
+                      "<prompt>: the attribute 'schema' is missing");
+    return;
+  }
+  const size_t at = schema->value.find('@');
+  document.schema = schema->value.substr(0, at);
+  if (const std::string why = WhyNotAName(document.schema); !why.empty()) {
+    diagnostics.Error(schema->offset, "bad-name", "<prompt>: schema: " + why);
+  }
+  if (at == std::string::npos) return;
+  document.version = schema->value.substr(at + 1);
+  if (document.version.empty()) {
+    diagnostics.Error(schema->offset, "bad-value",
+                      "<prompt>: schema: no version behind the '@'; leave both out for the "
+                      "current one");
+  }
 }
 
 PromptDocument ReadPrompt(const XmlElement& root, Diagnostics& diagnostics) {
   PromptDocument document;
   if (root.name != "prompt") {
-    diagnostics.Error(root.offset, "the root of a prompt is <prompt>, not <" + root.name + ">");
+    diagnostics.Error(root.offset, "wrong-root",
+                      "the root of a prompt is <prompt>, not <" + root.name + ">");
     return document;
   }
   ReadSchemaAttribute(root, diagnostics, document);
@@ -64,24 +74,32 @@ PromptDocument ReadPrompt(const XmlElement& root, Diagnostics& diagnostics) {
     document.texts.push_back(std::move(entry));
   }
   if (!document.references.empty() && !document.texts.empty() && !document.texts[0].after) {
-    diagnostics.Error(document.texts[0].text.content_offset(),
+    diagnostics.Error(*document.texts[0].text.content_offset, "text-before-reference",
                       "text before the first reference; put it after one");
   }
   if (document.references.empty() && document.texts.empty()) {
-    diagnostics.Error(root.offset, "the prompt is empty: it imports nothing and has no text");
+    diagnostics.Error(root.offset, "empty-prompt",
+                      "the prompt is empty: it imports nothing and has no text");
   }
   return document;
 }
 
 }  // namespace
 
+std::optional<PromptDocument> ParsePrompt(const PmlSource& source, const PmlLimits& limits,
+                                          Diagnostics& diagnostics) {
+  const std::unique_ptr<XmlElement> tree = ParseXml(source, limits, diagnostics);
+  if (!tree) return std::nullopt;
+  PromptDocument document = ReadPrompt(*tree, diagnostics);
+  if (!diagnostics.ok()) return std::nullopt;
+  return document;
+}
+
 Result<PromptDocument> ParsePrompt(const PmlSource& source, const PmlLimits& limits) {
   Diagnostics diagnostics(source);
-  const std::unique_ptr<XmlElement> tree = ParseXml(source, limits, diagnostics);
-  if (!tree) return diagnostics.ToStatus();
-  PromptDocument document = ReadPrompt(*tree, diagnostics);
-  if (!diagnostics.ok()) return diagnostics.ToStatus();
-  return document;
+  auto document = ParsePrompt(source, limits, diagnostics);
+  if (!document) return diagnostics.ToStatus();
+  return *std::move(document);
 }
 
 }  // namespace promptcache

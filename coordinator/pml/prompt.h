@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "common/status.h"
-#include "coordinator/pml/source.h"
 #include "coordinator/pml/xml_tree.h"
 
 namespace promptcache {
@@ -15,6 +14,7 @@ namespace promptcache {
 struct PromptArgument {
   std::string name;
   std::string value;
+  size_t offset = 0;
 };
 
 // A module that the prompt imports.
@@ -39,8 +39,12 @@ struct PromptDocument {
   std::vector<PromptText> texts;  // in order; at most one after each reference
 };
 
-// kInvalidArgument with every error, compiler style. Whether the modules exist is checked when the
-// plan is built. Pure; thread safe.
-Result<PromptDocument> ParsePrompt(const PmlSource& source, const PmlLimits& limits = {});
+// nullopt when `diagnostics` got errors. Whether the modules exist is checked when the plan is
+// built. Pure; thread safe.
+std::optional<PromptDocument> ParsePrompt(const PmlSource& source, const PmlLimits& limits,
+                                          Diagnostics& diagnostics);
+// The same; kInvalidArgument with every error, compiler style.
+Result<PromptDocument> ParsePrompt(const PmlSource& source,
+                                   const PmlLimits& limits = kPromptLimits);
 
 }  // namespace promptcache

@@ -3,9 +3,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/text/templates.h"
+#include "coordinator/pml/diagnostics.h"
+#include "coordinator/pml/limits.h"
 #include "coordinator/pml/source.h"
 
 namespace promptcache {
@@ -23,29 +27,24 @@ enum class PieceKind : uint8_t {
 
 struct Piece {
   PieceKind kind = PieceKind::kText;
-  size_t begin = 0;
-  size_t end = 0;                               // one past
   RoleMarker marker = RoleMarker::kSystemOpen;  // kMarker only
+  size_t begin = 0;
+  size_t end = 0;  // one past
 };
 
 struct ScannedDocument {
-  std::vector<Piece> pieces;  // in order, without gaps
+  std::vector<Piece> pieces;  // in order, without gaps, from source.begin() on
   // The text with each role marker replaced by a processing instruction of the same length, so that
-  // the XML parser's columns are the author's.
+  // the XML parser's columns are the author's. Without the byte order mark.
   std::string xml;
 };
 
-// Errors go to `diagnostics`: bytes that are not UTF-8, another encoding, a DOCTYPE, a processing
-// instruction. The result is meaningful only without errors.
-ScannedDocument ScanDocument(const PmlSource& source, Diagnostics& diagnostics);
+// Errors go to `diagnostics`: bytes that are not UTF-8, another encoding or version of XML, a
+// DOCTYPE, a processing instruction, a limit. The result is meaningful only without errors.
+ScannedDocument ScanDocument(const PmlSource& source, const PmlLimits& limits,
+                             Diagnostics& diagnostics);
 
-// What a kText piece stands for: references replaced, line breaks as LF. Text that came from a
-// character or entity reference is `verbatim`.
-struct DecodedSpan {
-  std::string text;
-  bool verbatim = false;
-  size_t offset = 0;  // of its first byte in the raw text
-};
-std::vector<DecodedSpan> DecodeText(std::string_view raw);
+// Names and offsets of a start tag's attributes in `tag`, which the XML parser has accepted.
+std::vector<std::pair<std::string_view, size_t>> FindAttributes(std::string_view tag);
 
 }  // namespace promptcache

@@ -11,13 +11,18 @@
 
 #include "common/status.h"
 #include "common/types.h"
-#include "coordinator/pml/source.h"
 #include "coordinator/pml/xml_tree.h"
 
 namespace promptcache {
 
 // How white space of schema text is treated (design of PML, section 2).
 enum class Whitespace : uint8_t { kReference, kIndent, kPreserve };
+
+// What decides where a token stands in a plan.
+enum class Positions : uint8_t {
+  kSchema,  // the schema, absent modules leaving gaps
+  kPacked   // only the tokens that are present
+};
 
 struct SchemaParam {
   std::string name;
@@ -48,11 +53,14 @@ struct SchemaContainer {
 struct SchemaDocument {
   SchemaContainer root;
   Whitespace whitespace = Whitespace::kReference;
+  Positions positions = Positions::kSchema;
   EncodingMode encoding = EncodingMode::kAnchored;  // or kIndependent
 };
 
-// kInvalidArgument with every error, compiler style, when the document is not a valid schema.
-// Pure; thread safe.
+// nullopt when `diagnostics` got errors. Pure; thread safe.
+std::optional<SchemaDocument> ParseSchema(const PmlSource& source, const PmlLimits& limits,
+                                          Diagnostics& diagnostics);
+// The same; kInvalidArgument with every error, compiler style.
 Result<SchemaDocument> ParseSchema(const PmlSource& source, const PmlLimits& limits = {});
 
 }  // namespace promptcache

@@ -8,8 +8,6 @@
 namespace promptcache {
 namespace {
 
-enum class Support : uint8_t { kYes, kNotYet };
-
 // Every attribute of every element, once. A new attribute is a row here and a reader below.
 struct AttributeRow {
   const char* element;
@@ -29,17 +27,25 @@ constexpr AttributeRow kAttributes[] = {
     {"param", "scaffold", Support::kNotYet},
 };
 
+constexpr Choice<Whitespace> kWhitespaces[] = {
+    {"reference", Whitespace::kReference},
+    {"indent", Whitespace::kIndent},
+    {"preserve", Whitespace::kPreserve},
+};
+constexpr Choice<Positions> kPositions[] = {
+    {"schema", Positions::kSchema},
+    {"packed", Positions::kPacked, Support::kNotYet},
+};
+constexpr Choice<EncodingMode> kEncodings[] = {
+    {"anchored", EncodingMode::kAnchored},
+    {"independent", EncodingMode::kIndependent},
+    {"schema", EncodingMode::kSchema, Support::kNotYet},
+};
+
 constexpr int64_t kMaxParamLength = 1 << 24;
 
 std::string_view CanonicalName(std::string_view element) {
   return element == "parameter" ? "param" : element;
-}
-
-const std::string* FindAttribute(const XmlElement& element, std::string_view name) {
-  for (const XmlAttribute& attribute : element.attributes) {
-    if (attribute.name == name) return &attribute.value;
-  }
-  return nullptr;
 }
 
 std::string Joined(const std::string& path, const std::string& name) {
@@ -48,11 +54,10 @@ std::string Joined(const std::string& path, const std::string& name) {
 
 }  // namespace
 
-void SchemaBuilder::Error(const XmlElement& element, const std::string& path,
-                          const std::string& message) {
-  std::string where = "<" + element.name + ">";
-  if (!path.empty()) where += " in '" + path + "'";
-  diagnostics_.Error(element.offset, where + ": " + message);
+void SchemaBuilder::Error(const Place& place, std::string_view id, const std::string& message) {
+  std::string where = "<" + place.element.name + ">";
+  if (!place.path.empty()) where += " in '" + place.path + "'";
+  diagnostics_.Error(place.offset, id, where + ": " + message);
 }
 
 void SchemaBuilder::CheckAttributes(const XmlElement& element, const std::string& path) {
@@ -67,28 +72,35 @@ void SchemaBuilder::CheckAttributes(const XmlElement& element, const std::string
           return candidate.element == canonical && candidate.name == attribute.name;
         });
     if (row == std::end(kAttributes)) {
-      Error(element, path,
-            "unknown attribute '" + attribute.name + "'" + DidYouMean(attribute.name, known));
+      Error(At(attribute, element, path), "unknown-attribute",
+            "unknown attribute " + Quoted(attribute.name) + DidYouMean(attribute.name, known));
     } else if (row->support == Support::kNotYet) {
-      Error(element, path, "the attribute '" + attribute.name + "' is not supported yet");
+      Error(At(attribute, element, path), "not-supported",
+            "the attribute '" + attribute.name + "' is not supported yet");
     }
   }
 }
 
 std::string SchemaBuilder::ReadName(const XmlElement& element, const std::string& path) {
-  const std::string* name = FindAttribute(element, "name");
+  const XmlAttribute* name = element.Find("name");
   if (name == nullptr) {
-    Error(element, path, "the attribute 'name' is missing");
+    Error(At(element, path), "missing-attribute", "the attribute 'name' is missing");
     return "";
   }
-  if (const std::string why = WhyNotAName(*name); !why.empty()) Error(element, path, why);
-  return *name;
+  std::string why = WhyNotAName(name->value);
+  if (why.empty() && name->value.size() > limits_.name_bytes) {
+    why = "the name has " + std::to_string(name->value.size()) + " bytes; the limit is " +
+          std::to_string(limits_.name_bytes);
+  }
+  if (why.empty()) return name->value;
+  Error(At(*name, element, path), "bad-name", why);
+  return "";
 }
 
 SchemaDocument SchemaBuilder::Build(const XmlElement& root) {
   SchemaDocument document;
   if (root.name != "schema") {
-    Error(root, "", "the root of a schema is <schema>, not <" + root.name + ">");
+    Error(At(root, ""), "wrong-root", "the root of a schema is <schema>");
     return document;
   }
   CheckAttributes(root, "");
@@ -100,39 +112,33 @@ SchemaDocument SchemaBuilder::Build(const XmlElement& root) {
   return document;
 }
 
+template <typename T>
+void SchemaBuilder::ReadChoice(const XmlElement& element, std::string_view attribute,
+                               std::span<const Choice<T>> choices, T& value) {
+  const XmlAttribute* given = element.Find(attribute);
+  if (given == nullptr) return;
+  std::string known;
+  for (const Choice<T>& choice : choices) {
+    known += (known.empty() ? "" : ", ") + std::string(choice.name);
+    if (given->value != choice.name) continue;
+    if (choice.support == Support::kNotYet) {
+      Error(At(*given, element, ""), "not-supported",
+            given->name + " '" + given->value + "' is not supported yet");
+    }
+    value = choice.value;
+    return;
+  }
+  Error(At(*given, element, ""), "bad-value",
+        given->name + " " + Quoted(given->value) + " is not one of " + known);
+}
+
 void SchemaBuilder::ReadSchemaAttributes(const XmlElement& element, SchemaDocument& document) {
-  if (const std::string* value = FindAttribute(element, "description")) {
-    document.root.description = *value;
+  if (const XmlAttribute* description = element.Find("description")) {
+    document.root.description = description->value;
   }
-  if (const std::string* value = FindAttribute(element, "whitespace")) {
-    if (*value == "reference") {
-      document.whitespace = Whitespace::kReference;
-    } else if (*value == "indent") {
-      document.whitespace = Whitespace::kIndent;
-    } else if (*value == "preserve") {
-      document.whitespace = Whitespace::kPreserve;
-    } else {
-      Error(element, "", "whitespace '" + *value + "' is not reference, indent or preserve");
-    }
-  }
-  if (const std::string* value = FindAttribute(element, "positions")) {
-    if (*value == "packed") {
-      Error(element, "", "positions 'packed' is not supported yet");
-    } else if (*value != "schema") {
-      Error(element, "", "positions '" + *value + "' is not schema or packed");
-    }
-  }
-  if (const std::string* value = FindAttribute(element, "encoding")) {
-    if (*value == "anchored") {
-      document.encoding = EncodingMode::kAnchored;
-    } else if (*value == "independent") {
-      document.encoding = EncodingMode::kIndependent;
-    } else if (*value == "schema") {
-      Error(element, "", "encoding 'schema' is not supported yet");
-    } else {
-      Error(element, "", "encoding '" + *value + "' is not anchored, independent or schema");
-    }
-  }
+  ReadChoice<Whitespace>(element, "whitespace", kWhitespaces, document.whitespace);
+  ReadChoice<Positions>(element, "positions", kPositions, document.positions);
+  ReadChoice<EncodingMode>(element, "encoding", kEncodings, document.encoding);
 }
 
 void SchemaBuilder::ReadChildren(const XmlElement& element, const std::string& path,
@@ -151,11 +157,12 @@ void SchemaBuilder::ReadChildren(const XmlElement& element, const std::string& p
     } else if (child.name == "union") {
       into.children.emplace_back(ReadUnion(child, path, into.cached, modules));
     } else if (CanonicalName(child.name) == "param" && is_schema) {
-      Error(child, path, "parameters are not allowed in a schema, only in modules");
+      Error(At(child, path), "param-in-schema",
+            "parameters are not allowed in a schema, only in modules");
     } else if (CanonicalName(child.name) == "param") {
       into.children.emplace_back(ReadParam(child, path, params));
     } else if (child.name == "scaffold" && is_schema) {
-      Error(child, path, "scaffold sets are not supported yet");
+      Error(At(child, path), "not-supported", "scaffold sets are not supported yet");
     } else {
       UnknownElement(child, path);
     }
@@ -167,10 +174,14 @@ void SchemaBuilder::UnknownElement(const XmlElement& element, const std::string&
   const bool known =
       std::find(kElements.begin(), kElements.end(), element.name) != kElements.end() ||
       element.name == "schema" || element.name == "scaffold";
-  Error(element, path,
+  const bool marker =
+      element.name == "system" || element.name == "user" || element.name == "assistant";
+  Error(At(element, path), known ? "misplaced-element" : "unknown-element",
         known ? "this element is not allowed here"
-              : "unknown element" + DidYouMean(element.name, kElements) +
-                    " (write &lt; for a literal '<')");
+        : marker
+            ? "a role marker has no attributes and no white space inside: <" + element.name + ">"
+            : "unknown element" + DidYouMean(element.name, kElements) +
+                  " (write &lt; for a literal '<')");
 }
 
 std::unique_ptr<SchemaContainer> SchemaBuilder::ReadModule(const XmlElement& element,
@@ -181,26 +192,34 @@ std::unique_ptr<SchemaContainer> SchemaBuilder::ReadModule(const XmlElement& ele
   auto module = std::make_unique<SchemaContainer>();
   module->name = ReadName(element, path);
   module->offset = element.offset;
-  module->cached = parent_is_cached;
   if (!module->name.empty() && !scope.insert(module->name).second) {
-    Error(element, path, "the module '" + module->name + "' is already defined in this scope");
+    Error(At(element, path), "duplicate-module",
+          "the module '" + module->name + "' is already defined in this scope");
   }
   if (++units_ == limits_.units + 1) {
-    Error(element, path, "more than " + std::to_string(limits_.units) + " units in a schema");
+    Error(At(element, path), "limit-units",
+          "more than " + std::to_string(limits_.units) + " units in a schema");
   }
-  if (const std::string* value = FindAttribute(element, "description")) {
-    module->description = *value;
+  if (const XmlAttribute* description = element.Find("description")) {
+    module->description = description->value;
   }
-  if (const std::string* value = FindAttribute(element, "cache")) {
-    if (*value != "true" && *value != "false") {
-      Error(element, path, "cache '" + *value + "' is not true or false");
-    } else if (*value == "true" && !parent_is_cached) {
-      Error(element, path, "cache 'true' inside a module with cache 'false'");
-    }
-    module->cached = parent_is_cached && *value == "true";
-  }
+  module->cached = ReadCached(element, path, parent_is_cached);
   ReadChildren(element, Joined(path, module->name), *module);
   return module;
+}
+
+bool SchemaBuilder::ReadCached(const XmlElement& element, const std::string& path,
+                               bool parent_is_cached) {
+  const XmlAttribute* cache = element.Find("cache");
+  if (cache == nullptr) return parent_is_cached;
+  if (cache->value != "true" && cache->value != "false") {
+    Error(At(*cache, element, path), "bad-value",
+          "cache " + Quoted(cache->value) + " is not one of true, false");
+  } else if (cache->value == "true" && !parent_is_cached) {
+    Error(At(*cache, element, path), "cache-inside-uncached",
+          "cache 'true' inside a module with cache 'false'");
+  }
+  return parent_is_cached && cache->value == "true";
 }
 
 SchemaUnion SchemaBuilder::ReadUnion(const XmlElement& element, const std::string& path,
@@ -210,7 +229,7 @@ SchemaUnion SchemaBuilder::ReadUnion(const XmlElement& element, const std::strin
   for (const XmlNode& node : element.children) {
     if (const XmlText* text = std::get_if<XmlText>(&node)) {
       if (!text->blank()) {
-        diagnostics_.Error(text->content_offset(),
+        diagnostics_.Error(*text->content_offset, "text-in-union",
                            "text in a <union> in '" + path + "': only modules are allowed");
       }
       continue;
@@ -219,14 +238,18 @@ SchemaUnion SchemaBuilder::ReadUnion(const XmlElement& element, const std::strin
     if (child.name == "module") {
       result.members.push_back(ReadModule(child, path, parent_is_cached, scope));
     } else {
-      Error(child, path, "only <module> is allowed in a <union>");
+      Error(At(child, path), "misplaced-element", "only <module> is allowed in a <union>");
     }
   }
-  if (const std::string* scaffold = FindAttribute(element, "scaffold")) {
-    result.scaffold = *scaffold;
-    const bool found = std::any_of(result.members.begin(), result.members.end(),
-                                   [&](const auto& member) { return member->name == *scaffold; });
-    if (!found) Error(element, path, "the scaffold '" + *scaffold + "' is no member of the union");
+  if (const XmlAttribute* scaffold = element.Find("scaffold")) {
+    result.scaffold = scaffold->value;
+    const bool found =
+        std::any_of(result.members.begin(), result.members.end(),
+                    [&](const auto& member) { return member->name == scaffold->value; });
+    if (!found) {
+      Error(At(*scaffold, element, path), "bad-value",
+            "the scaffold " + Quoted(scaffold->value) + " is no member of the union");
+    }
   }
   return result;
 }
@@ -236,36 +259,46 @@ SchemaParam SchemaBuilder::ReadParam(const XmlElement& element, const std::strin
   CheckAttributes(element, path);
   SchemaParam param{.name = ReadName(element, path), .offset = element.offset};
   if (!param.name.empty() && !scope.insert(param.name).second) {
-    Error(element, path, "the parameter '" + param.name + "' is already defined in this module");
+    Error(At(element, path), "duplicate-param",
+          "the parameter '" + param.name + "' is already defined in this module");
   }
-  const std::string* length = FindAttribute(element, "length");
-  const std::string* len = FindAttribute(element, "len");
-  if (length != nullptr && len != nullptr) {
-    Error(element, path, "parameter '" + param.name + "' has both 'length' and 'len'");
-  }
-  if (length == nullptr) length = len;
-  if (length == nullptr) {
-    Error(element, path, "parameter '" + param.name + "' has no length (in tokens)");
-    return param;
-  }
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(length->data(), length->data() + length->size(), value);
-  if (error != std::errc() || end != length->data() + length->size() || value < 1 ||
-      value > kMaxParamLength) {
-    Error(element, path,
-          "parameter '" + param.name + "': length '" + *length +
-              "' is not a number of tokens from 1 to " + std::to_string(kMaxParamLength));
-  } else {
-    param.length = static_cast<uint32_t>(value);
-  }
+  param.length = ReadLength(element, path, param.name);
   for (const XmlNode& node : element.children) {
     const XmlText* text = std::get_if<XmlText>(&node);
     if (text == nullptr || !text->blank()) {
-      Error(element, path, "parameter '" + param.name + "' has content; it must be empty");
+      Error(At(element, path), "content-in-param",
+            "the parameter '" + param.name + "' has content; it must be empty");
       break;
     }
   }
   return param;
+}
+
+uint32_t SchemaBuilder::ReadLength(const XmlElement& element, const std::string& path,
+                                   const std::string& name) {
+  const XmlAttribute* length = element.Find("length");
+  const XmlAttribute* len = element.Find("len");
+  if (length != nullptr && len != nullptr) {
+    Error(At(*len, element, path), "param-length",
+          "the parameter '" + name + "' has both 'length' and 'len'");
+  }
+  if (length == nullptr) length = len;
+  if (length == nullptr) {
+    Error(At(element, path), "param-length",
+          "the parameter '" + name + "' has no length (in tokens)");
+    return 1;
+  }
+  const std::string& text = length->value;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (!is_number || value < 1 || value > kMaxParamLength) {
+    Error(At(*length, element, path), "param-length",
+          "the parameter '" + name + "': length " + Quoted(text) +
+              " is not a number of tokens from 1 to " + std::to_string(kMaxParamLength));
+    return 1;
+  }
+  return static_cast<uint32_t>(value);
 }
 
 }  // namespace promptcache

@@ -6,11 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/status.h"
-
 namespace promptcache {
 
-// 1-based; the column counts characters.
+// 1-based; the column counts characters. A byte order mark is not counted.
 struct Location {
   uint32_t line = 1;
   uint32_t column = 1;
@@ -24,6 +22,8 @@ class PmlSource {
 
   const std::string& file() const { return file_; }
   std::string_view text() const { return text_; }
+  // Where the document begins: behind a byte order mark.
+  size_t begin() const { return lines_[0]; }
   Location At(size_t offset) const;
   // The offset of a line's column given in UTF-16 units, as Xerces-C counts.
   size_t OffsetOfUtf16(uint32_t line, uint32_t column) const;
@@ -36,36 +36,7 @@ class PmlSource {
   std::vector<size_t> lines_;  // offset at which each line begins
 };
 
-enum class Severity : uint8_t { kError, kWarning };
-
-struct Diagnostic {
-  Severity severity = Severity::kError;
-  Location location;
-  std::string message;
-  std::string snippet;  // the source line
-};
-
-// What a document is told about itself, like a compiler's output. At most 20 errors are kept.
-class Diagnostics {
- public:
-  explicit Diagnostics(const PmlSource& source) : source_(source) {}
-
-  static constexpr size_t kMaxErrors = 20;
-
-  void Error(size_t offset, std::string message);
-  bool ok() const { return errors_.empty(); }
-  // Further errors are only counted.
-  bool full() const { return errors_.size() == kMaxErrors; }
-  const std::vector<Diagnostic>& errors() const { return errors_; }
-  // "file:line:column: error: message", the source line and a caret, for each.
-  std::string Render() const;
-  // OK, or kInvalidArgument with Render()'s text.
-  Status ToStatus() const;
-
- private:
-  const PmlSource& source_;
-  std::vector<Diagnostic> errors_;
-  size_t suppressed_ = 0;
-};
+// Bytes of the character at `at`; a byte that is not UTF-8 counts as a character.
+size_t CharacterBytes(std::string_view text, size_t at);
 
 }  // namespace promptcache

@@ -17,7 +17,6 @@
 #include <xercesc/util/TransService.hpp>
 #include <xercesc/util/XMLUni.hpp>
 
-#include "common/text/utf8.h"
 #include "coordinator/pml/scanner.h"
 
 namespace promptcache {
@@ -55,10 +54,8 @@ class TreeBuilder : public xc::DefaultHandler {
     auto element = std::make_unique<XmlElement>();
     element->name = ToUtf8(qname);
     element->offset = piece.begin;
-    CheckLimits(*element, attributes.getLength());
-    for (XMLSize_t i = 0; i < attributes.getLength(); ++i) {
-      AddAttribute(*element, ToUtf8(attributes.getQName(i)), ToUtf8(attributes.getValue(i)));
-    }
+    CheckLimits(*element);
+    AddAttributes(*element, piece, attributes);
     XmlElement* raw = element.get();
     if (open_.empty()) {
       root_ = std::move(element);
@@ -69,6 +66,10 @@ class TreeBuilder : public xc::DefaultHandler {
     in_empty_tag_ = piece.kind == PieceKind::kEmptyTag;
   }
 
+  void endDocument() override {
+    for (; next_ < scanned_.pieces.size(); ++next_) AddText(scanned_.pieces[next_]);
+  }
+
   void endElement(const XMLCh* /*uri*/, const XMLCh* /*local*/, const XMLCh* /*qname*/) override {
     if (!in_empty_tag_) AdvanceTo(PieceKind::kCloseTag, PieceKind::kCloseTag);
     in_empty_tag_ = false;
@@ -76,19 +77,16 @@ class TreeBuilder : public xc::DefaultHandler {
   }
 
   void fatalError(const xc::SAXParseException& error) override {
-    uint32_t column = static_cast<uint32_t>(error.getColumnNumber());
-    const auto line = static_cast<uint32_t>(error.getLineNumber());
-    if (line == 1 && source_.text().starts_with("\xEF\xBB\xBF")) ++column;
-    diagnostics_.Error(source_.OffsetOfUtf16(line, column),
-                       "not well-formed XML: " + ToUtf8(error.getMessage()));
-    throw StopParsing();
+    const size_t offset = source_.OffsetOfUtf16(static_cast<uint32_t>(error.getLineNumber()),
+                                                static_cast<uint32_t>(error.getColumnNumber()));
+    Fail(Blamed(offset), "not-well-formed",
+         "not well-formed XML" + Where() + ": " + ToUtf8(error.getMessage()));
   }
   void error(const xc::SAXParseException& e) override { fatalError(e); }
 
   void startDTD(const XMLCh* /*name*/, const XMLCh* /*public_id*/,
                 const XMLCh* /*system_id*/) override {
-    diagnostics_.Error(0, "a DOCTYPE is not allowed");
-    throw StopParsing();
+    Fail(0, "doctype", "a DOCTYPE is not allowed");
   }
 
   xc::InputSource* resolveEntity(const XMLCh* /*public_id*/, const XMLCh* /*system_id*/) override {
@@ -97,9 +95,33 @@ class TreeBuilder : public xc::DefaultHandler {
   }
 
  private:
-  [[noreturn]] void Fail(size_t offset, std::string message) {
-    diagnostics_.Error(offset, std::move(message));
+  [[noreturn]] void Fail(size_t offset, std::string_view id, const std::string& message) {
+    diagnostics_.Error(offset, id, message);
     throw StopParsing();
+  }
+
+  // The parser stops behind what it cannot take: what that is, for mistakes in text and end tags.
+  size_t Blamed(size_t offset) const {
+    if (open_.empty() || offset <= source_.begin() || offset >= source_.text().size())
+      return offset;
+    const auto piece = std::upper_bound(scanned_.pieces.begin(), scanned_.pieces.end(), offset - 1,
+                                        [](size_t at, const Piece& one) { return at < one.end; });
+    if (piece->kind == PieceKind::kCloseTag && offset < piece->end) return piece->begin;
+    if (piece->kind != PieceKind::kText) return offset;
+    const std::string_view before = source_.text().substr(piece->begin, offset - piece->begin);
+    const size_t reference = before.ends_with(';') ? before.rfind('&') : std::string_view::npos;
+    if (reference != std::string_view::npos) return piece->begin + reference;
+    size_t last = before.size() - 1;
+    while (last > 0 && (static_cast<unsigned char>(before[last]) & 0xC0) == 0x80) --last;
+    return piece->begin + last;
+  }
+
+  // " in <module name='refunds'>": the innermost open element.
+  std::string Where() const {
+    if (open_.empty()) return "";
+    const XmlElement& element = *open_.back();
+    const XmlAttribute* name = element.Find("name");
+    return " in <" + element.name + (name == nullptr ? "" : " name=" + Quoted(name->value)) + ">";
   }
 
   // Consumes pieces up to the next tag, which must be of one of the kinds; text on the way joins
@@ -118,7 +140,7 @@ class TreeBuilder : public xc::DefaultHandler {
       AddText(piece);
     }
     Fail(next_ < scanned_.pieces.size() ? scanned_.pieces[next_].begin : source_.text().size(),
-         "not well-formed XML: this tag is not understood");
+         "not-well-formed", "not well-formed XML" + Where() + ": this tag is not understood");
   }
 
   void AddText(const Piece& piece) {
@@ -126,84 +148,74 @@ class TreeBuilder : public xc::DefaultHandler {
                          piece.kind == PieceKind::kMarker;
     if (!is_text) return;
     if (open_.empty()) {
-      if (piece.kind == PieceKind::kMarker) Fail(piece.begin, "a role marker outside the document");
+      if (piece.kind == PieceKind::kMarker) {
+        Fail(piece.begin, "stray-marker", "a role marker outside the document's element");
+      }
       return;  // the parser allows only white space here
     }
-    XmlText& text = OpenText(piece.begin);
-    const std::string_view raw = source_.text().substr(piece.begin, piece.end - piece.begin);
+    XmlText& text = OpenText();
+    std::string_view raw = source_.text().substr(piece.begin, piece.end - piece.begin);
     if (piece.kind == PieceKind::kMarker) {
-      text.spans.push_back(
-          {.kind = SpanKind::kMarker, .marker = piece.marker, .offset = piece.begin});
-    } else if (piece.kind == PieceKind::kCData) {
-      constexpr size_t kOpen = 9;   // <![CDATA[
-      constexpr size_t kClose = 3;  // ]]>
-      std::string inside;
-      for (const DecodedSpan& span :
-           DecodeLineBreaks(raw.substr(kOpen, raw.size() - kOpen - kClose)))
-        inside += span.text;
-      text.spans.push_back({.kind = SpanKind::kVerbatim, .text = inside, .offset = piece.begin});
+      text.AppendMarker(piece.marker, piece.begin);
+    } else if (piece.kind == PieceKind::kText) {
+      text.AppendRaw(raw, piece.begin);
     } else {
-      for (DecodedSpan& span : DecodeText(raw)) {
-        text.spans.push_back({.kind = span.verbatim ? SpanKind::kVerbatim : SpanKind::kLiteral,
-                              .text = std::move(span.text),
-                              .offset = piece.begin + span.offset});
-      }
+      raw.remove_prefix(std::string_view("<![CDATA[").size());
+      raw.remove_suffix(std::string_view("]]>").size());
+      text.AppendCData(raw, piece.begin);
     }
   }
 
-  // CDATA has line breaks to normalize but no references.
-  static std::vector<DecodedSpan> DecodeLineBreaks(std::string_view raw) {
-    std::vector<DecodedSpan> out(1, {.verbatim = true});
-    for (size_t i = 0; i < raw.size(); ++i) {
-      if (raw[i] == '\r') {
-        out[0].text.push_back('\n');
-        if (i + 1 < raw.size() && raw[i + 1] == '\n') ++i;
-      } else {
-        out[0].text.push_back(raw[i]);
-      }
-    }
-    return out;
-  }
-
-  XmlText& OpenText(size_t offset) {
+  XmlText& OpenText() {
     auto& children = open_.back()->children;
     if (children.empty() || !std::holds_alternative<XmlText>(children.back())) {
-      children.emplace_back(XmlText{.offset = offset});
+      children.emplace_back(XmlText());
     }
     return std::get<XmlText>(children.back());
   }
 
-  void CheckLimits(const XmlElement& element, size_t attributes) {
+  void CheckLimits(const XmlElement& element) {
     if (++elements_ > limits_.elements) {
-      Fail(element.offset, "more than " + std::to_string(limits_.elements) + " elements");
+      Fail(element.offset, "limit-elements",
+           "more than " + std::to_string(limits_.elements) + " elements");
     }
     if (open_.size() + 1 > limits_.depth) {
-      Fail(element.offset, "elements nested deeper than " + std::to_string(limits_.depth));
-    }
-    if (attributes > limits_.attributes) {
-      Fail(element.offset, "<" + element.name + "> has " + std::to_string(attributes) +
-                               " attributes; the limit is " + std::to_string(limits_.attributes));
+      Fail(element.offset, "limit-depth",
+           "elements nested deeper than " + std::to_string(limits_.depth));
     }
     CheckName(element.offset, element.name, "element");
   }
 
-  void CheckName(size_t offset, const std::string& name, const char* what) {
+  void CheckName(size_t offset, const std::string& name, const std::string& what) {
     if (name.size() > limits_.name_bytes) {
-      Fail(offset, std::string(what) + " name of " + std::to_string(name.size()) +
-                       " bytes; the limit is " + std::to_string(limits_.name_bytes));
+      Fail(offset, "limit-name",
+           what + " name " + Quoted(name) + " of " + std::to_string(name.size()) +
+               " bytes; the limit is " + std::to_string(limits_.name_bytes));
     }
     if (name.find(':') != std::string::npos) {
-      Fail(offset, std::string(what) + " name '" + name + "': names have no colon");
+      Fail(offset, "namespace", what + " name " + Quoted(name) + ": names have no colon");
     }
   }
 
-  void AddAttribute(XmlElement& element, std::string name, std::string value) {
-    CheckName(element.offset, name, "attribute");
-    if (value.size() > limits_.attribute_bytes) {
-      Fail(element.offset, "attribute '" + name + "' of " + std::to_string(value.size()) +
-                               " bytes; the limit is " + std::to_string(limits_.attribute_bytes));
+  void AddAttributes(XmlElement& element, const Piece& piece, const xc::Attributes& attributes) {
+    if (attributes.getLength() == 0) return;
+    const auto places = FindAttributes(source_.text().substr(piece.begin, piece.end - piece.begin));
+    for (XMLSize_t i = 0; i < attributes.getLength(); ++i) {
+      XmlAttribute attribute{.name = ToUtf8(attributes.getQName(i)),
+                             .value = ToUtf8(attributes.getValue(i)),
+                             .offset = piece.begin};
+      for (const auto& [name, at] : places) {
+        if (name == attribute.name) attribute.offset = piece.begin + at;
+      }
+      CheckName(attribute.offset, attribute.name, "attribute");
+      if (attribute.value.size() > limits_.attribute_bytes) {
+        Fail(attribute.offset, "limit-attribute-value",
+             "the value of the attribute '" + attribute.name + "' has " +
+                 std::to_string(attribute.value.size()) + " bytes; the limit is " +
+                 std::to_string(limits_.attribute_bytes));
+      }
+      element.attributes.push_back(std::move(attribute));
     }
-    element.attributes.push_back({std::move(name), std::move(value)});
   }
 
   const PmlSource& source_;
@@ -244,51 +256,38 @@ void RunParser(const std::string& xml, TreeBuilder& builder) {
 
 }  // namespace
 
-bool XmlText::blank() const {
-  return std::all_of(spans.begin(), spans.end(), [](const TextSpan& span) {
-    if (span.kind != SpanKind::kLiteral) return false;
-    for (size_t at = 0; at < span.text.size();) {
-      const Utf8Character character = DecodeUtf8At(span.text, at);
-      if (!IsUnicodeSpace(character.code)) return false;
-      at += std::max(1U, character.bytes);
-    }
-    return true;
-  });
-}
-
-size_t XmlText::content_offset() const {
-  for (const TextSpan& span : spans) {
-    if (span.kind != SpanKind::kLiteral) return span.offset;
-    for (size_t at = 0; at < span.text.size();) {
-      const Utf8Character character = DecodeUtf8At(span.text, at);
-      if (!IsUnicodeSpace(character.code)) return span.offset + at;
-      at += std::max(1U, character.bytes);
-    }
+const XmlAttribute* XmlElement::Find(std::string_view attribute) const {
+  for (const XmlAttribute& one : attributes) {
+    if (one.name == attribute) return &one;
   }
-  return offset;
+  return nullptr;
 }
 
 std::unique_ptr<XmlElement> ParseXml(const PmlSource& source, const PmlLimits& limits,
                                      Diagnostics& diagnostics) {
   if (source.text().size() > limits.document_bytes) {
-    diagnostics.Error(0, "a document of " + std::to_string(source.text().size()) +
-                             " bytes; the limit is " + std::to_string(limits.document_bytes));
+    diagnostics.Error(0, "limit-document",
+                      "a document of " + std::to_string(source.text().size()) +
+                          " bytes; the limit is " + std::to_string(limits.document_bytes));
     return nullptr;
   }
-  const ScannedDocument scanned = ScanDocument(source, diagnostics);
+  const ScannedDocument scanned = ScanDocument(source, limits, diagnostics);
   if (!diagnostics.ok()) return nullptr;
   TreeBuilder builder(source, scanned, limits, diagnostics);
+  const auto unreadable = [&](const std::string& why) {
+    diagnostics.Error(0, "unreadable", "not readable as XML: " + why);
+  };
   try {
     RunParser(scanned.xml, builder);
   } catch (const StopParsing&) {
   } catch (const xc::OutOfMemoryException&) {
-    diagnostics.Error(0, "out of memory");
+    unreadable("out of memory");
   } catch (const xc::XMLException& error) {
-    diagnostics.Error(0, "not readable as XML: " + ToUtf8(error.getMessage()));
+    unreadable(ToUtf8(error.getMessage()));
   } catch (const xc::SAXException& error) {
-    diagnostics.Error(0, "not readable as XML: " + ToUtf8(error.getMessage()));
+    unreadable(ToUtf8(error.getMessage()));
   } catch (const std::exception& error) {
-    diagnostics.Error(0, std::string("not readable as XML: ") + error.what());
+    unreadable(error.what());
   }
   return diagnostics.ok() ? builder.Take() : nullptr;
 }

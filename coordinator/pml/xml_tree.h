@@ -7,38 +7,17 @@
 #include <variant>
 #include <vector>
 
-#include "common/text/templates.h"
+#include "coordinator/pml/diagnostics.h"
+#include "coordinator/pml/limits.h"
 #include "coordinator/pml/source.h"
+#include "coordinator/pml/xml_text.h"
 
 namespace promptcache {
-
-enum class SpanKind : uint8_t {
-  kLiteral,   // white space at the edges of a text may be compacted
-  kVerbatim,  // CDATA and references: kept as they are
-  kMarker,    // a role marker, without text until a template is known
-};
-
-struct TextSpan {
-  SpanKind kind = SpanKind::kLiteral;
-  std::string text;
-  RoleMarker marker = RoleMarker::kSystemOpen;  // kMarker only
-  size_t offset = 0;
-};
-
-// Everything between two tags; comments do not split it. Never empty.
-struct XmlText {
-  std::vector<TextSpan> spans;
-  size_t offset = 0;
-
-  // Only literal white space: no marker, no verbatim text.
-  bool blank() const;
-  // Offset of the first thing that is not literal white space. REQUIRES: !blank().
-  size_t content_offset() const;
-};
 
 struct XmlAttribute {
   std::string name;
   std::string value;
+  size_t offset = 0;  // of its name
 };
 
 struct XmlElement;
@@ -48,17 +27,10 @@ struct XmlElement {
   std::string name;
   size_t offset = 0;  // of its '<'
   std::vector<XmlAttribute> attributes;
-  std::vector<XmlNode> children;
-};
+  std::vector<XmlNode> children;  // no two texts next to each other
 
-struct PmlLimits {
-  uint64_t document_bytes = uint64_t{64} << 20;
-  uint32_t depth = 64;
-  uint32_t elements = 100'000;
-  uint32_t attributes = 64;  // of one element
-  uint32_t name_bytes = 256;
-  uint64_t attribute_bytes = 1 << 20;
-  uint32_t units = 65'536;  // of a schema
+  // nullptr when it has none of this name.
+  const XmlAttribute* Find(std::string_view attribute) const;
 };
 
 // nullptr when `diagnostics` got errors. Thread safe.

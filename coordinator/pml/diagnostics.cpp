@@ -1,0 +1,90 @@
+#include "coordinator/pml/diagnostics.h"
+
+#include <algorithm>
+
+#include "common/text/utf8.h"
+
+namespace promptcache {
+namespace {
+
+constexpr size_t kSnippetBefore = 60;  // characters of a long line that are shown
+constexpr size_t kSnippetAfter = 60;
+constexpr size_t kLongestQuote = 80;
+constexpr std::string_view kReplacement = "\uFFFD";
+
+// As it may be written to a terminal or into JSON: a tab is a space, other control characters and
+// bytes that are not UTF-8 are replacement characters. Every character stays one character.
+std::string Printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Character character = DecodeUtf8At(text, at);
+    const bool control = character.code < 0x20 || (character.code >= 0x7F && character.code < 0xA0);
+    if (character.bytes == 1 && text[at] == '\t') {
+      out.push_back(' ');
+    } else if (character.bytes == 0 || control) {
+      out += kReplacement;
+    } else {
+      out += text.substr(at, character.bytes);
+    }
+    at += std::max(1U, character.bytes);
+  }
+  return out;
+}
+
+// The first `count` characters.
+std::string_view FirstCharacters(std::string_view text, size_t count) {
+  size_t at = 0;
+  while (count-- > 0 && at < text.size()) at += CharacterBytes(text, at);
+  return text.substr(0, at);
+}
+
+// The part of a line around an offset in it.
+void SetSnippet(std::string_view line, size_t offset, Diagnostic& diagnostic) {
+  size_t begin = std::min(offset, line.size());
+  size_t before = 0;
+  for (; begin > 0 && before < kSnippetBefore; ++before) {
+    do --begin;
+    while (begin > 0 && (static_cast<unsigned char>(line[begin]) & 0xC0) == 0x80);
+  }
+  diagnostic.caret = static_cast<uint32_t>(before);
+  line.remove_prefix(begin);
+  diagnostic.snippet = Printable(FirstCharacters(line, before + kSnippetAfter));
+}
+
+}  // namespace
+
+void Diagnostics::Error(size_t offset, std::string_view id, const std::string& message) {
+  if (full()) {
+    ++suppressed_;
+    return;
+  }
+  Diagnostic diagnostic{.id = std::string(id),
+                        .file = Printable(source_.file()),
+                        .location = source_.At(offset),
+                        .message = Printable(message)};
+  const std::string_view line = source_.Line(diagnostic.location.line);
+  const auto line_begin = static_cast<size_t>(line.data() - source_.text().data());
+  SetSnippet(line, std::max(offset, line_begin) - line_begin, diagnostic);
+  errors_.push_back(std::move(diagnostic));
+}
+
+std::string Diagnostics::Render() const {
+  std::string out;
+  for (const Diagnostic& error : errors_) {
+    out += (out.empty() ? "" : "\n") + error.file + ":" + std::to_string(error.location.line) +
+           ":" + std::to_string(error.location.column) + ": error: " + error.message + "\n  " +
+           error.snippet + "\n  " + std::string(error.caret, ' ') + "^";
+  }
+  if (suppressed_ > 0) out += "\n" + std::to_string(suppressed_) + " more errors";
+  return out;
+}
+
+Status Diagnostics::ToStatus() const { return ok() ? Status() : InvalidArgument(Render()); }
+
+std::string Quoted(std::string_view value) {
+  const std::string_view head = FirstCharacters(value, kLongestQuote);
+  return "'" + std::string(head) + (head.size() < value.size() ? "…'" : "'");
+}
+
+}  // namespace promptcache

@@ -1,0 +1,22 @@
+// What a document may ask of this process. Each limit has its own error, which names it.
+#pragma once
+
+#include <cstdint>
+
+namespace promptcache {
+
+struct PmlLimits {
+  uint64_t document_bytes = uint64_t{64} << 20;
+  uint32_t depth = 64;
+  uint32_t elements = 100'000;
+  uint32_t attributes = 64;   // of one element
+  uint32_t name_bytes = 256;  // of an element, an attribute or what a name attribute gives
+  uint64_t attribute_bytes = 1 << 20;
+  uint32_t units = 65'536;      // of a schema
+  uint32_t pieces = 1'000'000;  // texts, tags, comments, CDATA sections and role markers together
+};
+
+// Those of a prompt, where they differ.
+inline constexpr PmlLimits kPromptLimits{.document_bytes = uint64_t{8} << 20};
+
+}  // namespace promptcache
