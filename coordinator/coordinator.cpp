@@ -127,7 +127,7 @@ class CoordinatorImpl : public Coordinator {
   void Perform(Actions actions) {
     for (Action& action : actions) {
       if (auto* plan = std::get_if<PlanAction>(&action)) {
-        StartPlanning(plan->id, std::move(plan->submit));
+        StartPlanning(plan->ticket, std::move(plan->submit));
         continue;
       }
       SendAction& send = std::get<SendAction>(action);
@@ -187,14 +187,14 @@ class CoordinatorImpl : public Coordinator {
 
   // Two visits to the planner: parsing tells which schema is meant, which is looked up here, where
   // the registry lives; then the plan is built.
-  void StartPlanning(const RequestId& id, Submit submit) {
+  void StartPlanning(const PlanTicket& ticket, Submit submit) {
     auto source = std::make_shared<const PmlSource>("prompt", std::move(submit.prompt));
     auto parsed = std::make_shared<Result<PromptDocument>>(Internal("not parsed"));
-    const Status queued =
-        OnPlanner([this, source, parsed] { *parsed = ParsePrompt(*source, PromptLimits()); },
-                  [this, id, submit, source, parsed] { PlanParsed(id, submit, source, *parsed); },
-                  source->text().size() + 1);
-    if (!queued.ok()) Perform(sessions_.Planned(id, queued, Now()));
+    const Status queued = OnPlanner(
+        [this, source, parsed] { *parsed = ParsePrompt(*source, PromptLimits()); },
+        [this, ticket, submit, source, parsed] { PlanParsed(ticket, submit, source, *parsed); },
+        source->text().size() + 1);
+    if (!queued.ok()) Perform(sessions_.Planned(ticket, queued, Now()));
   }
 
   PmlLimits PromptLimits() const {
@@ -203,10 +203,12 @@ class CoordinatorImpl : public Coordinator {
     return limits;
   }
 
-  void PlanParsed(const RequestId& id, const Submit& submit,
+  void PlanParsed(const PlanTicket& ticket, const Submit& submit,
                   const std::shared_ptr<const PmlSource>& source,
                   const Result<PromptDocument>& parsed) {
-    const auto fail = [&](const Status& status) { Perform(sessions_.Planned(id, status, Now())); };
+    const auto fail = [&](const Status& status) {
+      Perform(sessions_.Planned(ticket, status, Now()));
+    };
     if (!parsed.ok()) return fail(parsed.status());
     if (!submit.model.empty() && submit.model != model_.name) {
       return fail(
@@ -235,9 +237,9 @@ class CoordinatorImpl : public Coordinator {
         [this, job, source] {
           job->planned = PlanOne(*job->schema, job->prompt, *source, job->options);
         },
-        [this, id, job] {
+        [this, ticket, job] {
           if (job->planned.ok()) job->planned->keep_alive = job->schema;
-          Perform(sessions_.Planned(id, std::move(job->planned), Now()));
+          Perform(sessions_.Planned(ticket, std::move(job->planned), Now()));
         },
         source->text().size() + sizeof(Job));
     if (!queued.ok()) fail(queued);
@@ -380,11 +382,11 @@ class CoordinatorImpl : public Coordinator {
     if (const auto* residency = std::get_if<Residency>(&envelope.body)) {
       return Perform(sessions_.ResidencyReceived(peer.id, *residency));
     }
-    if (const auto* partial = std::get_if<Partial>(&envelope.body)) {
-      return Perform(sessions_.PartialReceived(peer.id, id, *partial));
+    if (std::holds_alternative<Partial>(envelope.body)) {
+      return Perform(sessions_.PartialReceived(peer.id, envelope));
     }
-    if (const auto* final = std::get_if<Final>(&envelope.body)) {
-      return Perform(sessions_.FinalReceived(peer.id, envelope, *final, Now()));
+    if (std::holds_alternative<Final>(envelope.body)) {
+      return Perform(sessions_.FinalReceived(peer.id, envelope));
     }
     if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
       return AnswerRecipes(peer.id, id, *query);

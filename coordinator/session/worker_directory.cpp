@@ -1,0 +1,69 @@
+#include "coordinator/session/worker_directory.h"
+
+#include <utility>
+#include <vector>
+
+namespace promptcache {
+
+void WorkerDirectory::Ready(PeerId worker, const std::string& name, const WorkerReady& ready) {
+  WorkerState& state = workers_[worker];
+  state.name = name;
+  state.ready = ready;
+  state.identity = ready.identity.Digest();
+}
+
+std::optional<WorkerState> WorkerDirectory::Remove(PeerId worker) {
+  auto entry = workers_.extract(worker);
+  if (entry.empty()) return std::nullopt;
+  return std::move(entry.mapped());
+}
+
+void WorkerDirectory::HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat) {
+  const auto found = workers_.find(worker);
+  if (found != workers_.end()) found->second.heartbeat = heartbeat;
+}
+
+ResidencyOutcome WorkerDirectory::ResidencyReceived(PeerId worker, const Residency& residency) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return ResidencyOutcome::kIgnored;
+  WorkerState& state = found->second;
+  if (residency.snapshot) {
+    state.resident.clear();
+    state.in_sync = true;
+  } else if (!state.in_sync || residency.seq != state.residency_seq + 1) {
+    return std::exchange(state.in_sync, false) ? ResidencyOutcome::kAskForSnapshot
+                                               : ResidencyOutcome::kIgnored;
+  }
+  state.residency_seq = residency.seq;
+  for (const UnitKey& key : residency.removed) state.resident.erase(key);
+  for (const UnitKey& key : residency.added) {
+    if (state.resident.size() >= max_resident_) break;
+    state.resident.insert(key);
+  }
+  return ResidencyOutcome::kTaken;
+}
+
+std::optional<PeerId> WorkerDirectory::Assign(const RouteQuery& query) {
+  std::vector<RouteWorker> candidates;
+  std::vector<PeerId> peers;
+  for (const auto& [peer, worker] : workers_) {
+    candidates.push_back({.name = worker.name,
+                          .identity = worker.identity,
+                          .slots = worker.ready.slots,
+                          .assigned = worker.assigned,
+                          .resident = &worker.resident});
+    peers.push_back(peer);
+  }
+  const auto decision = ChooseWorker(query, candidates);
+  if (!decision) return std::nullopt;
+  const PeerId chosen = peers[decision->chosen];
+  ++workers_[chosen].assigned;
+  return chosen;
+}
+
+void WorkerDirectory::Unassign(PeerId worker) {
+  const auto found = workers_.find(worker);
+  if (found != workers_.end() && found->second.assigned > 0) --found->second.assigned;
+}
+
+}  // namespace promptcache

@@ -1,0 +1,213 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/coordinator/session_fixture.h"
+
+namespace promptcache::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+TEST_F(SessionTest, WorkerLostBeforeTheFirstPartialMovesTheRequestToAnother) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  Ready(kWorkerB);
+  EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "worker 12: run attempt 1");
+  EXPECT_EQ(table_.counters().retries, 1u);
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0, 1))),
+            "client 1: partial 0");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1), 1))), "client 1: final ok");
+}
+
+TEST_F(SessionTest, WorkerLostAfterAPartialEndsTheRequestAndSaysWhichWorker) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  Ready(kWorkerB);
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0));
+  const auto actions = table_.WorkerGone(kWorkerA, now());
+  EXPECT_EQ(Words(actions), "client 1: final unavailable");
+  EXPECT_THAT(FinalIn(actions, kClient).message,
+              HasSubstr("worker 'w11' was lost after part of the answer"));
+  EXPECT_EQ(AssignedTo(kWorkerB), 0u);
+}
+
+TEST_F(SessionTest, LastWorkerLostLeavesTheRequestWaitingForTheNext) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "");
+  clock_.Advance(milliseconds(9'999));
+  EXPECT_EQ(Words(table_.Tick(now())), "");
+  EXPECT_EQ(Words(Ready(kWorkerB)), "worker 12: run attempt 1");
+}
+
+TEST_F(SessionTest, RequestThatLosesWorkerAfterWorkerEndsAtTheLimit) {
+  for (PeerId worker = 21; worker <= 24; ++worker) Ready(worker);
+  Start(IdOf(1));
+  std::string last;
+  for (int losses = 1; losses <= 3; ++losses) {
+    PeerId running = 0;
+    for (const auto& [peer, worker] : table_.workers()) {
+      if (worker.assigned > 0) running = peer;
+    }
+    ASSERT_NE(running, 0u);
+    last = Words(table_.WorkerGone(running, now()));
+  }
+  EXPECT_EQ(last, "client 1: final unavailable");
+  EXPECT_EQ(table_.active(), 0u);
+  EXPECT_EQ(table_.workers().size(), 1u) << "one worker must be left for others";
+}
+
+TEST_F(SessionTest, RequestsThatWaitForAWorkerAreGivenOutInTheOrderOfTheirArrival) {
+  for (uint8_t n : {3, 1, 2}) Start(IdOf(n));
+  const auto actions = Ready(kWorkerA);
+  std::vector<RequestId> order;
+  for (const Action& action : actions) {
+    order.push_back(std::get<SendAction>(action).envelope.request_id);
+  }
+  EXPECT_EQ(order, (std::vector<RequestId>{IdOf(3), IdOf(1), IdOf(2)}));
+}
+
+TEST_F(SessionTest, WithoutAnyWorkerARequestEndsWithAnExplanationAfterTheWait) {
+  EXPECT_EQ(Words(Start(IdOf(1))), "client 1: accepted");
+  clock_.Advance(seconds(10));
+  const auto actions = table_.Tick(now());
+  EXPECT_EQ(FinalIn(actions, kClient).code, Code::kUnavailable);
+  EXPECT_THAT(FinalIn(actions, kClient).message, HasSubstr("no worker is connected"));
+  EXPECT_EQ(table_.active(), 0u);
+}
+
+TEST_F(SessionTest, AnswersOfAnotherWorkerAttemptOrRequestAreCountedAndDropped) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  Ready(kWorkerB);
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0))), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 7))), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(9), 0))), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1)))), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1), 7))), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(9)))), "");
+  EXPECT_EQ(table_.counters().unexpected, 6u);
+  EXPECT_EQ(table_.active(), 1u);
+}
+
+TEST_F(SessionTest, LeftoversOfALostAttemptAreDroppedWhenTheWorkerComesBackAsTheSamePeer) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  table_.WorkerGone(kWorkerA, now());
+  EXPECT_EQ(Words(Ready(kWorkerA)), "worker 11: run attempt 1");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 0))), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 1))),
+            "client 1: partial 0");
+}
+
+TEST_F(SessionTest, AnswersForARequestThatIsStillPlannedAreDropped) {
+  Ready(kWorkerA);
+  table_.SubmitReceived(kClient, SubmitOf(IdOf(1)), now());
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0))), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)))), "");
+  EXPECT_EQ(table_.active(), 1u);
+}
+
+TEST_F(SessionTest, RepeatedPartialIsDeliveredOnce) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0));
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0))), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1))), "client 1: partial 1");
+}
+
+TEST_F(SessionTest, MissingPartialEndsTheRequestInsteadOfLeavingAHoleInTheText) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0));
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 2))),
+            "worker 11: cancel attempt 0; client 1: final data loss");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)))), "");
+}
+
+TEST_F(SessionTest, FailureOfTheWorkerReachesTheClientWithItsUsage) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  Envelope final = FinalOk(IdOf(1));
+  final.body = Final{
+      .code = Code::kResourceExhausted, .message = "no memory", .usage = {.prompt_tokens = 10}};
+  const Final seen = FinalIn(table_.FinalReceived(kWorkerA, final), kClient);
+  EXPECT_EQ(seen.code, Code::kResourceExhausted);
+  EXPECT_EQ(seen.message, "no memory");
+  EXPECT_EQ(seen.usage.prompt_tokens, 10u);
+  EXPECT_EQ(table_.counters().failed, 1u);
+}
+
+TEST_F(SessionTest, WorkerThatWasNeverReadyMayGo) {
+  EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "");
+  table_.HeartbeatReceived(kWorkerA, {});
+  EXPECT_TRUE(table_.workers().empty());
+}
+
+// ---- residency ----
+
+TEST_F(SessionTest, RequestGoesWhereItsUnitIsResident) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  for (const PeerId holder : {kWorkerA, kWorkerB}) {
+    table_.ResidencyReceived(holder == kWorkerA ? kWorkerB : kWorkerA,
+                             {.seq = 1, .snapshot = true});
+    table_.ResidencyReceived(holder,
+                             {.seq = 1, .snapshot = true, .added = {KeyOf(ReadyWorker(), 5)}});
+    EXPECT_EQ(Words(Start(IdOf(static_cast<uint8_t>(holder)))),
+              "client 1: accepted; worker " + std::to_string(holder) + ": run attempt 0");
+  }
+}
+
+TEST_F(SessionTest, ResidencyFollowsDeltasInSequence) {
+  Ready(kWorkerA);
+  table_.ResidencyReceived(kWorkerA, {.seq = 4, .snapshot = true, .added = {RecipeOf(1)}});
+  table_.ResidencyReceived(kWorkerA, {.seq = 5, .added = {RecipeOf(2)}});
+  table_.ResidencyReceived(kWorkerA, {.seq = 6, .removed = {RecipeOf(1)}});
+  EXPECT_EQ(table_.workers().at(kWorkerA).resident, std::unordered_set<UnitKey>{RecipeOf(2)});
+}
+
+TEST_F(SessionTest, GapInResidencyAsksForOneSnapshotAndIgnoresDeltasUntilThen) {
+  Ready(kWorkerA);
+  table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true, .added = {RecipeOf(1)}});
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 3, .added = {RecipeOf(3)}})),
+            "worker 11: resync");
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 4, .added = {RecipeOf(4)}})), "");
+  EXPECT_EQ(table_.workers().at(kWorkerA).resident, std::unordered_set<UnitKey>{RecipeOf(1)});
+  table_.ResidencyReceived(kWorkerA, {.seq = 5, .snapshot = true, .added = {RecipeOf(5)}});
+  table_.ResidencyReceived(kWorkerA, {.seq = 6, .added = {RecipeOf(6)}});
+  EXPECT_EQ(table_.workers().at(kWorkerA).resident,
+            (std::unordered_set<UnitKey>{RecipeOf(5), RecipeOf(6)}));
+}
+
+TEST_F(SessionTest, ResidencyBeyondTheLimitIsNotRemembered) {
+  Ready(kWorkerA);
+  table_.ResidencyReceived(kWorkerA,
+                           {.seq = 1, .snapshot = true, .added = {RecipeOf(1), RecipeOf(2)}});
+  table_.ResidencyReceived(kWorkerA, {.seq = 2, .added = {RecipeOf(3), RecipeOf(4)}});
+  EXPECT_EQ(table_.workers().at(kWorkerA).resident.size(), 3u);
+  table_.ResidencyReceived(kWorkerA, {.seq = 3, .added = {RecipeOf(4)}, .removed = {RecipeOf(1)}});
+  EXPECT_TRUE(table_.workers().at(kWorkerA).resident.contains(RecipeOf(4)));
+}
+
+TEST_F(SessionTest, DeltaBeforeTheFirstSnapshotIsIgnored) {
+  Ready(kWorkerA);
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 1, .added = {RecipeOf(1)}})), "");
+  EXPECT_TRUE(table_.workers().at(kWorkerA).resident.empty());
+}
+
+TEST_F(SessionTest, ResidencyOfAnUnknownWorkerIsIgnored) {
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true})), "");
+  EXPECT_TRUE(table_.workers().empty());
+}
+
+TEST_F(SessionTest, HeartbeatIsKeptForTheStatus) {
+  Ready(kWorkerA);
+  table_.HeartbeatReceived(kWorkerA, {.active = 3, .queued = 4});
+  EXPECT_EQ(table_.workers().at(kWorkerA).heartbeat.queued, 4u);
+}
+
+}  // namespace
+}  // namespace promptcache::testing
