@@ -23,7 +23,6 @@ struct StoreKind {
   std::string name;
   // An empty store that takes blobs of at most `max_blob_bytes`.
   std::function<std::unique_ptr<OpenStore>(uint64_t max_blob_bytes)> open;
-  bool pins_removed_blobs = true;  // an open reader outlives the blob's removal
 };
 
 class StoreConformance : public ::testing::TestWithParam<StoreKind> {

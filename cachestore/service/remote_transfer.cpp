@@ -1,0 +1,217 @@
+#include "cachestore/service/remote_transfer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace promptcache {
+namespace {
+
+constexpr uint64_t kSkipBytes = 64 << 10;  // padding that is cheaper to read past than to ask anew
+
+// Reads forward through one fetch; a jump starts another.
+class RemoteReader : public BlobReader {
+ public:
+  RemoteReader(std::shared_ptr<RemoteLink> link, const UnitKey& key)
+      : link_(std::move(link)), key_(key) {}
+
+  ~RemoteReader() override {
+    if (call_) call_->Abandon();
+  }
+
+  // Learns the size from the first chunk, which stays for the first Read.
+  Status Open() {
+    PC_RETURN_IF_ERROR(link_->WaitUp());
+    StartAt(0);
+    return NextChunk();
+  }
+
+  uint64_t size() const override { return size_; }
+
+  Status Read(uint64_t offset, std::span<uint8_t> out) override {
+    if (offset > size_ || out.size() > size_ - offset) {
+      return InvalidArgument("read past the end of a blob of " + std::to_string(size_) + " bytes");
+    }
+    if (out.empty()) return {};
+    const bool near = call_ && offset >= position_ && offset - position_ <= kSkipBytes;
+    if (!near) {
+      PC_RETURN_IF_ERROR(link_->WaitUp());
+      StartAt(offset);
+    }
+    PC_RETURN_IF_ERROR(Consume(offset - position_, nullptr));
+    return Consume(out.size(), out.data());
+  }
+
+ private:
+  void StartAt(uint64_t offset) {
+    if (call_) call_->Abandon();
+    position_ = offset;
+    unread_ = {};
+    chunk_ = {};
+    call_ = std::make_unique<RemoteLink::Call>(
+        link_, FetchBlob{.key = key_, .offset = offset, .credit = link_->options().window_bytes});
+  }
+
+  // Copies (or, without a destination, drops) the next bytes.
+  Status Consume(uint64_t count, uint8_t* into) {
+    while (count > 0) {
+      if (unread_.empty()) PC_RETURN_IF_ERROR(NextChunk());
+      const uint64_t part = std::min<uint64_t>(count, unread_.size());
+      if (into != nullptr) {
+        std::memcpy(into, unread_.data(), part);
+        into += part;
+      }
+      unread_ = unread_.subspan(part);
+      position_ += part;
+      count -= part;
+    }
+    return {};
+  }
+
+  Status NextChunk() {
+    if (!chunk_.empty()) call_->Send(Credit{chunk_.size()});
+    chunk_ = {};
+    Result<RemoteMessage> message = call_->Next();
+    if (!message.ok()) return Drop(message.status());
+    if (const auto* done = std::get_if<Done>(&message->body)) {
+      return Drop(done->code == Code::kOk ? DataLoss("the blob ended early")
+                                          : StatusOf(done->code, done->message));
+    }
+    const auto* chunk = std::get_if<Chunk>(&message->body);
+    const bool fits = chunk != nullptr && !message->payload.empty() && chunk->offset == position_ &&
+                      message->payload.size() <= chunk->blob_bytes - chunk->offset &&
+                      (size_ == 0 || chunk->blob_bytes == size_);
+    if (!fits) return Drop(UnexpectedAnswer());
+    size_ = chunk->blob_bytes;
+    chunk_ = std::move(message->payload);
+    unread_ = chunk_.bytes();
+    return {};
+  }
+
+  Status Drop(Status status) {
+    call_->Abandon();  // needless after Done, which is rare enough
+    call_.reset();
+    unread_ = {};
+    chunk_ = {};
+    return status;
+  }
+
+  const std::shared_ptr<RemoteLink> link_;
+  const UnitKey key_;
+  uint64_t size_ = 0;
+  uint64_t position_ = 0;  // of the first unread byte
+  std::unique_ptr<RemoteLink::Call> call_;
+  Frame chunk_;
+  std::span<const uint8_t> unread_;
+};
+
+class RemoteWriter : public BlobWriter {
+ public:
+  RemoteWriter(std::shared_ptr<RemoteLink> link, uint64_t bytes)
+      : link_(std::move(link)), left_(bytes) {}
+
+  ~RemoteWriter() override {
+    if (call_ && !ended_) call_->Abandon();
+  }
+
+  Status Start(const UnitKey& key) {
+    PC_RETURN_IF_ERROR(link_->WaitUp());
+    call_ = std::make_unique<RemoteLink::Call>(link_, PutBlob{key, left_});
+    return TakeMessage();
+  }
+
+  Status Append(std::span<const uint8_t> bytes) override {
+    if (bytes.size() > left_) {
+      return InvalidArgument("more bytes than the " + std::to_string(left_) + " that are left");
+    }
+    left_ -= bytes.size();
+    while (!bytes.empty()) {
+      const auto part = bytes.first(std::min<uint64_t>(bytes.size(), kChunkBytes - chunk_.size()));
+      chunk_.insert(chunk_.end(), part.begin(), part.end());
+      bytes = bytes.subspan(part.size());
+      if (chunk_.size() == kChunkBytes) PC_RETURN_IF_ERROR(SendChunk());
+    }
+    return {};
+  }
+
+  Status Commit() override {
+    if (left_ > 0) return InvalidArgument(std::to_string(left_) + " bytes are missing");
+    if (committing_) return FailedPrecondition("committed before");
+    PC_RETURN_IF_ERROR(SendChunk());
+    if (!ended_) call_->Send(PutCommit{});
+    committing_ = true;
+    while (!ended_) PC_RETURN_IF_ERROR(TakeMessage());
+    return final_;
+  }
+
+ private:
+  // Small pieces are collected, because every message costs both sides the same.
+  static constexpr uint64_t kChunkBytes = 1 << 20;
+
+  // Sends what was collected, in as many parts as the credit wants.
+  Status SendChunk() {
+    const Frame chunk = Frame::Own(std::exchange(chunk_, {}));
+    std::span<const uint8_t> rest = chunk.bytes();
+    while (!rest.empty()) {
+      while (credit_ == 0) PC_RETURN_IF_ERROR(TakeMessage());
+      const auto part = rest.first(std::min<uint64_t>(rest.size(), credit_));
+      call_->Send(Chunk{}, Frame::Share(chunk.owner(), part));
+      credit_ -= part.size();
+      rest = rest.subspan(part.size());
+    }
+    return {};
+  }
+
+  // Credit, or the end. A failure ends the put.
+  Status TakeMessage() {
+    if (ended_) return final_;
+    Result<RemoteMessage> message = call_->Next();
+    const auto* credit = message.ok() ? std::get_if<Credit>(&message->body) : nullptr;
+    if (credit != nullptr) {
+      credit_ += std::min(credit->bytes, kMaxBlobCredit - std::min(credit_, kMaxBlobCredit));
+      return {};
+    }
+    const auto* done = message.ok() ? std::get_if<Done>(&message->body) : nullptr;
+    if (done == nullptr) {
+      final_ = message.ok() ? UnexpectedAnswer() : message.status();
+    } else if (done->code == Code::kOk && !(committing_ && done->committed)) {
+      final_ = UnexpectedAnswer();
+    } else {
+      final_ = StatusOf(done->code, done->message);
+    }
+    // Only the store's own end makes a word about giving up needless.
+    if (done == nullptr) call_->Abandon();
+    ended_ = true;
+    return final_;
+  }
+
+  static constexpr uint64_t kMaxBlobCredit = uint64_t{1} << 40;
+
+  const std::shared_ptr<RemoteLink> link_;
+  uint64_t left_;               // not appended yet
+  std::vector<uint8_t> chunk_;  // appended, not sent yet
+  uint64_t credit_ = 0;
+  bool committing_ = false;
+  bool ended_ = false;
+  Status final_;
+  std::unique_ptr<RemoteLink::Call> call_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<BlobReader>> OpenRemoteBlob(std::shared_ptr<RemoteLink> link,
+                                                   const UnitKey& key) {
+  auto reader = std::make_unique<RemoteReader>(std::move(link), key);
+  PC_RETURN_IF_ERROR(reader->Open());
+  return std::unique_ptr<BlobReader>(std::move(reader));
+}
+
+Result<std::unique_ptr<BlobWriter>> StartRemotePut(std::shared_ptr<RemoteLink> link,
+                                                   const UnitKey& key, uint64_t bytes) {
+  auto writer = std::make_unique<RemoteWriter>(std::move(link), bytes);
+  PC_RETURN_IF_ERROR(writer->Start(key));
+  return std::unique_ptr<BlobWriter>(std::move(writer));
+}
+
+}  // namespace promptcache

@@ -1,0 +1,26 @@
+// Blobs on their way from and to a store server. Internal to cachestore/service.
+#pragma once
+
+#include <memory>
+
+#include "cachestore/service/remote_link.h"
+#include "cachestore/store.h"
+
+namespace promptcache {
+
+// The errors of BlobStore::Open and StartPut, and kUnavailable.
+Result<std::unique_ptr<BlobReader>> OpenRemoteBlob(std::shared_ptr<RemoteLink> link,
+                                                   const UnitKey& key);
+Result<std::unique_ptr<BlobWriter>> StartRemotePut(std::shared_ptr<RemoteLink> link,
+                                                   const UnitKey& key, uint64_t bytes);
+
+// OK, or what the store said.
+inline Status StatusOf(Code code, const std::string& message) {
+  return code == Code::kOk ? Status() : Status(code, message);
+}
+
+inline Status UnexpectedAnswer() {
+  return Unavailable("the cachestore gave an answer of another kind");
+}
+
+}  // namespace promptcache
