@@ -41,7 +41,8 @@ at::Tensor PackLinear(const at::Tensor& weight) {
       !Find().pack) {
     return at::Tensor();
   }
-  return Find().pack->call(weight, std::nullopt);
+  const std::optional<c10::SymInt> any_batch;
+  return Find().pack->call(weight, any_batch);
 }
 
 at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed) {
