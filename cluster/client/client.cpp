@@ -1,10 +1,12 @@
 #include "cluster/client/client.h"
 
+#include <algorithm>
 #include <future>
 #include <thread>
 #include <unordered_map>
 
 #include "cluster/transport/connection.h"
+#include "cluster/transport/endpoint.h"
 #include "cluster/transport/zmq_transport.h"
 #include "common/clock.h"
 
@@ -17,6 +19,12 @@ constexpr uint64_t kMaxMessageBytes = uint64_t{96} << 20;
 constexpr milliseconds kCallTimeout{60'000};
 // After a request's deadline the coordinator still gets this long to say so itself.
 constexpr milliseconds kDeadlineGrace{500};
+// Longer ones would leave the range of the clock.
+constexpr milliseconds kLongestDeadline{std::chrono::hours(24 * 365)};
+// Between attempts at one coordinator after the other: one more each time, up to the last.
+constexpr milliseconds kFailoverStep{50};
+constexpr milliseconds kFailoverMax{2'000};
+constexpr milliseconds kShortestAttempt{100};
 
 using CallCallback = std::function<void(Result<Message>)>;
 
@@ -51,14 +59,17 @@ class ClientImpl : public Client {
 
   Status Start() {
     if (options_.endpoints.empty()) return InvalidArgument("a client needs an endpoint");
-    PC_ASSIGN_OR_RETURN(transport_, ZmqTransport::Create(options_.context));
-    PC_RETURN_IF_ERROR(OpenNext());
-    auto up = up_.get_future();
-    thread_ = std::jthread([this] { transport_->Run(); });
-    if (up.wait_for(options_.connect_timeout) == std::future_status::ready) return {};
     std::string tried;
     for (const std::string& endpoint : options_.endpoints) {
+      PC_RETURN_IF_ERROR(CheckEndpoint(endpoint, EndpointUse::kConnect).status());
       tried += (tried.empty() ? "" : ", ") + endpoint;
+    }
+    PC_ASSIGN_OR_RETURN(transport_, ZmqTransport::Create(options_.context));
+    PC_RETURN_IF_ERROR(OpenNext());
+    auto connected = connected_.get_future();
+    thread_ = std::jthread([this] { transport_->Run(); });
+    if (connected.wait_for(options_.connect_timeout) == std::future_status::ready) {
+      return connected.get();
     }
     return Unavailable("no coordinator answers at " + tried +
                        "; start one with `promptcache up`, or name another with --connect");
@@ -125,25 +136,47 @@ class ClientImpl : public Client {
     options.connect = {.endpoint = options_.endpoints[next_endpoint_++ % options_.endpoints.size()],
                        .max_message_bytes = kMaxMessageBytes};
     options.hello = {.role = PeerRole::kClient, .name = options_.name};
+    // So that every coordinator gets its turn before the first connection is given up.
+    const milliseconds turn =
+        options_.connect_timeout / static_cast<int64_t>(options_.endpoints.size() + 1);
+    options.lease = std::clamp(turn, kShortestAttempt, options.lease);
     connection_ = std::make_unique<Connection>(
         *transport_, options,
         ConnectionEvents{
-            .on_up =
-                [this](const HelloAck& /*ack*/) {
-                  if (!std::exchange(was_up_, true)) up_.set_value();
-                },
+            .on_up = [this](const HelloAck& /*ack*/) { LinkUp(); },
             .on_down = [this](const Status& why) { LinkDown(why); },
             .on_message = [this](Envelope envelope,
                                  const Frame& /*payload*/) { Receive(std::move(envelope)); }});
     return connection_->Start();
   }
 
+  void LinkUp() {
+    failures_ = 0;
+    Settle({});
+  }
+
   void LinkDown(const Status& why) {
     EndAll(Unavailable("the coordinator was lost: " + why.message()));
+    ++failures_;
+    // Refused by all of them: waiting for the time-out would only hide why.
+    if (!IsRetryable(why.code()) && failures_ >= options_.endpoints.size()) Settle(why);
     if (options_.endpoints.size() == 1) return;  // the connection tries again by itself
-    transport_->Post([this] {
-      if (connection_ && !connection_->up()) (void)OpenNext().ok();
+    connection_->Stop();
+    OpenNextLater();
+  }
+
+  void OpenNextLater() {
+    const milliseconds delay = std::min(failures_ * kFailoverStep, kFailoverMax);
+    transport_->After(delay, [this] {
+      if (OpenNext().ok()) return;
+      ++failures_;
+      OpenNextLater();
     });
+  }
+
+  // Tells Start how the first connecting ended.
+  void Settle(const Status& status) {
+    if (!std::exchange(settled_, true)) connected_.set_value(status);
   }
 
   void EndAll(const Status& status) {
@@ -161,14 +194,12 @@ class ClientImpl : public Client {
   void StartStream(const RequestId& id, const struct Submit& request, const SubmitOptions& options,
                    const std::shared_ptr<Stream>& stream) {
     streams_.emplace(id, stream);
+    const milliseconds deadline = std::clamp(options.deadline, milliseconds(1), kLongestDeadline);
     const Status sent = connection_->Send(
-        {.request_id = id,
-         .timeout_ms = static_cast<uint64_t>(std::max<int64_t>(1, options.deadline.count())),
-         .body = request});
-    if (!sent.ok()) return EndStream(id, Unavailable("not sent: " + sent.message()));
-    stream->deadline = transport_->After(options.deadline + kDeadlineGrace, [this, id] {
-      (void)connection_->Send({.request_id = id, .body = promptcache::Cancel{}}).ok();
-      EndStream(id, DeadlineExceeded("no answer came before the deadline"));
+        {.request_id = id, .timeout_ms = static_cast<uint64_t>(deadline.count()), .body = request});
+    if (!sent.ok()) return EndStream(id, sent.WithContext("not sent"));
+    stream->deadline = transport_->After(deadline + kDeadlineGrace, [this, id] {
+      Abandon(id, DeadlineExceeded("no answer came before the deadline"));
     });
   }
 
@@ -191,7 +222,7 @@ class ClientImpl : public Client {
   void ReceivePartial(const RequestId& id, Stream& stream, const Partial& partial) {
     if (partial.seq < stream.next_seq) return;  // seen already
     if (partial.seq > stream.next_seq) {
-      return EndStream(id, Unavailable("a part of the answer was lost; send the request again"));
+      return Abandon(id, Unavailable("a part of the answer was lost; send the request again"));
     }
     ++stream.next_seq;
     Answer& answer = stream.answer;
@@ -203,6 +234,13 @@ class ClientImpl : public Client {
     if (stream.on_partial) stream.on_partial(partial);
   }
 
+  // Ends a request that the coordinator still works on.
+  void Abandon(const RequestId& id, const Status& status) {
+    // Not reachable: then the coordinator drops the request as it notices.
+    (void)connection_->Send({.request_id = id, .body = promptcache::Cancel{}}).ok();
+    EndStream(id, status);
+  }
+
   void EndStream(const RequestId& id, const Status& status) {
     auto entry = streams_.extract(id);
     if (entry.empty()) return;
@@ -210,7 +248,7 @@ class ClientImpl : public Client {
     transport_->CancelTimer(stream.deadline);
     stream.answer.status = status;
     stream.answer.client_total_ms = MillisecondsBetween(stream.start, SystemClock().Now());
-    stream.on_final(std::move(stream.answer));
+    if (stream.on_final) stream.on_final(std::move(stream.answer));
   }
 
   // ---- calls with one answer ----
@@ -237,7 +275,7 @@ class ClientImpl : public Client {
         connection_->Send({.request_id = id,
                            .timeout_ms = static_cast<uint64_t>(kCallTimeout.count()),
                            .body = std::move(request)});
-    if (!sent.ok()) return callback(Unavailable("not sent: " + sent.message()));
+    if (!sent.ok()) return callback(sent.WithContext("not sent"));
     const TimerId timeout = transport_->After(kCallTimeout, [this, id] {
       Complete(id, DeadlineExceeded("the coordinator does not answer"));
     });
@@ -253,12 +291,13 @@ class ClientImpl : public Client {
 
   const ClientOptions options_;
   std::unique_ptr<ZmqTransport> transport_;
-  std::promise<void> up_;
+  std::promise<Status> connected_;
 
   // Owned by the client's thread once it runs.
   std::unique_ptr<Connection> connection_;
   size_t next_endpoint_ = 0;
-  bool was_up_ = false;
+  bool settled_ = false;
+  uint32_t failures_ = 0;  // of connecting, since a link was up
   std::unordered_map<RequestId, std::shared_ptr<Stream>> streams_;
   std::unordered_map<RequestId, PendingCall> calls_;
 

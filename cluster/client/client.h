@@ -44,14 +44,16 @@ struct Answer {
   double client_total_ms = 0;  // from Submit to the end
 };
 
-// Called on the client's own thread, in order, without gaps; must not block or call the client.
+// Called on the client's own thread, in order, without gaps. Must not block; of the client they may
+// call SubmitAsync and Cancel. Either may be null.
 using PartialCallback = std::function<void(const Partial&)>;
 using FinalCallback = std::function<void(Answer)>;
 
 // Thread safe. Destruction cancels what is running and joins the client's thread.
 class Client {
  public:
-  // kUnavailable, naming the endpoints, when none answers within connect_timeout.
+  // kUnavailable, naming the endpoints, when none answers within connect_timeout; at once, with the
+  // reason, when all refuse this client. kInvalidArgument for an endpoint that can never work.
   static Result<std::unique_ptr<Client>> Connect(ClientOptions options);
   virtual ~Client() = default;
 

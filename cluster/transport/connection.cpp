@@ -60,12 +60,13 @@ Status Connection::Open() {
   silent_ = milliseconds(0);
   heartbeat_ = options_.heartbeat;
   lease_ = options_.lease;
+  max_frame_bytes_ = 0;
   Greet();
   return {};
 }
 
 void Connection::Greet() {
-  if (!greeted_) greeted_ = SendNow({.body = options_.hello}, {}).ok();
+  if (!greeted_) greeted_ = SendNow(options_.hello).ok();
   if (silent_ >= lease_) {
     return GoDown(Unavailable("'" + options_.connect.endpoint + "' does not answer"));
   }
@@ -73,14 +74,20 @@ void Connection::Greet() {
   timer_ = transport_.After(kGreetingRetry, [this] { Greet(); });
 }
 
-Status Connection::SendNow(const Envelope& envelope, Frame payload) {
-  return transport_.Send(
-      socket_, 0, {.header = Frame::Own(EncodeEnvelope(envelope)), .payload = std::move(payload)});
+Status Connection::SendNow(const Message& message) {
+  return transport_.Send(socket_, 0, {.header = Frame::Own(EncodeEnvelope({.body = message}))});
 }
 
 Status Connection::Send(const Envelope& envelope, Frame payload) {
   if (!up()) return Unavailable("'" + options_.connect.endpoint + "' is not connected");
-  return SendNow(envelope, std::move(payload));
+  Frame header = Frame::Own(EncodeEnvelope(envelope));
+  const uint64_t largest = std::max(header.size(), payload.size());
+  if (max_frame_bytes_ != 0 && largest > max_frame_bytes_) {
+    return ResourceExhausted("a message of " + std::to_string(largest) +
+                             " bytes is over the limit of " + std::to_string(max_frame_bytes_) +
+                             " of '" + options_.connect.endpoint + "'");
+  }
+  return transport_.Send(socket_, 0, {.header = std::move(header), .payload = std::move(payload)});
 }
 
 void Connection::Tick() {
@@ -90,7 +97,7 @@ void Connection::Tick() {
     return GoDown(Unavailable("'" + options_.connect.endpoint + "' was silent for " +
                               std::to_string(silent_.count()) + " ms"));
   }
-  const Status sent = SendNow({.body = Ping{}}, {});
+  const Status sent = SendNow(Ping{});
   if (sent.code() == Code::kUnavailable) return GoDown(sent);
   timer_ = transport_.After(heartbeat_, [this] { Tick(); });
 }
@@ -123,6 +130,7 @@ void Connection::HandleGreeting(const Envelope& envelope) {
   backoff_ = options_.min_backoff;
   heartbeat_ = std::clamp(milliseconds(ack->heartbeat_ms), kShortestHeartbeat, kLongestLease / 2);
   lease_ = std::clamp(milliseconds(ack->lease_ms), 2 * heartbeat_, kLongestLease);
+  max_frame_bytes_ = ack->max_frame_bytes;
   transport_.CancelTimer(timer_);
   timer_ = transport_.After(heartbeat_, [this] { Tick(); });
   const auto events = events_;
@@ -132,7 +140,7 @@ void Connection::HandleGreeting(const Envelope& envelope) {
 void Connection::HandleUp(Envelope envelope, Frame payload) {
   if (IsAboutTheLink(envelope)) return GoDown(StatusOf(std::get<Reply>(envelope.body)));
   if (std::holds_alternative<Ping>(envelope.body)) {
-    (void)SendNow({.body = Pong{}}, {});  // lost pongs are what leases are for
+    (void)SendNow(Pong{});  // lost pongs are what leases are for
     return;
   }
   if (std::holds_alternative<Pong>(envelope.body)) return;

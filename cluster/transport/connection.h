@@ -48,7 +48,8 @@ class Connection {
   void Stop();
 
   bool up() const { return state_ == State::kUp; }
-  // kUnavailable unless up; else as Transport::Send.
+  // kUnavailable unless up; kResourceExhausted for a frame over the peer's limit (sending it would
+  // break the link); else as Transport::Send.
   Status Send(const Envelope& envelope, Frame payload = {});
   // Messages that did not decode; each ends the link.
   uint64_t bad_messages() const { return bad_messages_; }
@@ -65,7 +66,7 @@ class Connection {
   void GoDown(Status why);
   void CloseSocket();
   std::chrono::milliseconds NextBackoff();
-  Status SendNow(const Envelope& envelope, Frame payload);
+  Status SendNow(const Message& message);  // about the link
 
   Transport& transport_;
   const ConnectionOptions options_;
@@ -81,6 +82,7 @@ class Connection {
   std::chrono::milliseconds heartbeat_{0};
   std::chrono::milliseconds lease_{0};
   std::chrono::milliseconds backoff_{0};
+  uint64_t max_frame_bytes_ = 0;  // of the peer; 0: unknown
   uint64_t jitter_ = 0;
   uint64_t bad_messages_ = 0;
 };

@@ -19,6 +19,7 @@ PeerTable::~PeerTable() {
 Result<std::string> PeerTable::Listen(const ListenOptions& options) {
   PC_ASSIGN_OR_RETURN(socket_,
                       transport_.Listen(options, [this](Incoming in) { Handle(std::move(in)); }));
+  max_frame_bytes_ = options.max_message_bytes;
   timer_ = transport_.After(options_.heartbeat, [this] { Tick(); });
   return transport_.BoundEndpoint(socket_);
 }
@@ -61,7 +62,9 @@ void PeerTable::Handle(Incoming incoming) {
   auto envelope = DecodeEnvelope(incoming.frames.header.bytes());
   if (!envelope.ok()) {
     ++counters_.bad_messages;
-    return Drop(incoming.peer, envelope.status());
+    // Strangers are told too: it may be a greeting in another version of the protocol.
+    Complain(incoming.peer, envelope.status());
+    return Remove(incoming.peer, envelope.status());
   }
   if (const auto* hello = std::get_if<Hello>(&envelope->body)) {
     return HandleHello(incoming.peer, envelope->request_id, *hello);
@@ -103,7 +106,8 @@ void PeerTable::HandleHello(PeerId id, const RequestId& request_id, const Hello&
                      .name = options_.name,
                      .epoch = options_.epoch,
                      .heartbeat_ms = static_cast<uint32_t>(options_.heartbeat.count()),
-                     .lease_ms = static_cast<uint32_t>(options_.lease.count())};
+                     .lease_ms = static_cast<uint32_t>(options_.lease.count()),
+                     .max_frame_bytes = max_frame_bytes_};
   if (!SendNow(id, {.request_id = request_id, .body = ack}, {}).ok()) return;  // gone already
   const auto info =
       std::make_shared<const PeerInfo>(PeerInfo{.id = id, .hello = hello, .version = kWireVersion});

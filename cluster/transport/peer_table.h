@@ -88,6 +88,7 @@ class PeerTable {
   const PeerEvents events_;
   SocketId socket_ = 0;
   TimerId timer_ = 0;
+  uint64_t max_frame_bytes_ = 0;
   std::map<PeerId, Peer> peers_;
   PeerCounters counters_;
 };

@@ -35,6 +35,7 @@ struct HelloAck {
   uint64_t epoch = 0;
   uint32_t heartbeat_ms = 1000;  // send at least this often
   uint32_t lease_ms = 3000;      // silence after which the peer is taken for gone
+  uint64_t max_frame_bytes = 0;  // a larger frame breaks the link; 0: not said
   bool operator==(const HelloAck&) const = default;
 };
 struct Ping {

@@ -31,7 +31,7 @@ void ReadBody(Reader& reader, const wire::Hello& in, Hello* out) {
 uint32_t WriteBody(Writer& writer, const HelloAck& in) {
   const auto name = writer.Text(in.name);
   return wire::CreateHelloAck(writer.builder(), in.version, name, in.epoch, in.heartbeat_ms,
-                              in.lease_ms)
+                              in.lease_ms, in.max_frame_bytes)
       .o;
 }
 void ReadBody(Reader& reader, const wire::HelloAck& in, HelloAck* out) {
@@ -40,6 +40,7 @@ void ReadBody(Reader& reader, const wire::HelloAck& in, HelloAck* out) {
   out->epoch = in.epoch();
   out->heartbeat_ms = in.heartbeat_ms();
   out->lease_ms = in.lease_ms();
+  out->max_frame_bytes = in.max_frame_bytes();
 }
 
 uint32_t WriteBody(Writer& writer, const Ping&) { return wire::CreatePing(writer.builder()).o; }

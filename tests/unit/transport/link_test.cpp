@@ -191,13 +191,26 @@ TEST_F(LinkTest, GarbageDropsItsSenderAndIsCounted) {
     network_.RunUntilIdle();
   };
   send(TextFrame("GET / HTTP/1.1"));
-  EXPECT_THAT(answers, IsEmpty());
+  EXPECT_THAT(answers, ElementsAre("reply"));
   send(Frame::Own(EncodeEnvelope({.body = Hello{.name = "vandal"}})));
   EXPECT_EQ(server_->table->size(), 2u);
   send(TextFrame("garbage"));
-  EXPECT_THAT(answers, ElementsAre("hello_ack", "reply"));
+  EXPECT_THAT(answers, ElementsAre("reply", "hello_ack", "reply"));
   EXPECT_EQ(server_->table->counters().bad_messages, 2u);
   EXPECT_THAT(server_->log, ElementsAre("up client", "up vandal", "down vandal"));
+  EXPECT_TRUE(connection_->up());
+}
+
+TEST_F(LinkTest, AFrameOverTheListenersLimitIsNotSentAndTheLinkStays) {
+  Start();
+  network_.RunUntilIdle();
+  const Envelope query{.request_id = RequestId::Random(), .body = StatusQuery{}};
+  const std::string text(4 << 20, 'x');
+  EXPECT_TRUE(connection_->Send(query, TextFrame(text)).ok());
+  const Status refused = connection_->Send(query, TextFrame(text + "x"));
+  EXPECT_EQ(refused.code(), Code::kResourceExhausted);
+  EXPECT_THAT(refused.message(), HasSubstr("4194305 bytes is over the limit of 4194304"));
+  network_.RunUntilIdle();
   EXPECT_TRUE(connection_->up());
 }
 

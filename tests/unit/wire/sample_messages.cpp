@@ -112,7 +112,12 @@ std::vector<Message> PeerMessages() {
                 .name = "worker-1",
                 .epoch = 0x0123456789abcdef,
                 .capabilities = {"bf16", "lkhtd-v1"}},
-          HelloAck{.version = 2, .name = "c", .epoch = 5, .heartbeat_ms = 250, .lease_ms = 750},
+          HelloAck{.version = 2,
+                   .name = "c",
+                   .epoch = 5,
+                   .heartbeat_ms = 250,
+                   .lease_ms = 750,
+                   .max_frame_bytes = 1ULL << 33},
           Ping{}, Pong{},
           Reply{.code = Code::kNotFound, .message = "schema 'x' is not registered"}};
 }
