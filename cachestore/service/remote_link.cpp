@@ -1,15 +1,28 @@
 #include "cachestore/service/remote_link.h"
 
+#include "cachestore/service/wire.h"
+
 namespace promptcache {
 namespace {
 
-constexpr uint64_t kMaxMessageBytes = uint64_t{96} << 20;
+// What a message without payload counts in a mailbox.
+constexpr uint64_t kMessageOverhead = 256;
+
+uint64_t CostOf(const Result<RemoteMessage>& message) {
+  return kMessageOverhead + (message.ok() ? message->payload.size() : 0);
+}
 
 }  // namespace
 
 void Mailbox::Push(Result<RemoteMessage> message) {
   {
     std::lock_guard lock(mutex_);
+    if (bytes_ > limit_bytes_) return;  // it has failed before
+    bytes_ += CostOf(message);
+    if (bytes_ > limit_bytes_) {
+      messages_.clear();
+      message = Unavailable("the cachestore sends more than it was asked for");
+    }
     messages_.push_back(std::move(message));
   }
   ready_.notify_one();
@@ -22,6 +35,7 @@ Result<RemoteMessage> Mailbox::Pop(std::chrono::milliseconds timeout) {
   }
   Result<RemoteMessage> message = std::move(messages_.front());
   messages_.pop_front();
+  if (bytes_ <= limit_bytes_) bytes_ -= CostOf(message);
   return message;
 }
 
@@ -34,14 +48,16 @@ void RemoteLink::Start() {
 
 void RemoteLink::Stop() {
   transport_.Post([self = shared_from_this()] {
-    self->FailAll(Unavailable("the link to the cachestore is closed"));
+    const Status closed = Unavailable("the link to the cachestore is closed");
+    self->SetDown(closed);
+    self->FailAll(closed);
     self->connection_.reset();
   });
 }
 
 void RemoteLink::Open() {
   ConnectionOptions options;
-  options.connect = {.endpoint = options_.endpoint, .max_message_bytes = kMaxMessageBytes};
+  options.connect = {.endpoint = options_.endpoint, .max_message_bytes = kMaxStoreMessageBytes};
   options.hello = {.role = PeerRole::kWorker, .name = options_.name};
   connection_ = std::make_unique<Connection>(
       transport_, options,
@@ -54,10 +70,7 @@ void RemoteLink::Open() {
               },
           .on_down =
               [this](const Status& why) {
-                {
-                  std::lock_guard lock(up_mutex_);
-                  up_ = false;
-                }
+                SetDown(why);
                 FailAll(Unavailable("the cachestore was lost: " + why.message()));
               },
           .on_message =
@@ -67,7 +80,15 @@ void RemoteLink::Open() {
                 found->second->Push(RemoteMessage{std::move(envelope.body), std::move(payload)});
               }});
   const Status status = connection_->Start();
-  if (!status.ok()) FailAll(status);
+  if (status.ok()) return;
+  SetDown(status);
+  FailAll(status);
+}
+
+void RemoteLink::SetDown(const Status& why) {
+  std::lock_guard lock(up_mutex_);
+  up_ = false;
+  why_down_ = why.message();
 }
 
 void RemoteLink::FailAll(const Status& status) {
@@ -77,13 +98,17 @@ void RemoteLink::FailAll(const Status& status) {
 Status RemoteLink::WaitUp() {
   std::unique_lock lock(up_mutex_);
   if (up_changed_.wait_for(lock, options_.connect_timeout, [this] { return up_; })) return {};
-  return Unavailable("the cachestore at " + options_.endpoint + " is not reachable");
+  return Unavailable("the cachestore at " + options_.endpoint + " is not reachable" +
+                     (why_down_.empty() ? "" : ": " + why_down_));
 }
 
 void RemoteLink::SendNow(const RequestId& id, Message message, Frame payload) {
   const Status status =
       connection_
-          ? connection_->Send({.request_id = id, .body = std::move(message)}, std::move(payload))
+          ? connection_->Send({.request_id = id,
+                               .timeout_ms = static_cast<uint64_t>(options_.timeout.count()),
+                               .body = std::move(message)},
+                              std::move(payload))
           : Unavailable("the link to the cachestore is closed");
   if (status.ok()) return;
   const auto found = mailboxes_.find(id);
@@ -91,7 +116,9 @@ void RemoteLink::SendNow(const RequestId& id, Message message, Frame payload) {
 }
 
 RemoteLink::Call::Call(std::shared_ptr<RemoteLink> link, Message request)
-    : link_(std::move(link)), id_(RequestId::Random()), mailbox_(std::make_shared<Mailbox>()) {
+    : link_(std::move(link)),
+      id_(RequestId::Random()),
+      mailbox_(std::make_shared<Mailbox>(link_->options_.window_bytes + kMaxStoreMessageBytes)) {
   link_->transport_.Post(
       [link = link_, id = id_, mailbox = mailbox_, request = std::move(request)]() mutable {
         link->mailboxes_.emplace(id, mailbox);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 
 #include "cachestore/service/remote_store.h"
@@ -21,14 +22,21 @@ struct RemoteMessage {
 // The messages that arrive for one request. Thread safe.
 class Mailbox {
  public:
+  // Nothing is kept of a store that sends more than `limit_bytes` ahead of its reader.
+  explicit Mailbox(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+
   void Push(Result<RemoteMessage> message);
   // Waits for the next message. kUnavailable when none comes in time or the link is lost.
   Result<RemoteMessage> Pop(std::chrono::milliseconds timeout);
 
  private:
+  const uint64_t limit_bytes_;
+
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<Result<RemoteMessage>> messages_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::deque<Result<RemoteMessage>> messages_;
+  uint64_t bytes_ = 0;
 };
 
 // Thread safe but for what is said to run on the reactor thread. Held by shared_ptr: functions
@@ -65,6 +73,7 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 
  private:
   void Open();  // on the reactor thread
+  void SetDown(const Status& why);
   void SendNow(const RequestId& id, Message message, Frame payload);
   void FailAll(const Status& status);
 
@@ -73,7 +82,9 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 
   std::mutex up_mutex_;
   std::condition_variable up_changed_;
-  bool up_ = false;  // guarded by up_mutex_
+  // Guarded by up_mutex_.
+  bool up_ = false;
+  std::string why_down_;
 
   // Owned by the reactor thread.
   std::unique_ptr<Connection> connection_;

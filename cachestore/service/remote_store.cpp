@@ -52,17 +52,7 @@ class RemoteStoreImpl : public RemoteStore {
   Result<std::vector<BlobInfo>> List() override {
     PC_ASSIGN_OR_RETURN(const auto reply, CallOnce<BlobListReply>(link_, BlobList{}));
     std::vector<BlobInfo> blobs;
-    for (const BlobRecord& record : reply.blobs) {
-      blobs.push_back({.key = record.key,
-                       .recipe = record.recipe,
-                       .identity = record.identity,
-                       .mode = record.mode,
-                       .bytes = record.bytes,
-                       .tokens = record.tokens,
-                       .context_tokens = record.context_tokens,
-                       .committed_unix_ms = record.committed_unix_ms,
-                       .encode_seconds = record.encode_seconds});
-    }
+    for (const BlobRecord& record : reply.blobs) blobs.push_back(InfoOf(record));
     return blobs;
   }
 
@@ -86,10 +76,9 @@ class RemoteStoreImpl : public RemoteStore {
   // ---- meta ----
 
   Result<std::optional<MetaEntry>> Get(const std::string& key) override {
-    PC_ASSIGN_OR_RETURN(const auto reply, CallOnce<MetaReply>(link_, MetaGet{key}));
+    PC_ASSIGN_OR_RETURN(auto reply, CallOnce<MetaReply>(link_, MetaGet{key}));
     if (reply.entries.empty()) return std::optional<MetaEntry>();
-    const MetaRecord& record = reply.entries.front();
-    return std::optional<MetaEntry>({record.key, record.value, record.revision});
+    return std::optional<MetaEntry>(EntryOf(std::move(reply.entries.front())));
   }
 
   Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
@@ -105,11 +94,9 @@ class RemoteStoreImpl : public RemoteStore {
   }
 
   Result<std::vector<MetaEntry>> List(const std::string& prefix) override {
-    PC_ASSIGN_OR_RETURN(const auto reply, CallOnce<MetaReply>(link_, MetaList{prefix}));
+    PC_ASSIGN_OR_RETURN(auto reply, CallOnce<MetaReply>(link_, MetaList{prefix}));
     std::vector<MetaEntry> entries;
-    for (const MetaRecord& record : reply.entries) {
-      entries.push_back({record.key, record.value, record.revision});
-    }
+    for (MetaRecord& record : reply.entries) entries.push_back(EntryOf(std::move(record)));
     return entries;
   }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cachestore/service/remote_link.h"
+#include "cachestore/service/wire.h"
 #include "cachestore/store.h"
 
 namespace promptcache {
@@ -13,11 +14,6 @@ Result<std::unique_ptr<BlobReader>> OpenRemoteBlob(std::shared_ptr<RemoteLink> l
                                                    const UnitKey& key);
 Result<std::unique_ptr<BlobWriter>> StartRemotePut(std::shared_ptr<RemoteLink> link,
                                                    const UnitKey& key, uint64_t bytes);
-
-// OK, or what the store said.
-inline Status StatusOf(Code code, const std::string& message) {
-  return code == Code::kOk ? Status() : Status(code, message);
-}
 
 inline Status UnexpectedAnswer() {
   return Unavailable("the cachestore gave an answer of another kind");

@@ -1,38 +1,17 @@
 #include "cachestore/service/store_server.h"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 
-#include "cachestore/service/work_pool.h"
+#include "cachestore/service/answers.h"
+#include "cachestore/service/transfer.h"
 #include "cluster/transport/peer_table.h"
-#include "common/clock.h"
-#include "common/log.h"
 
 namespace promptcache {
 namespace {
 
-constexpr uint64_t kMaxMessageBytes = uint64_t{96} << 20;  // a meta value of 64 MiB
-
-Reply ReplyOf(const Status& status) { return {status.code(), status.message()}; }
-
-Done DoneOf(const Status& status, uint64_t bytes = 0) {
-  return {.code = status.code(), .message = status.message(), .bytes = bytes};
-}
-
-BlobRecord RecordOf(const BlobInfo& info) {
-  return {.key = info.key,
-          .recipe = info.recipe,
-          .identity = info.identity,
-          .mode = info.mode,
-          .bytes = info.bytes,
-          .tokens = info.tokens,
-          .context_tokens = info.context_tokens,
-          .committed_unix_ms = info.committed_unix_ms,
-          .encode_seconds = info.encode_seconds};
-}
-
-MetaRecord RecordOf(const MetaEntry& entry) { return {entry.key, entry.value, entry.revision}; }
+// Requests may give any number.
+constexpr std::chrono::hours kLongestTimeout{24};
 
 struct TransferKey {
   PeerId peer = 0;
@@ -40,40 +19,32 @@ struct TransferKey {
   auto operator<=>(const TransferKey&) const = default;
 };
 
-// A blob on its way in or out.
-struct Transfer {
-  std::shared_ptr<Strand> strand;
-  // out
-  std::unique_ptr<BlobReader> reader;
-  uint64_t offset = 0;
-  uint64_t end = 0;
-  uint64_t credit = 0;
-  bool reading = false;
-  // in
-  std::unique_ptr<BlobWriter> writer;
-  uint64_t bytes = 0;    // that have moved
-  uint64_t window = 0;   // that may still come
-  bool started = false;  // reader or writer stands; before that only the strand may touch them
-  bool ended = false;
+// A request with one answer, while it waits and is worked on.
+struct Question {
+  Message request;
+  SteadyTime deadline;
+  Budget::Part part;
+  Message answer;
 };
-using TransferPtr = std::shared_ptr<Transfer>;
 
 class ServerImpl : public StoreServer {
  public:
   ServerImpl(Transport& transport, BlobStore& blobs, MetaStore* meta,
              const StoreServerOptions& options)
-      : transport_(transport),
-        blobs_(blobs),
+      : blobs_(blobs),
         meta_(meta),
         options_(options),
+        slots_(std::make_shared<Budget>(options.max_transfers)),
         peers_(transport, TableOptions(), Events()),
-        pool_(transport, options.threads) {}
-
-  ~ServerImpl() override { alive_->store(false); }
+        pool_(transport, options.threads),
+        context_{.blobs = blobs,
+                 .options = options,
+                 .jobs = pool_.queue(),
+                 .bytes = std::make_shared<Budget>(options.max_held_bytes)} {}
 
   Status Start() {
     PC_ASSIGN_OR_RETURN(endpoint_, peers_.Listen({.endpoint = options_.endpoint,
-                                                  .max_message_bytes = kMaxMessageBytes}));
+                                                  .max_message_bytes = kMaxStoreMessageBytes}));
     return {};
   }
 
@@ -92,288 +63,159 @@ class ServerImpl : public StoreServer {
         .on_down = [this](const PeerInfo& peer, const Status& /*why*/) { DropTransfers(peer.id); },
         .on_message =
             [this](const PeerInfo& peer, Envelope envelope, Frame payload) {
-              Receive(peer.id, std::move(envelope), std::move(payload));
+              const TransferKey key{peer.id, envelope.request_id};
+              if (!HandleTransfer(key, envelope, std::move(payload))) {
+                Answer(key, std::move(envelope));
+              }
             }};
   }
 
-  void Send(PeerId peer, const RequestId& id, Message body, Frame payload = {}) {
+  // A peer that cannot be sent to has gone or does not read; either way it starts anew.
+  void Send(const TransferKey& to, Message body, Frame payload = {}) {
+    const bool is_reply = std::holds_alternative<Reply>(body);
     const Status status =
-        peers_.Send(peer, {.request_id = id, .body = std::move(body)}, std::move(payload));
-    if (!status.ok()) peers_.Drop(peer, status);
+        peers_.Send(to.peer, {.request_id = to.id, .body = std::move(body)}, std::move(payload));
+    if (status.ok()) return;
+    if (status.code() == Code::kResourceExhausted && !is_reply) return Send(to, ReplyOf(status));
+    peers_.Drop(to.peer, status);
   }
 
-  // `done` runs on the reactor thread unless the server has gone.
-  std::function<void()> Here(std::function<void()> done) {
-    return [alive = alive_, done = std::move(done)] {
-      if (alive->load()) done();
-    };
-  }
-
-  void DropTransfers(PeerId peer) {
-    std::erase_if(transfers_, [peer](auto& entry) {
-      if (entry.first.peer != peer) return false;
-      entry.second->ended = true;
-      return true;
-    });
-  }
-
-  void Receive(PeerId peer, Envelope envelope, Frame payload) {
-    const RequestId id = envelope.request_id;
-    if (auto* fetch = std::get_if<FetchBlob>(&envelope.body)) return StartFetch(peer, id, *fetch);
-    if (auto* credit = std::get_if<Credit>(&envelope.body))
-      return AddCredit(peer, id, credit->bytes);
-    if (auto* put = std::get_if<PutBlob>(&envelope.body)) return StartPut(peer, id, *put);
-    if (std::holds_alternative<Chunk>(envelope.body)) return PutChunk(peer, id, std::move(payload));
-    if (std::holds_alternative<PutCommit>(envelope.body)) return Commit(peer, id);
-    if (std::holds_alternative<Cancel>(envelope.body)) return Abandon(peer, id);
-    Answer(peer, id, std::move(envelope.body));
+  SteadyTime DeadlineOf(const Envelope& envelope) const {
+    if (envelope.timeout_ms == 0) return SteadyTime::max();
+    const std::chrono::milliseconds longest = kLongestTimeout;
+    return options_.clock->Now() +
+           std::min(longest, std::chrono::milliseconds(std::min<uint64_t>(
+                                 envelope.timeout_ms, static_cast<uint64_t>(longest.count()))));
   }
 
   // ---- requests with one answer ----
 
-  void Answer(PeerId peer, const RequestId& id, Message request) {
-    auto shared = std::make_shared<Message>(std::move(request));
-    auto answer = std::make_shared<Message>();
-    pool_.Submit([this, shared, answer] { *answer = Compute(*shared); },
-                 Here([this, peer, id, answer] { Send(peer, id, std::move(*answer)); }));
-  }
-
-  Message Compute(const Message& request) {
-    if (const auto* exists = std::get_if<BlobExists>(&request)) {
-      const auto present = blobs_.Contains(exists->keys);
-      if (!present.ok()) return ReplyOf(present.status());
-      return BlobExistsReply{std::vector<uint8_t>(present->begin(), present->end())};
+  void Answer(const TransferKey& from, Envelope envelope) {
+    if (std::holds_alternative<Reply>(envelope.body))
+      return;  // an answer to it could go on forever
+    if (!IsStoreRequest(envelope.body)) {
+      return Send(from, ReplyOf(FailedPrecondition("a cachestore does not take this message")));
     }
-    if (std::holds_alternative<BlobList>(request)) return ListBlobs();
-    if (const auto* remove = std::get_if<BlobRemove>(&request)) {
-      return ReplyOf(remove->corrupt ? blobs_.ReportCorrupt(remove->key)
-                                     : blobs_.Remove(remove->key));
+    auto question = std::make_shared<Question>();
+    question->deadline = DeadlineOf(envelope);
+    question->part = context_.bytes->Take(RequestBytes(envelope.body));
+    if (!question->part) {
+      return Send(from, ReplyOf(Busy("the cachestore has too many requests; try again later")));
     }
-    const bool is_meta = std::holds_alternative<MetaGet>(request) ||
-                         std::holds_alternative<MetaSet>(request) ||
-                         std::holds_alternative<MetaList>(request);
-    if (!is_meta)
-      return Reply{Code::kFailedPrecondition, "a cachestore does not take this message"};
-    if (meta_ == nullptr) {
-      return Reply{Code::kFailedPrecondition,
-                   "this cachestore keeps no records (store.meta = false)"};
+    question->request = std::move(envelope.body);
+    pool_.Submit({.work = [this, question] { Work(*question); },
+                  .done =
+                      [this, question, from, alive = std::weak_ptr<const bool>(alive_)] {
+                        if (!alive.expired()) Send(from, std::move(question->answer));
+                      }});
+  }
+
+  // On a thread of the pool.
+  void Work(Question& question) const {
+    question.answer =
+        options_.clock->Now() <= question.deadline
+            ? AnswerRequest(blobs_, meta_, question.request)
+            : ReplyOf(DeadlineExceeded("the request waited longer for a thread of the cachestore "
+                                       "than its sender waits"));
+    question.request = {};
+  }
+
+  // ---- transfers ----
+
+  // False when the message is none of a transfer's.
+  bool HandleTransfer(const TransferKey& key, const Envelope& envelope, Frame payload) {
+    const Message& body = envelope.body;
+    const bool begins =
+        std::holds_alternative<FetchBlob>(body) || std::holds_alternative<PutBlob>(body);
+    if (begins) {
+      Begin(key, envelope);
+      return true;
     }
-    return ComputeMeta(request);
-  }
-
-  Message ListBlobs() {
-    auto blobs = blobs_.List();
-    if (!blobs.ok()) return ReplyOf(blobs.status());
-    auto stats = blobs_.Stats();
-    if (!stats.ok()) return ReplyOf(stats.status());
-    BlobListReply reply{.puts = stats->puts,
-                        .gets = stats->gets,
-                        .hits = stats->hits,
-                        .corruptions = stats->corruptions,
-                        .bytes = stats->bytes};
-    for (const BlobInfo& info : *blobs) reply.blobs.push_back(RecordOf(info));
-    return reply;
-  }
-
-  Message ComputeMeta(const Message& request) {
-    MetaReply reply;
-    if (const auto* get = std::get_if<MetaGet>(&request)) {
-      auto entry = meta_->Get(get->key);
-      if (!entry.ok()) return ReplyOf(entry.status());
-      if (*entry) reply.entries.push_back(RecordOf(**entry));
-    } else if (const auto* set = std::get_if<MetaSet>(&request)) {
-      if (set->remove) return ReplyOf(meta_->CompareAndRemove(set->key, set->expected));
-      auto revision = meta_->CompareAndSet(set->key, set->expected, set->value);
-      if (!revision.ok()) return ReplyOf(revision.status());
-      reply.entries.push_back({set->key, "", *revision});
-    } else if (const auto* list = std::get_if<MetaList>(&request)) {
-      auto entries = meta_->List(list->prefix);
-      if (!entries.ok()) return ReplyOf(entries.status());
-      for (const MetaEntry& entry : *entries) reply.entries.push_back(RecordOf(entry));
+    const bool is_commit = std::holds_alternative<PutCommit>(body);
+    const bool is_cancel = std::holds_alternative<Cancel>(body);
+    const auto* credit = std::get_if<Credit>(&body);
+    if (!is_commit && !is_cancel && credit == nullptr && !std::holds_alternative<Chunk>(body)) {
+      return false;
     }
-    return reply;
-  }
-
-  // ---- out ----
-
-  // nullptr, with the refusal sent, when there are too many or the id is in use.
-  TransferPtr NewTransfer(PeerId peer, const RequestId& id) {
-    if (transfers_.size() >= options_.max_transfers) {
-      Send(peer, id, DoneOf(Busy("too many transfers at once; try again later")));
-      return nullptr;
+    const auto found = transfers_.find(key);
+    if (found == transfers_.end()) {
+      // The others may have crossed the last word; who commits waits for an answer.
+      if (is_commit) Send(key, DoneOf(NotFound("no put with this id is running")));
+      return true;
     }
-    auto transfer = std::make_shared<Transfer>();
-    transfer->strand = std::make_shared<Strand>(pool_);
-    if (!transfers_.emplace(TransferKey{peer, id}, transfer).second) {
-      Send(peer, id, DoneOf(AlreadyExists("a transfer with this id is running")));
-      return nullptr;
+    const std::shared_ptr<Transfer> transfer = found->second;  // it may end itself
+    if (is_cancel) {
+      transfers_.erase(found);
+    } else if (is_commit) {
+      transfer->OnCommit();
+    } else if (credit != nullptr) {
+      transfer->OnCredit(credit->bytes);
+    } else {
+      transfer->OnChunk(std::move(payload));
     }
-    return transfer;
+    return true;
   }
 
-  void End(PeerId peer, const RequestId& id, const TransferPtr& transfer, Done done) {
-    if (transfer->ended) return;
-    transfer->ended = true;
-    transfers_.erase({peer, id});
-    Send(peer, id, std::move(done));
-  }
-
-  void StartFetch(PeerId peer, const RequestId& id, const FetchBlob& fetch) {
-    const TransferPtr transfer = NewTransfer(peer, id);
-    if (!transfer) return;
-    transfer->credit = std::min(fetch.credit, options_.max_credit_bytes);
-    auto opened = std::make_shared<Status>();
-    transfer->strand->Run(
-        [this, fetch, transfer, opened] {
-          auto reader = blobs_.Open(fetch.key);
-          if (!reader.ok()) {
-            *opened = reader.status();
-            return;
-          }
-          const uint64_t size = (*reader)->size();
-          if (fetch.offset > size || fetch.length > size - fetch.offset) {
-            *opened = InvalidArgument("the range is outside the blob of " + std::to_string(size) +
-                                      " bytes");
-            return;
-          }
-          transfer->offset = fetch.offset;
-          transfer->end = fetch.length == 0 ? size : fetch.offset + fetch.length;
-          transfer->reader = *std::move(reader);
-        },
-        Here([this, peer, id, transfer, opened] {
-          if (!opened->ok()) return End(peer, id, transfer, DoneOf(*opened));
-          transfer->started = true;
-          Pump(peer, id, transfer);
-        }));
-  }
-
-  void AddCredit(PeerId peer, const RequestId& id, uint64_t bytes) {
-    const auto found = transfers_.find({peer, id});
-    if (found == transfers_.end()) return;
-    Transfer& transfer = *found->second;
-    transfer.credit = std::min(options_.max_credit_bytes,
-                               transfer.credit + std::min(bytes, options_.max_credit_bytes));
-    Pump(peer, id, found->second);
-  }
-
-  // Reads and sends the next chunk while there is credit.
-  void Pump(PeerId peer, const RequestId& id, const TransferPtr& transfer) {
-    if (!transfer->started || transfer->ended || transfer->reading) return;
-    if (transfer->offset == transfer->end) {
-      return End(peer, id, transfer, DoneOf({}, transfer->bytes));
+  void Begin(const TransferKey& key, const Envelope& envelope) {
+    if (transfers_.contains(key)) {
+      return Send(key, DoneOf(AlreadyExists("a transfer with this id is running")));
     }
-    if (transfer->credit == 0) return;
-    transfer->reading = true;
-    const uint64_t limit =
-        std::min({options_.chunk_bytes, transfer->credit, transfer->end - transfer->offset});
-    auto read = std::make_shared<Result<PinnedBytes>>(Internal("not read"));
-    transfer->strand->Run(
-        [transfer, limit, read] { *read = transfer->reader->ReadPinned(transfer->offset, limit); },
-        Here([this, peer, id, transfer, read] { SendChunk(peer, id, transfer, *read); }));
+    TransferLink link{
+        .send = [this, key](Message body,
+                            Frame payload) { Send(key, std::move(body), std::move(payload)); },
+        .end =
+            [this, key](Done done) {
+              transfers_.erase(key);
+              Send(key, std::move(done));
+            },
+        .slot = slots_->Take(1),
+        .deadline = DeadlineOf(envelope)};
+    if (!link.slot) return Send(key, DoneOf(Busy("too many transfers at once; try again later")));
+    const auto* fetch = std::get_if<FetchBlob>(&envelope.body);
+    transfers_[key] = fetch != nullptr
+                          ? StartFetch(context_, std::move(link), *fetch)
+                          : StartPut(context_, std::move(link), std::get<PutBlob>(envelope.body));
   }
 
-  void SendChunk(PeerId peer, const RequestId& id, const TransferPtr& transfer,
-                 const Result<PinnedBytes>& read) {
-    transfer->reading = false;
-    if (transfer->ended) return;
-    if (!read.ok()) return End(peer, id, transfer, DoneOf(read.status(), transfer->bytes));
-    const uint64_t offset = transfer->offset;
-    const uint64_t count = read->bytes.size();
-    transfer->offset += count;
-    transfer->bytes += count;
-    transfer->credit -= count;
-    Send(peer, id, Chunk{offset, transfer->reader->size()}, Frame::Share(read->owner, read->bytes));
-    Pump(peer, id, transfer);
-  }
-
-  void Abandon(PeerId peer, const RequestId& id) {
-    const auto found = transfers_.find({peer, id});
-    if (found == transfers_.end()) return;
-    found->second->ended = true;
-    transfers_.erase(found);
-  }
-
-  // ---- in ----
-
-  void StartPut(PeerId peer, const RequestId& id, const PutBlob& put) {
-    const TransferPtr transfer = NewTransfer(peer, id);
-    if (!transfer) return;
-    auto started = std::make_shared<Status>();
-    transfer->strand->Run(
-        [this, put, transfer, started] {
-          auto writer = blobs_.StartPut(put.key, put.bytes);
-          if (writer.ok()) transfer->writer = *std::move(writer);
-          *started = writer.status();
-        },
-        Here([this, peer, id, transfer, started] {
-          if (!started->ok()) {
-            Done done = DoneOf(*started);
-            done.committed = started->code() == Code::kAlreadyExists;
-            return End(peer, id, transfer, std::move(done));
-          }
-          transfer->started = true;
-          transfer->window = options_.put_window_bytes;
-          Send(peer, id, Credit{options_.put_window_bytes});
-        }));
-  }
-
-  void PutChunk(PeerId peer, const RequestId& id, Frame payload) {
-    const auto found = transfers_.find({peer, id});
-    if (found == transfers_.end()) return;
-    const TransferPtr transfer = found->second;
-    if (payload.empty() || payload.size() > transfer->window) {
-      return End(peer, id, transfer,
-                 DoneOf(InvalidArgument("a chunk without bytes, or more than the credit given")));
-    }
-    transfer->window -= payload.size();
-    auto status = std::make_shared<Status>();
-    const uint64_t count = payload.size();
-    transfer->strand->Run([transfer, payload = std::move(payload),
-                           status] { *status = transfer->writer->Append(payload.bytes()); },
-                          Here([this, peer, id, transfer, status, count] {
-                            if (transfer->ended) return;
-                            if (!status->ok()) return End(peer, id, transfer, DoneOf(*status));
-                            transfer->bytes += count;
-                            transfer->window += count;
-                            Send(peer, id, Credit{count});
-                          }));
-  }
-
-  void Commit(PeerId peer, const RequestId& id) {
-    const auto found = transfers_.find({peer, id});
-    if (found == transfers_.end() || !found->second->started) return;
-    const TransferPtr transfer = found->second;
-    if (!transfer->writer) return;
-    auto status = std::make_shared<Status>();
-    transfer->strand->Run([transfer, status] { *status = transfer->writer->Commit(); },
-                          Here([this, peer, id, transfer, status] {
-                            Done done = DoneOf(*status, transfer->bytes);
-                            done.committed = status->ok();
-                            End(peer, id, transfer, std::move(done));
-                          }));
+  void DropTransfers(PeerId peer) {
+    std::erase_if(transfers_, [peer](const auto& entry) { return entry.first.peer == peer; });
   }
 
   // Constant after construction.
-  Transport& transport_;
   BlobStore& blobs_;
   MetaStore* const meta_;
   const StoreServerOptions options_;
-  const std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
+  const std::shared_ptr<Budget> slots_;
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 
   // Owned by the reactor thread.
   std::string endpoint_;
-  std::map<TransferKey, TransferPtr> transfers_;
   PeerTable peers_;
 
-  // Its threads use the stores; last, so that it ends first.
+  // Its threads use the stores and `this`.
   WorkPool pool_;
+  const TransferContext context_;
+  std::map<TransferKey, std::shared_ptr<Transfer>> transfers_;
 };
+
+Status CheckOptions(const StoreServerOptions& options) {
+  if (options.threads == 0) return InvalidArgument("a store server needs a thread");
+  if (options.chunk_bytes == 0 || options.chunk_bytes > kMaxStoreMessageBytes) {
+    return InvalidArgument("chunk_bytes = " + std::to_string(options.chunk_bytes) +
+                           ", allowed 1 to " + std::to_string(kMaxStoreMessageBytes));
+  }
+  if (options.put_window_bytes == 0 || options.max_credit_bytes == 0) {
+    return InvalidArgument("without put_window_bytes and max_credit_bytes nothing moves");
+  }
+  return {};
+}
 
 }  // namespace
 
 Result<std::unique_ptr<StoreServer>> StoreServer::Create(Transport& transport, BlobStore& blobs,
                                                          MetaStore* meta,
                                                          const StoreServerOptions& options) {
+  PC_RETURN_IF_ERROR(CheckOptions(options));
   auto server = std::make_unique<ServerImpl>(transport, blobs, meta, options);
   PC_RETURN_IF_ERROR(server->Start());
   return std::unique_ptr<StoreServer>(std::move(server));

@@ -10,6 +10,7 @@
 
 #include "cachestore/store.h"
 #include "cluster/transport/transport.h"
+#include "common/clock.h"
 #include "common/status.h"
 
 namespace promptcache {
@@ -20,13 +21,17 @@ struct StoreServerOptions {
   uint64_t chunk_bytes = 1 << 20;
   uint64_t put_window_bytes = 8 << 20;   // a writer may be this far ahead of the disk
   uint64_t max_credit_bytes = 64 << 20;  // what a reader may ask for at once
-  uint32_t max_transfers = 1024;
+  uint32_t max_transfers = 1024;         // more are kBusy
+  // Chunks and requests between stores and peers; what would pass it is kBusy.
+  uint64_t max_held_bytes = uint64_t{1} << 30;
+  const Clock* clock = &SystemClock();  // for the time that requests may take
 };
 
 class StoreServer {
  public:
   // `meta` may be null: meta requests are then refused. Transport and stores outlive the server.
-  // Create and destroy on the reactor thread or while it does not run.
+  // kInvalidArgument for options that could never serve; else as Transport::Listen. Create and
+  // destroy on the reactor thread or while it does not run.
   static Result<std::unique_ptr<StoreServer>> Create(Transport& transport, BlobStore& blobs,
                                                      MetaStore* meta,
                                                      const StoreServerOptions& options);

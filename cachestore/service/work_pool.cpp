@@ -1,20 +1,20 @@
 #include "cachestore/service/work_pool.h"
 
+#include <limits>
+
 namespace promptcache {
-namespace {
-
-constexpr uint64_t kMaxJobs = 1 << 20;  // transfers and their windows bound them long before
-
-}  // namespace
 
 WorkPool::WorkPool(Transport& transport, uint32_t threads)
-    : transport_(transport), queue_({.warn_bytes = kMaxJobs, .max_bytes = kMaxJobs}) {
+    : queue_(std::make_shared<JobQueue>(
+          ByteQueueLimits{.warn_bytes = std::numeric_limits<uint64_t>::max(),
+                          .max_bytes = std::numeric_limits<uint64_t>::max()})) {
   for (uint32_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this](const std::stop_token& stop) {
-      while (auto job = queue_.Pop()) {
+    threads_.emplace_back([&transport, queue = queue_](const std::stop_token& stop) {
+      while (auto job = queue->Pop()) {
         if (stop.stop_requested()) return;
         job->work();
-        transport_.Post(std::move(job->done));
+        job->work = nullptr;  // what it owns may be freed here, but not on the reactor thread
+        transport.Post(std::move(job->done));
       }
     });
   }
@@ -22,27 +22,39 @@ WorkPool::WorkPool(Transport& transport, uint32_t threads)
 
 WorkPool::~WorkPool() {
   for (std::jthread& thread : threads_) thread.request_stop();
-  queue_.Close();
+  queue_->Close();
+  threads_.clear();
+  // Jobs own their strands, and strands the queue.
+  while (queue_->TryPop()) {
+  }
 }
 
-void WorkPool::Submit(std::function<void()> work, std::function<void()> done) {
-  (void)queue_.TryPush({std::move(work), std::move(done)}, 1).ok();
+void WorkPool::Submit(Job job) {
+  // Fails only when closed.
+  (void)queue_->TryPush(std::move(job), 1);
 }
 
-void Strand::Run(std::function<void()> work, std::function<void()> done) {
-  waiting_.emplace_back(std::move(work), std::move(done));
+void Strand::Run(Job job) {
+  waiting_.push_back(std::move(job));
   if (!busy_) Next();
+}
+
+void Strand::Finish(std::function<void()> work) {
+  waiting_.clear();
+  Run({.work = std::move(work), .done = [] {}});
 }
 
 void Strand::Next() {
   busy_ = !waiting_.empty();
   if (!busy_) return;
-  auto [work, done] = std::move(waiting_.front());
+  Job job = std::move(waiting_.front());
   waiting_.pop_front();
-  pool_.Submit(std::move(work), [self = shared_from_this(), done = std::move(done)] {
+  auto done = [self = shared_from_this(), done = std::move(job.done)] {
     done();
     self->Next();
-  });
+  };
+  const Status queued = queue_->TryPush({std::move(job.work), std::move(done)}, 1);
+  if (!queued.ok()) waiting_.clear();  // the pool has gone
 }
 
 }  // namespace promptcache

@@ -1,0 +1,21 @@
+// The requests of a store server that have one answer. Internal to cachestore/service.
+#pragma once
+
+#include <cstdint>
+
+#include "cachestore/store.h"
+#include "cluster/wire/messages.h"
+
+namespace promptcache {
+
+// Whether AnswerRequest can do more than refuse the message.
+bool IsStoreRequest(const Message& message);
+
+// Blocks on the disk. `meta` may be null: meta requests are then refused. An answer that would not
+// fit into a message is kResourceExhausted. Thread safe, as the stores are.
+Message AnswerRequest(BlobStore& blobs, MetaStore* meta, const Message& request);
+
+// About what a store request holds in memory while it waits.
+uint64_t RequestBytes(const Message& request);
+
+}  // namespace promptcache
