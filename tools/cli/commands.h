@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "cluster/client/client.h"
@@ -30,9 +32,13 @@ Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context);
 // The file's bytes, or standard input for "-". At most 64 MiB.
 Result<std::string> ReadInput(const std::string& path);
 
+// `promptcache run` and `promptcache bench`: replaces this process by promptcache-engine, which has
+// options of its own. nullopt for any other command; else the exit code of not being able to.
+std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments);
+
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
-void AddEngineCommands(CLI::App& app, CommandContext& context);  // run, bench: promptcache-engine
+void AddEngineCommands(CLI::App& app, CommandContext& context);  // so that --help names them
 void AddPlanCommand(CLI::App& app, CommandContext& context);
 void AddSchemaCommand(CLI::App& app, CommandContext& context);
 void AddStatusCommand(CLI::App& app, CommandContext& context);

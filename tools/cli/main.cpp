@@ -28,6 +28,8 @@ int Main(int argc, char** argv) {
   CommandContext context;
   std::error_code ignored;
   context.bin_directory = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  const std::span<char*> arguments(argv, static_cast<size_t>(argc));
+  if (const auto code = RunEngineCommand(context, arguments)) return *code;
   app.add_option("--config", context.config_file,
                  "TOML file; see `promptcache config --reference`");
   app.add_option("--connect", context.endpoint,

@@ -57,7 +57,8 @@ endif()
 function(promptcache_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC promptcache_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+  target_link_libraries(${name}
+    PUBLIC $<BUILD_INTERFACE:promptcache_options> ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 endfunction()
 
 # promptcache_executable(NAME SOURCES main.cpp ... [LINKS libs] [OUTPUT name] [JEMALLOC])

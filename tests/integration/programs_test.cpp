@@ -1,0 +1,139 @@
+// The command line, as a person or a script uses it.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/fakes/test_env.h"
+#include "tests/integration/cluster_fixture.h"
+
+namespace promptcache::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using nlohmann::json;
+
+std::string Prompt() { return (ExampleDirectory() / "prompts/support-desk-refund.xml").string(); }
+std::string Schema() { return (ExampleDirectory() / "support-desk.xml").string(); }
+
+TEST(Demo, ShowsWhereEveryUnitCameFromAndEqualAnswers) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const ProgramResult demo =
+      RunProgram("promptcache", {"demo", "--model", model->string(), "--examples",
+                                 ExampleDirectory().string(), "--max-new-tokens", "8", "--json"});
+  ASSERT_EQ(demo.exit_code, 0) << demo.errors;
+  const json result = json::parse(demo.output);
+  EXPECT_EQ(result["failures"], json::array());
+  ASSERT_EQ(result["runs"].size(), 5U);
+  EXPECT_EQ(result["runs"][1]["tokens"], result["runs"][2]["tokens"]);
+  EXPECT_EQ(result["runs"][1]["tokens"], result["runs"][3]["tokens"]);
+  EXPECT_EQ(result["runs"][3]["usage"]["computed_tokens"],
+            result["runs"][2]["usage"]["computed_tokens"]);
+}
+
+class CommandLine : public ClusterTest {
+ protected:
+  ProgramResult Cli(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--connect", cluster().endpoints().client});
+    return RunProgram("promptcache", arguments);
+  }
+  json CliJson(const std::vector<std::string>& arguments) {
+    const ProgramResult result = Cli(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.errors;
+    return json::parse(result.output, nullptr, /*allow_exceptions=*/false);
+  }
+};
+
+TEST_F(CommandLine, WorksByHand) {
+  StartCluster(1);
+  if (IsSkipped() || HasFatalFailure()) return;
+  const json added = CliJson({"schema", "add", Schema(), "--json"});
+  EXPECT_THAT(added.dump(), HasSubstr("support-desk"));
+  const json listed = CliJson({"schema", "ls", "--json"});
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0]["name"], "support-desk");
+  EXPECT_GE(listed[0]["tokens"], 1500);
+
+  const std::vector<std::string> ask = {"submit", "--prompt", Prompt(), "--max-new-tokens", "6",
+                                        "--json"};
+  const json cold = CliJson(ask);
+  EXPECT_EQ(cold["status"], "ok");
+  EXPECT_EQ(cold["tokens"].size(), 6U);
+  EXPECT_GT(cold["usage"]["encoded_tokens"], 1000);
+  const json warm = CliJson(ask);
+  EXPECT_EQ(warm["tokens"], cold["tokens"]);
+  EXPECT_EQ(warm["usage"]["encoded_tokens"], 0);
+  EXPECT_GT(warm["usage"]["reused_tokens"], 1000);
+
+  const json status = CliJson({"status", "--json"});
+  ASSERT_EQ(status["workers"].size(), 1U);
+  EXPECT_EQ(status["workers"][0]["name"], "worker-1");
+  TickUntil("the units to be in the store", [&] {
+    return CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"}).size() >= 8;
+  });
+
+  const ProgramResult unknown = Cli({"schema", "show", "nothing"});
+  EXPECT_EQ(unknown.exit_code, 4);
+  EXPECT_THAT(unknown.errors, HasSubstr("promptcache: error:"));
+  EXPECT_EQ(Cli({"schema", "rm", "support-desk"}).exit_code, 0);
+  EXPECT_EQ(Cli(ask).exit_code, 4);
+}
+
+TEST(Cli, SaysWhichOptionsItHas) {
+  for (const char* command :
+       {"up", "run", "schema", "plan", "submit", "store", "status", "config", "demo", "bench"}) {
+    const ProgramResult help = RunProgram("promptcache", {command, "--help"});
+    EXPECT_EQ(help.exit_code, 0) << command << ": " << help.errors;
+    EXPECT_GT(help.output.size(), 100U) << command;
+  }
+  EXPECT_THAT(RunProgram("promptcache", {"--help"}).output, HasSubstr("Exit codes:"));
+  EXPECT_EQ(RunProgram("promptcache", {"frobnicate"}).exit_code, 2);
+}
+
+TEST(Cli, SaysWhatToDoWithoutACluster) {
+  const ProgramResult result =
+      RunProgram("promptcache", {"--connect", "ipc:///nonexistent/promptcache", "status"});
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_THAT(result.errors, HasSubstr("promptcache up"));
+}
+
+TEST(Cli, PlansWithoutACluster) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const ProgramResult plan = RunProgram("promptcache", {"plan", "--schema", Schema(), "--prompt",
+                                                        Prompt(), "--model", model->string(),
+                                                        "--json"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.errors;
+  EXPECT_TRUE(json::accept(plan.output)) << plan.output;
+}
+
+TEST(Cli, RunAnswersInOneProcess) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const ProgramResult run = RunProgram(
+      "promptcache", {"run", "--model", model->string(), "--dtype", "fp32", "--schema", Schema(),
+                      "--prompt", Prompt(), "--max-new-tokens", "6", "--quiet"});
+  EXPECT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_GT(run.output.size(), 5U);
+}
+
+TEST(Cli, CudaWithoutADeviceIsAClearError) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const ProgramResult run =
+      RunProgram("promptcache", {"run", "--model", model->string(), "--device", "cuda:99",
+                                 "--schema", Schema(), "--prompt", Prompt()});
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_THAT(run.errors, HasSubstr("cuda:99"));
+}
+
+TEST(Services, RefuseToListenBeyondLoopback) {
+  const ProgramResult store =
+      RunProgram("promptcache-cachestore", {"--endpoint", "tcp://0.0.0.0:0", "--directory",
+                                            "/nonexistent/promptcache-store"});
+  EXPECT_EQ(store.exit_code, 3) << store.errors;
+  EXPECT_THAT(store.errors, HasSubstr("loopback"));
+}
+
+}  // namespace
+}  // namespace promptcache::testing
