@@ -18,6 +18,9 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kReadyTimeout{120};
 constexpr milliseconds kPoll{20};
 
+// In the order of starting; stopped the other way round.
+enum Stage { kStoreStage, kCoordinatorStage, kWorkerStage };
+
 // The last lines of a log, for an error message.
 std::string TailOf(const std::string& path) {
   std::ifstream file(path);
@@ -82,11 +85,11 @@ class ClusterImpl : public LocalCluster {
     return command;
   }
 
-  Status Launch(const std::string& program, const std::string& name,
+  Status Launch(Stage stage, const std::string& program, const std::string& name,
                 std::vector<std::string> arguments) {
     std::error_code ignored;
     fs::remove(InRun(name + ".ready"), ignored);
-    return supervisor_.Add(name, Command(program, name, std::move(arguments)));
+    return supervisor_.Add(name, stage, Command(program, name, std::move(arguments)));
   }
 
   // What the process wrote when it was ready. A first start that fails is not retried.
@@ -98,7 +101,7 @@ class ClusterImpl : public LocalCluster {
         auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
         if (json.is_object()) return json;
       }
-      supervisor_.Tick([](const std::string&) {});
+      supervisor_.Tick(progress_);
       for (const SupervisedProcess& process : supervisor_.processes()) {
         if (process.name != name || process.pid != 0) continue;
         return Unavailable(fmt::format("{} ended with {}; its log {} says:{}", name,
@@ -111,6 +114,15 @@ class ClusterImpl : public LocalCluster {
                                         kReadyTimeout.count(), InRun(name + ".log")));
   }
 
+  Result<std::string> EndpointIn(const nlohmann::json& ready, const std::string& name,
+                                 const char* key) const {
+    const auto found = ready.find(key);
+    if (found == ready.end() || !found->is_string()) {
+      return Internal(fmt::format("{} has no text '{}'", InRun(name + ".ready"), key));
+    }
+    return found->get<std::string>();
+  }
+
   std::vector<std::string> StoreArguments(const std::string& endpoint) const {
     std::string directory = options_.settings.store.directory;
     if (directory == DefaultSettings().store.directory) directory = InRun("store");
@@ -119,10 +131,10 @@ class ClusterImpl : public LocalCluster {
 
   Status StartStore() {
     progress_("starting the cachestore");
-    PC_RETURN_IF_ERROR(Launch("promptcache-cachestore", "store",
+    PC_RETURN_IF_ERROR(Launch(kStoreStage, "promptcache-cachestore", "store",
                               StoreArguments(options_.settings.store.endpoint)));
     PC_ASSIGN_OR_RETURN(const nlohmann::json ready, WaitReady("store"));
-    endpoints_.store = ready.value("endpoint", "");
+    PC_ASSIGN_OR_RETURN(endpoints_.store, EndpointIn(ready, "store", "endpoint"));
     supervisor_.SetCommand(
         "store", Command("promptcache-cachestore", "store", StoreArguments(endpoints_.store)));
     return {};
@@ -139,11 +151,11 @@ class ClusterImpl : public LocalCluster {
   Status StartCoordinator() {
     progress_("starting the coordinator");
     const CoordinatorSettings& own = options_.settings.coordinator;
-    PC_RETURN_IF_ERROR(Launch("promptcache-coordinator", "coordinator",
+    PC_RETURN_IF_ERROR(Launch(kCoordinatorStage, "promptcache-coordinator", "coordinator",
                               CoordinatorArguments(own.client_endpoint, own.worker_endpoint)));
     PC_ASSIGN_OR_RETURN(const nlohmann::json ready, WaitReady("coordinator"));
-    endpoints_.client = ready.value("client_endpoint", "");
-    endpoints_.worker = ready.value("worker_endpoint", "");
+    PC_ASSIGN_OR_RETURN(endpoints_.client, EndpointIn(ready, "coordinator", "client_endpoint"));
+    PC_ASSIGN_OR_RETURN(endpoints_.worker, EndpointIn(ready, "coordinator", "worker_endpoint"));
     supervisor_.SetCommand("coordinator",
                            Command("promptcache-coordinator", "coordinator",
                                    CoordinatorArguments(endpoints_.client, endpoints_.worker)));
@@ -157,7 +169,7 @@ class ClusterImpl : public LocalCluster {
       const std::string name = fmt::format("worker-{}", i);
       progress_(fmt::format("starting {} on {}", name, own.device));
       PC_RETURN_IF_ERROR(
-          Launch("promptcache-worker", name,
+          Launch(kWorkerStage, "promptcache-worker", name,
                  {"--model", model, "--name", name, "--device", own.device, "--dtype", own.dtype,
                   "--threads", std::to_string(own.threads), "--coordinator-endpoint",
                   endpoints_.worker, "--store-endpoint", endpoints_.store}));

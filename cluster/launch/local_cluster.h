@@ -35,10 +35,11 @@ class LocalCluster {
   virtual ~LocalCluster() = default;  // stops what still runs
 
   virtual const ClusterEndpoints& endpoints() const = 0;
-  // Restarts what has died. Call often.
+  // Restarts what has died, until it dies again and again. Call often.
   virtual void Tick() = 0;
   virtual std::vector<SupervisedProcess> processes() const = 0;
-  // Ends all processes, at most half a minute.
+  // Ends the workers, then the coordinator, then the cachestore: each may take half a minute to
+  // finish before it is killed. A second call does nothing.
   virtual void Stop() = 0;
 };
 

@@ -13,10 +13,16 @@
 namespace promptcache {
 namespace {
 
+constexpr int kExitUnknown = 255;
+
+void WriteText(int fd, const char* text) { (void)!::write(fd, text, std::strlen(text)); }
+
 // In the child, between fork and exec: async-signal-safe calls only.
 [[noreturn]] void BecomeChild(char* const* argv, int log, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);  // it died before the line above
+  // A group of its own: Ctrl-C reaches the supervisor alone, which stops its children in order.
+  ::setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -24,13 +30,26 @@ namespace {
   ::dup2(log, STDERR_FILENO);
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, STDIN_FILENO);
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);  // what other libraries opened without O_CLOEXEC
   ::execv(argv[0], argv);
+  WriteText(STDERR_FILENO, "cannot execute ");
+  WriteText(STDERR_FILENO, argv[0]);
+  WriteText(STDERR_FILENO, ": not a program for this machine\n");
   ::_exit(127);
 }
 
 class SystemRunner : public ProcessRunner {
  public:
+  ~SystemRunner() override {
+    for (const pid_t child : children_) {
+      ::kill(child, SIGKILL);
+      while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }
+  }
+
   Result<pid_t> Start(const ProcessCommand& command) override {
+    if (command.argv.empty()) return InvalidArgument("a command without a program");
     if (::access(command.argv[0].c_str(), X_OK) != 0) {
       return NotFound("cannot run " + command.argv[0] + ": " + std::strerror(errno));
     }
@@ -54,10 +73,14 @@ class SystemRunner : public ProcessRunner {
   std::optional<ProcessExit> PollExit() override {
     for (const pid_t child : children_) {
       int status = 0;
-      if (::waitpid(child, &status, WNOHANG) != child) continue;
-      std::erase(children_, child);
-      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-      return ProcessExit{child, code};
+      const pid_t ended = ::waitpid(child, &status, WNOHANG);
+      // ECHILD: the system reaped it, as it does where SIGCHLD is ignored; its code is lost.
+      const bool lost = ended < 0 && errno == ECHILD;
+      if (ended != child && !lost) continue;
+      ProcessExit exit{child, kExitUnknown};
+      if (!lost) exit.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      std::erase(children_, exit.pid);
+      return exit;
     }
     return std::nullopt;
   }

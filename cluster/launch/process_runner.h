@@ -19,14 +19,16 @@ struct ProcessCommand {
 
 struct ProcessExit {
   pid_t pid = 0;
-  int code = 0;  // exit code, or 128 + signal
+  int code = 0;  // exit code, or 128 + signal; 255 where the system did not keep it
 };
 
-// Not thread safe.
+// Not thread safe. Its destruction kills and reaps the children that still run.
 class ProcessRunner {
  public:
   virtual ~ProcessRunner() = default;
-  // The child gets SIGTERM when this process's starting thread dies.
+  // The child reads nothing, inherits no other file than its log, is the leader of a process group
+  // of its own and gets SIGTERM when the thread that called Start ends. kNotFound when there is no
+  // such program; a program that cannot be executed ends with 127 and says so in its log.
   virtual Result<pid_t> Start(const ProcessCommand& command) = 0;
   // The next child that has ended, without waiting.
   virtual std::optional<ProcessExit> PollExit() = 0;

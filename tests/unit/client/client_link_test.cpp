@@ -64,9 +64,9 @@ TEST_F(ClientLink, EndpointsThatCanNeverWorkAreRefusedBeforeAnyIsTried) {
 }
 
 TEST_F(ClientLink, ARefusalIsToldAtOnce) {
-  FakeCoordinator coordinator(
-      "tcp://127.0.0.1:*",
-      Reply{.code = Code::kFailedPrecondition, .message = "it speaks versions 1 to 1, here it is 2"});
+  FakeCoordinator coordinator("tcp://127.0.0.1:*",
+                              Reply{.code = Code::kFailedPrecondition,
+                                    .message = "it speaks versions 1 to 1, here it is 2"});
   const auto client = Connect({coordinator.endpoint()});
   EXPECT_EQ(client.status().code(), Code::kFailedPrecondition);
   EXPECT_THAT(client.status().message(),
@@ -135,8 +135,8 @@ TEST_F(ClientLink, ARestartedCoordinatorIsFoundAgain) {
 
 TEST_F(ClientLink, TheNextCoordinatorTakesOverAndTheFirstMayComeBack) {
   auto second = std::make_unique<FakeCoordinator>(IpcEndpoint("b"));
-  auto client = *Client::Connect({.endpoints = {IpcEndpoint("a"), IpcEndpoint("b")},
-                                  .connect_timeout = milliseconds(6'000)});
+  auto client = *Client::Connect(
+      {.endpoints = {IpcEndpoint("a"), IpcEndpoint("b")}, .connect_timeout = milliseconds(6'000)});
   EXPECT_TRUE(Reaches(*client, *second));
   second = nullptr;
   FakeCoordinator first(IpcEndpoint("a"));

@@ -236,8 +236,8 @@ auto CallAnsweredBy(FakeCoordinator& coordinator, const Message& body, Function 
 
 TEST_F(ClientTest, AddSchemaReturnsTheRegisteredVersion) {
   const auto add = [&] { return client_->AddSchema({.file = "s.xml", .document = "<schema/>"}); };
-  const auto added = CallAnsweredBy(
-      coordinator_, SchemaReply{.schemas = {{.name = "s", .version = "v"}}}, add);
+  const auto added =
+      CallAnsweredBy(coordinator_, SchemaReply{.schemas = {{.name = "s", .version = "v"}}}, add);
   ASSERT_TRUE(added.ok()) << added.status().ToString();
   EXPECT_EQ(added->version, "v");
   const auto refused = CallAnsweredBy(
