@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kMaxTextBytes = size_t{64} << 20;
 constexpr size_t kMaxCachedWordBytes = 64;
 constexpr size_t kMaxCachedWords = 1 << 16;
+constexpr TokenId kNoToken = -1;
 
 struct Merge {
   uint32_t rank = 0;
@@ -75,24 +76,6 @@ class BpeTokenizer : public Tokenizer {
     return ids;
   }
 
-  Result<std::vector<TokenId>> EncodeWithSpecials(std::string_view text) const override {
-    std::vector<TokenId> ids;
-    size_t start = 0;
-    for (size_t at = 0; at < text.size();) {
-      const auto special = SpecialAt(text, at);
-      if (!special) {
-        ++at;
-        continue;
-      }
-      PC_RETURN_IF_ERROR(AppendText(text.substr(start, at - start), ids));
-      ids.push_back(special->second);
-      at += special->first;
-      start = at;
-    }
-    PC_RETURN_IF_ERROR(AppendText(text.substr(start), ids));
-    return ids;
-  }
-
   Result<std::string> TokenBytes(TokenId id) const override {
     if (id < 0 || static_cast<size_t>(id) >= bytes_.size()) {
       return InvalidArgument("token id " + std::to_string(id) + " is not in the vocabulary of " +
@@ -106,10 +89,13 @@ class BpeTokenizer : public Tokenizer {
            definition_.kinds[id] == TokenKind::kSpecial;
   }
 
-  std::optional<TokenId> SpecialId(std::string_view text) const override {
-    const auto found = specials_.find(std::string(text));
-    if (found == specials_.end()) return std::nullopt;
-    return found->second;
+  std::optional<SpecialPrefix> FindSpecialPrefix(std::string_view text) const override {
+    if (text.empty() || !special_starts_[static_cast<uint8_t>(text[0])]) return std::nullopt;
+    for (size_t length = std::min(longest_special_, text.size()); length > 0; --length) {
+      const auto found = specials_.find(std::string(text.substr(0, length)));
+      if (found != specials_.end()) return SpecialPrefix{found->second, length};
+    }
+    return std::nullopt;
   }
 
   std::optional<TokenId> unknown_id() const override { return definition_.unknown; }
@@ -132,14 +118,13 @@ class BpeTokenizer : public Tokenizer {
       }
       auto bytes = AlphabetToBytes(tokens[id]);
       // A normal token outside the alphabet never arises from text; it still has a written form.
-      bytes_[id] = bytes ? *std::move(bytes) : tokens[id];
-      vocabulary_.emplace(bytes_[id], static_cast<TokenId>(id));
+      bytes_[id] = bytes ? *bytes : tokens[id];
+      if (bytes) vocabulary_.emplace(bytes_[id], static_cast<TokenId>(id));
     }
     for (int byte = 0; byte < 256; ++byte) {
-      const auto found = vocabulary_.find(std::string(1, static_cast<char>(byte)));
-      byte_ids_[byte] =
-          found == vocabulary_.end() ? definition_.unknown.value_or(-1) : found->second;
-      if (byte_ids_[byte] < 0) {
+      byte_ids_[byte] = FindBytes(std::string(1, static_cast<char>(byte))).value_or(kNoToken);
+      // Vocabularies lack bytes that their training text lacked; without these there is no text.
+      if (byte_ids_[byte] == kNoToken && byte >= ' ' && byte <= '~') {
         return InvalidArgument("the vocabulary has no token for byte " + std::to_string(byte));
       }
     }
@@ -181,22 +166,6 @@ class BpeTokenizer : public Tokenizer {
     return found->second;
   }
 
-  Status AppendText(std::string_view text, std::vector<TokenId>& ids) const {
-    PC_ASSIGN_OR_RETURN(const auto more, Encode(text));
-    ids.insert(ids.end(), more.begin(), more.end());
-    return {};
-  }
-
-  // Length and id of the longest special token that begins at `at`.
-  std::optional<std::pair<size_t, TokenId>> SpecialAt(std::string_view text, size_t at) const {
-    if (!special_starts_[static_cast<uint8_t>(text[at])]) return std::nullopt;
-    for (size_t length = std::min(longest_special_, text.size() - at); length > 0; --length) {
-      const auto found = specials_.find(std::string(text.substr(at, length)));
-      if (found != specials_.end()) return std::make_pair(length, found->second);
-    }
-    return std::nullopt;
-  }
-
   void AppendWord(std::string_view word, std::vector<TokenId>& ids) const {
     const bool cacheable = word.size() <= kMaxCachedWordBytes;
     std::string key(word);
@@ -222,13 +191,17 @@ class BpeTokenizer : public Tokenizer {
   }
 
   void MergeWord(std::string_view word, std::vector<TokenId>& ids) const {
-    std::vector<Symbol> symbols(word.size());
-    const auto count = static_cast<int32_t>(word.size());
-    for (int32_t i = 0; i < count; ++i) {
-      symbols[i] = {.id = byte_ids_[static_cast<uint8_t>(word[i])],
-                    .previous = i - 1,
-                    .next = i + 1 < count ? i + 1 : -1};
+    std::vector<Symbol> symbols;
+    symbols.reserve(word.size());
+    for (const char byte : word) {
+      const TokenId id = byte_ids_[static_cast<uint8_t>(byte)];
+      if (id == kNoToken) continue;  // its neighbours become neighbours
+      const auto at = static_cast<int32_t>(symbols.size());
+      symbols.push_back({.id = id, .previous = at - 1, .next = at + 1});
     }
+    if (symbols.empty()) return;
+    symbols.back().next = -1;
+    const auto count = static_cast<int32_t>(symbols.size());
     std::priority_queue<Candidate> queue;
     const auto consider = [&](int32_t left) {
       if (left < 0 || symbols[left].next < 0) return;
@@ -252,12 +225,12 @@ class BpeTokenizer : public Tokenizer {
       consider(left.previous);
       consider(best.left);
     }
-    for (int32_t i = count > 0 ? 0 : -1; i >= 0; i = symbols[i].next) ids.push_back(symbols[i].id);
+    for (int32_t i = 0; i >= 0; i = symbols[i].next) ids.push_back(symbols[i].id);
   }
 
   static Digest256 DigestOf(const BpeDefinition& definition) {
     Blake2b hasher;
-    hasher.AddString("promptcache byte-level bpe 1").AddU64(definition.tokens.size());
+    hasher.AddString("promptcache byte-level bpe 2").AddU64(definition.tokens.size());
     for (const std::string& token : definition.tokens) hasher.AddString(token);
     for (TokenKind kind : definition.kinds) hasher.AddU32(static_cast<uint32_t>(kind));
     hasher.AddU64(definition.merges.size());
@@ -274,7 +247,7 @@ class BpeTokenizer : public Tokenizer {
   std::unordered_map<std::string, TokenId> specials_;    // by written form
   std::array<bool, 256> special_starts_{};
   size_t longest_special_ = 0;
-  std::array<TokenId, 256> byte_ids_{};
+  std::array<TokenId, 256> byte_ids_{};  // or kNoToken
   std::unordered_map<uint64_t, Merge> merges_;
   Digest256 digest_;
 

@@ -9,20 +9,6 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// True when more bytes could complete what begins at `at`.
-bool MayGrow(std::string_view text, size_t at) {
-  const auto first = static_cast<unsigned char>(text[at]);
-  const size_t need = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() - at >= need) return false;
-  // Completing with the smallest and the largest continuation covers every legal rest.
-  for (const char fill : {'\x80', '\xBF'}) {
-    std::string candidate(text.substr(at));
-    while (candidate.size() < need) candidate.push_back(fill);
-    if (DecodeUtf8At(candidate, 0).bytes != 0) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 Result<std::string> StreamingDetokenizer::Push(TokenId id) {
@@ -33,10 +19,11 @@ Result<std::string> StreamingDetokenizer::Push(TokenId id) {
   size_t at = 0;
   while (at < pending_.size()) {
     const Utf8Character character = DecodeUtf8At(pending_, at);
-    if (character.bytes == 0 && MayGrow(pending_, at)) break;
     if (character.bytes == 0) {
+      const Utf8Fault fault = Utf8FaultAt(pending_, at);
+      if (fault.may_grow) break;
       text += kReplacement;
-      ++at;
+      at += fault.bytes;
       continue;
     }
     text.append(pending_, at, character.bytes);

@@ -19,10 +19,10 @@ class StreamingDetokenizer {
       : tokenizer_(tokenizer), specials_(specials) {}
 
   // The text that is certain after this token; the bytes of an incomplete character wait. Bytes
-  // that cannot become UTF-8 are U+FFFD, one for each. kInvalidArgument for an id outside the
-  // vocabulary.
+  // that cannot become UTF-8 are U+FFFD, one for each maximal subpart, as `transformers` decodes
+  // them. kInvalidArgument for an id outside the vocabulary.
   Result<std::string> Push(TokenId id);
-  // What still waits, as U+FFFD.
+  // What still waits, as one U+FFFD; empty when nothing does.
   std::string Flush();
 
  private:

@@ -7,7 +7,8 @@ namespace promptcache {
 namespace {
 
 // The regular expressions are facts of the models: each is the pattern with which the vocabulary
-// was trained, applied one after the other to the pieces of the one before.
+// was trained, applied one after the other to the pieces of the one before. Characters that are
+// younger than the Unicode version of PCRE2 are neither letters nor digits.
 constexpr const char* kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 constexpr const char* kOneDigit = R"(\p{N})";
@@ -90,10 +91,31 @@ class RegexPretokenizer : public Pretokenizer {
   const std::vector<Pattern> codes_;
 };
 
-Result<Pattern> Compile(const char* pattern) {
+// The pattern with \s and \S spelt out as Unicode's White_Space: PCRE2's own have U+180E, too.
+std::string WithUnicodeSpaces(std::string_view pattern) {
+  constexpr std::string_view kSpaces = R"(\t-\r\x{85}\p{Z})";
+  std::string spelt;
+  bool in_class = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
+    if (pattern[i] == '\\' && (next == 's' || next == 'S')) {
+      const std::string_view open = in_class ? "" : next == 's' ? "[" : "[^";
+      spelt.append(open).append(kSpaces).append(in_class ? "" : "]");
+      ++i;
+      continue;
+    }
+    if (pattern[i] == '[') in_class = true;
+    if (pattern[i] == ']') in_class = false;
+    spelt.push_back(pattern[i]);
+  }
+  return spelt;
+}
+
+Result<Pattern> Compile(const char* source) {
+  const std::string pattern = WithUnicodeSpaces(source);
   int error = 0;
   size_t offset = 0;
-  Pattern code(pcre2_compile(reinterpret_cast<const unsigned char*>(pattern), PCRE2_ZERO_TERMINATED,
+  Pattern code(pcre2_compile(reinterpret_cast<const unsigned char*>(pattern.data()), pattern.size(),
                              PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr));
   if (!code) return Internal("a word pattern does not compile: " + MessageOf(error));
   // Without JIT (a build of PCRE2 may lack it) matching is slower but the same.

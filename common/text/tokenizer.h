@@ -18,20 +18,22 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // Ids of `text` as `transformers`' encode(text, add_special_tokens=False) gives them, except that
-  // special tokens never arise from text: "</s>" is tokenized as those characters.
-  // Errors: kInvalidArgument when text is not UTF-8 or a limit of the tokenizer is exceeded.
+  // special and added tokens never arise from text: "</s>" is tokenized as those characters. A
+  // character that the vocabulary cannot spell is dropped, as there. Errors: kInvalidArgument when
+  // text is not UTF-8 or a limit of the tokenizer is exceeded.
   virtual Result<std::vector<TokenId>> Encode(std::string_view text) const = 0;
-
-  // The same, but special tokens written in `text` become their ids. Only for template text.
-  virtual Result<std::vector<TokenId>> EncodeWithSpecials(std::string_view text) const = 0;
 
   // The bytes of one token (which may be a part of a UTF-8 character); special tokens give their
   // written form. kInvalidArgument for an id outside the vocabulary.
   virtual Result<std::string> TokenBytes(TokenId id) const = 0;
 
   virtual bool IsSpecial(TokenId id) const = 0;
-  // The id of a special token's written form ("<|im_end|>"), if the vocabulary has it.
-  virtual std::optional<TokenId> SpecialId(std::string_view text) const = 0;
+  // The longest special or added token ("<|im_end|>") with whose written form `text` begins.
+  struct SpecialPrefix {
+    TokenId id = 0;
+    size_t bytes = 0;
+  };
+  virtual std::optional<SpecialPrefix> FindSpecialPrefix(std::string_view text) const = 0;
 
   virtual std::optional<TokenId> unknown_id() const = 0;
   virtual std::vector<TokenId> end_ids() const = 0;  // generation stops on these

@@ -44,10 +44,6 @@ class ToyTokenizer : public Tokenizer {
     return ids;
   }
 
-  Result<std::vector<TokenId>> EncodeWithSpecials(std::string_view text) const override {
-    return Encode(text);
-  }
-
   Result<std::string> TokenBytes(TokenId id) const override {
     std::lock_guard lock(mutex_);
     if (id < 0 || static_cast<size_t>(id) >= words_.size()) {
@@ -57,7 +53,7 @@ class ToyTokenizer : public Tokenizer {
   }
 
   bool IsSpecial(TokenId /*id*/) const override { return false; }
-  std::optional<TokenId> SpecialId(std::string_view /*text*/) const override {
+  std::optional<SpecialPrefix> FindSpecialPrefix(std::string_view /*text*/) const override {
     return std::nullopt;
   }
   std::optional<TokenId> unknown_id() const override { return kUnknown; }

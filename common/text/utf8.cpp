@@ -2,30 +2,59 @@
 
 namespace promptcache {
 
+namespace {
+
+// What may follow a first byte; later bytes are 0x80 to 0xBF. The ranges of the second exclude
+// overlong forms, surrogates and values past U+10FFFF.
+struct Lead {
+  uint32_t bytes = 0;  // of the character; 0: no character begins so
+  uint8_t second_low = 0x80;
+  uint8_t second_high = 0xBF;
+};
+
+Lead LeadOf(uint8_t first) {
+  if (first < 0x80) return {1};
+  if (first >= 0xC2 && first <= 0xDF) return {2};
+  if (first == 0xE0) return {3, 0xA0, 0xBF};
+  if (first == 0xED) return {3, 0x80, 0x9F};
+  if (first >= 0xE1 && first <= 0xEF) return {3};
+  if (first == 0xF0) return {4, 0x90, 0xBF};
+  if (first == 0xF4) return {4, 0x80, 0x8F};
+  if (first >= 0xF1 && first <= 0xF3) return {4};
+  return {};
+}
+
+// How many bytes at `at` fit the lead that stands there, at most lead.bytes.
+uint32_t FittingBytes(const Lead& lead, std::string_view text, size_t at) {
+  uint32_t fitting = lead.bytes == 0 ? 0 : 1;
+  while (fitting < lead.bytes && at + fitting < text.size()) {
+    const auto byte = static_cast<uint8_t>(text[at + fitting]);
+    const uint8_t low = fitting == 1 ? lead.second_low : 0x80;
+    const uint8_t high = fitting == 1 ? lead.second_high : 0xBF;
+    if (byte < low || byte > high) break;
+    ++fitting;
+  }
+  return fitting;
+}
+
+}  // namespace
+
 Utf8Character DecodeUtf8At(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1};
-  uint32_t length = 0;
-  char32_t code = 0;
-  char32_t smallest = 0;
-  if (first >= 0xC2 && first <= 0xDF) {
-    length = 2, code = first & 0x1F, smallest = 0x80;
-  } else if (first >= 0xE0 && first <= 0xEF) {
-    length = 3, code = first & 0x0F, smallest = 0x800;
-  } else if (first >= 0xF0 && first <= 0xF4) {
-    length = 4, code = first & 0x07, smallest = 0x10000;
-  } else {
-    return {};
+  const auto first = static_cast<uint8_t>(text[at]);
+  const Lead lead = LeadOf(first);
+  if (lead.bytes == 0 || FittingBytes(lead, text, at) < lead.bytes) return {};
+  if (lead.bytes == 1) return {first, 1};
+  char32_t code = first & (0x7Fu >> lead.bytes);
+  for (uint32_t i = 1; i < lead.bytes; ++i) {
+    code = code << 6 | (static_cast<uint8_t>(text[at + i]) & 0x3F);
   }
-  if (text.size() - at < length) return {};
-  for (uint32_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    code = code << 6 | (byte(i) & 0x3F);
-  }
-  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-  if (code < smallest || code > 0x10FFFF || surrogate) return {};
-  return {code, length};
+  return {code, lead.bytes};
+}
+
+Utf8Fault Utf8FaultAt(std::string_view text, size_t at) {
+  const uint32_t fitting = FittingBytes(LeadOf(static_cast<uint8_t>(text[at])), text, at);
+  if (fitting == 0) return {1, false};
+  return {fitting, at + fitting == text.size()};
 }
 
 size_t FirstInvalidUtf8(std::string_view text) {

@@ -15,6 +15,14 @@ struct Utf8Character {
 // values past U+10FFFF are not UTF-8.
 Utf8Character DecodeUtf8At(std::string_view text, size_t at);
 
+// What stands where no character does.
+struct Utf8Fault {
+  uint32_t bytes = 0;     // that one U+FFFD replaces: Unicode's maximal subpart, at least 1
+  bool may_grow = false;  // the text ends here, inside what may still become a character
+};
+// REQUIRES: DecodeUtf8At(text, at).bytes == 0.
+Utf8Fault Utf8FaultAt(std::string_view text, size_t at);
+
 // Offset of the first byte that is not UTF-8, or text.size().
 size_t FirstInvalidUtf8(std::string_view text);
 inline bool IsUtf8(std::string_view text) { return FirstInvalidUtf8(text) == text.size(); }

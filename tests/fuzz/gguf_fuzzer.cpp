@@ -31,6 +31,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)sink;
   (void)promptcache::FindChatTemplate("auto", file->get());
   const auto tokenizer = promptcache::LoadTokenizer(**file);
-  if (tokenizer.ok()) (void)(*tokenizer)->EncodeWithSpecials("A<|im_end|> b\xC3\xA9\n\n 12");
+  if (tokenizer.ok()) (void)EncodePieces(**tokenizer, {{"A<|im_end|> b\xC3\xA9\n\n 12", true}});
   return 0;
 }

@@ -1,0 +1,33 @@
+// Real tokenizers for tests, and what the reference implementation makes of difficult texts.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "common/formats/gguf.h"
+#include "common/text/tokenizer.h"
+
+namespace promptcache::testing {
+
+// Each fails the running test and gives null when the file is there but cannot be read.
+// The tokenizer of the model file.
+std::unique_ptr<Tokenizer> TokenizerOfGguf(const std::filesystem::path& model);
+// Of a HuggingFace tokenizer.json, with the pre-tokenizer that a GGUF file would name.
+std::unique_ptr<Tokenizer> TokenizerOfJson(const std::filesystem::path& file,
+                                           const std::string& pretokenizer);
+// Of a folder with vocab.json and merges.txt, with `specials` after the vocabulary.
+std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& folder,
+                                                 const std::string& pretokenizer,
+                                                 const std::vector<std::string>& specials);
+
+// tests/golden/text/NAME.json.
+nlohmann::json TextGolden(const std::string& name);
+
+// The ids, or a failure of the running test and no ids.
+std::vector<TokenId> EncodeOrFail(const Tokenizer& tokenizer, std::string_view text);
+// The bytes of all tokens one after the other.
+std::string BytesOf(const Tokenizer& tokenizer, const std::vector<TokenId>& ids);
+
+}  // namespace promptcache::testing
