@@ -1,11 +1,10 @@
 // The coordinator: parses, lays out, plans and routes prompts; owns the life of every request.
 //
 // Threads: everything runs on the transport's reactor thread, but for compiling schemas and
-// planning prompts, which one planner thread does (a large document must not hold up heartbeats).
+// planning prompts, which one background thread does (a large document must not hold up
+// heartbeats).
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,24 +13,20 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/status.h"
-#include "common/text/templates.h"
-#include "common/text/tokenizer.h"
+#include "coordinator/background.h"
+#include "coordinator/served_model.h"
 
 namespace promptcache {
-
-// What the coordinator knows of the model it serves.
-struct ServedModel {
-  std::string name;
-  uint32_t context_length = 0;
-  std::shared_ptr<const Tokenizer> tokenizer;
-  const ChatTemplate* chat_template = nullptr;
-};
-// Reads tokenizer and metadata of a GGUF file.
-Result<ServedModel> LoadServedModel(const std::string& path, const std::string& chat_template);
 
 struct CoordinatorEndpoints {
   std::string client;
   std::string worker;
+};
+
+// What a coordinator is built on; tests bring their own.
+struct CoordinatorDeps {
+  const Clock* clock = &SystemClock();
+  std::unique_ptr<Background> background;  // null: a thread of its own
 };
 
 class Coordinator {
@@ -41,7 +36,7 @@ class Coordinator {
   // the coordinator; destroy it on the reactor thread or after it has stopped.
   static Result<std::unique_ptr<Coordinator>> Create(Transport& transport,
                                                      const CoordinatorSettings& settings,
-                                                     ServedModel model);
+                                                     ServedModel model, CoordinatorDeps deps = {});
   virtual ~Coordinator() = default;
 
   virtual const CoordinatorEndpoints& endpoints() const = 0;

@@ -61,6 +61,7 @@ void MetaClient::Call(Message request, Callback callback) {
                           .timeout_ms = static_cast<uint64_t>(kTimeout.count()),
                           .body = std::move(request)};
   if (Status status = connection_->Send(envelope); !status.ok()) {
+    if (status.code() != Code::kUnavailable) return callback(status.WithContext("the cachestore"));
     return callback(Unavailable("the cachestore is not reachable (" + status.message() +
                                 "); start it and try again"));
   }
@@ -77,7 +78,8 @@ void MetaClient::Handle(const Envelope& envelope) {
     if (error->code == Code::kOk) {
       Complete(envelope.request_id, std::vector<MetaRecord>());
     } else {
-      Complete(envelope.request_id, Status(error->code, error->message));
+      Complete(envelope.request_id,
+               Status(error->code, error->message).WithContext("the cachestore"));
     }
   }
 }

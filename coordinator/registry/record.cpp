@@ -1,11 +1,27 @@
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "coordinator/registry/registry.h"
 
 namespace promptcache {
+namespace {
+
+constexpr uint64_t kLatestUnixMs = uint64_t{1} << 53;
+
+// The library converts silently what does not fit.
+Result<uint64_t> NumberAt(const nlohmann::json& json, const char* key, uint64_t max) {
+  const auto& value = json.at(key);
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > max) {
+    return DataLoss("a schema record's '" + std::string(key) + "' is not a number from 0 to " +
+                    std::to_string(max));
+  }
+  return value.get<uint64_t>();
+}
+
+}  // namespace
 
 std::string SchemaKey(const RegisteredSchema& schema) {
-  return "schema/" + schema.name + "/" + schema.version;
+  return kSchemaKeyPrefix + schema.name + "/" + schema.version;
 }
 
 std::string SchemaRecord(const RegisteredSchema& schema) {
@@ -19,14 +35,19 @@ std::string SchemaRecord(const RegisteredSchema& schema) {
 Result<StoredSchema> ParseSchemaRecord(const std::string& record) {
   try {
     const auto json = nlohmann::json::parse(record);
-    if (json.at("format").get<int>() != 1) {
-      return DataLoss("a schema record of format " + std::to_string(json.at("format").get<int>()) +
+    PC_ASSIGN_OR_RETURN(const uint64_t format,
+                        NumberAt(json, "format", std::numeric_limits<uint64_t>::max()));
+    if (format != 1) {
+      return DataLoss("a schema record of format " + std::to_string(format) +
                       "; this version reads format 1");
     }
     StoredSchema stored;
     stored.add.document = json.at("document").get<std::string>();
-    stored.add.max_tokens = json.at("max_tokens").get<uint32_t>();
-    stored.registered_unix_ms = json.at("registered_unix_ms").get<uint64_t>();
+    PC_ASSIGN_OR_RETURN(const uint64_t max_tokens,
+                        NumberAt(json, "max_tokens", std::numeric_limits<uint32_t>::max()));
+    stored.add.max_tokens = static_cast<uint32_t>(max_tokens);
+    PC_ASSIGN_OR_RETURN(stored.registered_unix_ms,
+                        NumberAt(json, "registered_unix_ms", kLatestUnixMs));
     return stored;
   } catch (const nlohmann::json::exception& error) {
     return DataLoss(std::string("a schema record does not parse: ") + error.what());

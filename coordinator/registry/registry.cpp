@@ -1,9 +1,15 @@
 #include "coordinator/registry/registry.h"
 
 #include <algorithm>
+#include <unordered_set>
+#include <utility>
 
 namespace promptcache {
 namespace {
+
+uint64_t BytesOf(const Recipe& recipe) {
+  return (recipe.context.size() + recipe.own.size()) * (sizeof(TokenId) + sizeof(Position));
+}
 
 std::string VersionOf(const SchemaAdd& add) {
   return Blake2b()
@@ -49,6 +55,7 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
 
 void SchemaRegistry::Insert(SchemaPtr schema) {
   Remove(*schema);
+  newest_unix_ms_ = std::max(newest_unix_ms_, schema->registered_unix_ms);
   for (size_t unit = 0; unit < schema->layout.units.size(); ++unit) {
     recipes_[schema->layout.units[unit].digest].push_back({schema, unit});
   }
@@ -106,6 +113,8 @@ void SchemaRegistry::Remove(const RegisteredSchema& schema) {
     std::erase_if(refs->second, [&](const UnitRef& ref) { return ref.schema == removed; });
     if (refs->second.empty()) recipes_.erase(refs);
   }
+  std::erase_if(removed_, [](const auto& other) { return other.expired(); });
+  removed_.push_back(removed);
 }
 
 Result<std::vector<SchemaInfo>> SchemaRegistry::List(const std::string& name) const {
@@ -113,14 +122,14 @@ Result<std::vector<SchemaInfo>> SchemaRegistry::List(const std::string& name) co
   const auto append = [&](const std::vector<SchemaPtr>& versions) {
     for (const SchemaPtr& schema : versions) {
       SchemaInfo info = schema->Info();
-      info.current = schema == versions.back();
+      info.current = schema == schemas_.at(schema->name).back();
       if (!name.empty()) info.document = schema->document;
       list.push_back(std::move(info));
     }
   };
   if (!name.empty()) {
-    PC_ASSIGN_OR_RETURN(const SchemaPtr schema, Find(name, ""));
-    append(schemas_.at(schema->name));
+    PC_ASSIGN_OR_RETURN(const std::vector<SchemaPtr> matching, Matching(name));
+    append(matching);
     return list;
   }
   for (const auto& [other, versions] : schemas_) append(versions);
@@ -129,9 +138,39 @@ Result<std::vector<SchemaInfo>> SchemaRegistry::List(const std::string& name) co
 
 std::optional<Recipe> SchemaRegistry::FindRecipe(const RecipeDigest& digest) const {
   const auto found = recipes_.find(digest);
-  if (found == recipes_.end()) return std::nullopt;
-  const UnitRef& ref = found->second.front();
-  return ref.schema->layout.RecipeOf(ref.schema->layout.units[ref.unit]);
+  if (found != recipes_.end()) {
+    const UnitRef& ref = found->second.front();
+    return ref.schema->layout.RecipeOf(ref.schema->layout.units[ref.unit]);
+  }
+  for (const auto& removed : removed_) {
+    const SchemaPtr schema = removed.lock();
+    if (!schema) continue;
+    for (const LayoutUnit& unit : schema->layout.units) {
+      if (unit.digest == digest) return schema->layout.RecipeOf(unit);
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<RecipeReply> SchemaRegistry::FindRecipes(const std::vector<RecipeDigest>& digests,
+                                                     uint64_t part_bytes) const {
+  std::vector<RecipeReply> parts(1);
+  uint64_t bytes = 0;
+  for (const RecipeDigest& digest :
+       std::unordered_set<RecipeDigest>(digests.begin(), digests.end())) {
+    if (bytes >= part_bytes) {
+      parts.emplace_back();
+      bytes = 0;
+    }
+    auto recipe = FindRecipe(digest);
+    if (!recipe) {
+      parts.back().unknown.push_back(digest);
+      continue;
+    }
+    bytes += BytesOf(*recipe);
+    parts.back().recipes.push_back(*std::move(recipe));
+  }
+  return parts;
 }
 
 }  // namespace promptcache

@@ -5,6 +5,23 @@
 
 namespace promptcache {
 
+WorkerStatus WorkerState::Status() const {
+  return {.name = name,
+          .pid = ready.pid,
+          .model = ready.model,
+          .device = ready.device,
+          .identity = ready.identity,
+          .live = true,
+          .active = heartbeat.active,
+          .queued = heartbeat.queued,
+          .slots = ready.slots,
+          .units = heartbeat.units,
+          .unit_bytes = heartbeat.unit_bytes,
+          .unit_limit_bytes = ready.unit_limit_bytes,
+          .requests = heartbeat.requests,
+          .prefill_tokens_per_s = heartbeat.prefill_tokens_per_s};
+}
+
 void WorkerDirectory::Ready(PeerId worker, const std::string& name, const WorkerReady& ready) {
   WorkerState& state = workers_[worker];
   state.name = name;

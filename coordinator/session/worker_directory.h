@@ -22,6 +22,8 @@ struct WorkerState {
   uint64_t residency_seq = 0;
   bool in_sync = false;  // residency deltas apply from here on
   uint32_t assigned = 0;
+
+  WorkerStatus Status() const;
 };
 
 enum class ResidencyOutcome : uint8_t { kTaken, kAskForSnapshot, kIgnored };

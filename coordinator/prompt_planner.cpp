@@ -1,0 +1,73 @@
+#include "coordinator/prompt_planner.h"
+
+#include <utility>
+
+#include "coordinator/plan/plan_builder.h"
+
+namespace promptcache {
+
+// One prompt on its way. Only one thread at a time has it.
+struct PromptPlanner::Job {
+  Submit submit;  // its text is in `source`
+  PmlSource source;
+  PromptDocument prompt;
+  SchemaPtr schema;
+};
+
+PromptPlanner::PromptPlanner(Background& background, const SchemaCatalog& catalog,
+                             const ServedModel& model, uint64_t max_prompt_bytes)
+    : background_(background),
+      catalog_(catalog),
+      model_(model),
+      encoder_(*model.tokenizer, *model.chat_template),
+      max_prompt_bytes_(max_prompt_bytes) {}
+
+// Two visits to the background: parsing tells which schema is meant, which is looked up here, where
+// the catalog lives; then the plan is built.
+void PromptPlanner::Plan(Submit submit, const Wanted& wanted, const Callback& done) {
+  if (!submit.model.empty() && submit.model != model_.name) {
+    return done(
+        NotFound("the model '" + submit.model + "' is not served; '" + model_.name + "' is"));
+  }
+  const uint64_t bytes = submit.prompt.size();
+  std::string text = std::exchange(submit.prompt, {});
+  auto job = std::make_shared<Job>(
+      Job{.submit = std::move(submit), .source = PmlSource("prompt", std::move(text))});
+  PmlLimits limits = kPromptLimits;
+  limits.document_bytes = max_prompt_bytes_;
+  const Status queued = background_.Compute<Status>(
+      [job, limits]() -> Status {
+        PC_ASSIGN_OR_RETURN(job->prompt, ParsePrompt(job->source, limits));
+        return {};
+      },
+      [this, job, wanted, done](const Status& parsed) {
+        if (!wanted()) return;
+        if (!parsed.ok()) return done(parsed);
+        PlanParsed(job, done);
+      },
+      bytes);
+  if (!queued.ok()) done(queued);
+}
+
+void PromptPlanner::PlanParsed(const std::shared_ptr<Job>& job, const Callback& done) {
+  auto schema = catalog_.Find(job->prompt.schema, job->prompt.version);
+  if (!schema.ok()) return done(schema.status());
+  job->schema = *std::move(schema);
+  const Status queued = background_.Compute<Result<PlannedPrompt>>(
+      [this, job]() -> Result<PlannedPrompt> {
+        PlannedPrompt planned{.schema = job->schema->name,
+                              .version = job->schema->version,
+                              .keep_alive = job->schema};
+        PC_ASSIGN_OR_RETURN(planned.plan,
+                            BuildPlan(job->schema->layout, encoder_, job->source, job->prompt,
+                                      {.reuse = job->submit.reuse,
+                                       .repair = job->submit.repair,
+                                       .max_new_tokens = job->submit.options.max_new_tokens,
+                                       .context_length = model_.context_length}));
+        return planned;
+      },
+      done, job->source.text().size());
+  if (!queued.ok()) done(queued);
+}
+
+}  // namespace promptcache

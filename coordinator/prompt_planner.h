@@ -1,0 +1,43 @@
+// From a prompt's text to its plan, in the background. Internal to coordinator/.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "coordinator/background.h"
+#include "coordinator/pml/prompt.h"
+#include "coordinator/schema_catalog.h"
+#include "coordinator/served_model.h"
+#include "coordinator/session/session.h"
+
+namespace promptcache {
+
+// Belongs to the reactor thread. What it is made of outlives it.
+class PromptPlanner {
+ public:
+  // Whether the plan is still wanted; asked between the steps.
+  using Wanted = std::function<bool()>;
+  using Callback = std::function<void(Result<PlannedPrompt>)>;
+
+  PromptPlanner(Background& background, const SchemaCatalog& catalog, const ServedModel& model,
+                uint64_t max_prompt_bytes);
+
+  // Calls `done` once, unless the plan is not wanted any more or the background has gone.
+  // kInvalidArgument, compiler style, for what is wrong with the prompt; kNotFound for an unknown
+  // model or schema; kBusy when too many prompts wait; kUnavailable until schemas are loaded.
+  void Plan(Submit submit, const Wanted& wanted, const Callback& done);
+
+ private:
+  struct Job;
+
+  void PlanParsed(const std::shared_ptr<Job>& job, const Callback& done);
+
+  Background& background_;
+  const SchemaCatalog& catalog_;
+  const ServedModel& model_;
+  const TextEncoder encoder_;
+  const uint64_t max_prompt_bytes_;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,46 @@
+#include "coordinator/served_model.h"
+
+#include <filesystem>
+
+#include "common/formats/gguf.h"
+#include "common/text/load_tokenizer.h"
+
+namespace promptcache {
+namespace {
+
+constexpr uint64_t kMaxContext = 1 << 30;
+
+}  // namespace
+
+Result<ServedModel> LoadServedModel(const std::string& path, const std::string& chat_template) {
+  PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(path));
+  ServedModel model;
+  PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizer(*file));
+  model.tokenizer = std::move(tokenizer);
+  PC_ASSIGN_OR_RETURN(model.chat_template, FindChatTemplate(chat_template, file.get()));
+  PC_ASSIGN_OR_RETURN(const std::string architecture, file->GetString("general.architecture"));
+  PC_ASSIGN_OR_RETURN(const uint64_t context, file->GetUnsigned(architecture + ".context_length"));
+  if (context == 0 || context > kMaxContext) {
+    return InvalidArgument(path + ": a context of " + std::to_string(context) + " tokens");
+  }
+  model.context_length = static_cast<uint32_t>(context);
+  const auto name = file->GetString("general.name");
+  // As workers name it: the coordinator compares.
+  model.name = name.ok() && !name->empty() ? *name : std::filesystem::path(path).stem().string();
+  return model;
+}
+
+Status CheckWorkerModel(const WorkerReady& worker, const ServedModel& model) {
+  if (worker.identity.tokenizer != model.tokenizer->digest().ToHex()) {
+    return FailedPrecondition(
+        "the worker's tokenizer is not the coordinator's: both must be "
+        "started with the same model file");
+  }
+  if (worker.model == model.name && worker.context_length >= model.context_length) return {};
+  return FailedPrecondition(
+      "the worker serves '" + worker.model + "' with " + std::to_string(worker.context_length) +
+      " tokens of context, the coordinator '" + model.name + "' with " +
+      std::to_string(model.context_length) + ": both must be started with the same model file");
+}
+
+}  // namespace promptcache
