@@ -1,5 +1,7 @@
 #include "tests/unit/wire/sample_messages.h"
 
+#include "cluster/wire/codec.h"
+
 namespace promptcache::testing {
 namespace {
 
@@ -215,6 +217,12 @@ std::vector<Envelope> SampleEnvelopes() {
     }
   }
   return envelopes;
+}
+
+std::string GoldenFileName(const Envelope& sample) {
+  const size_t type = sample.body.index() + 1;
+  return (type < 10 ? "0" : "") + std::to_string(type) + "_" +
+         std::string(MessageName(sample.body)) + ".bin";
 }
 
 }  // namespace promptcache::testing

@@ -1,14 +1,18 @@
 // One envelope of every message type with every field set to something other than its default.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "cluster/wire/messages.h"
 
 namespace promptcache::testing {
 
-// In the order of the Message variant. The golden files hold their bytes: changing a value here
-// means regenerating them.
+// In the order of the Message variant. The golden files hold their bytes, so values here do not
+// change: tests/golden/wire/README.md.
 std::vector<Envelope> SampleEnvelopes();
+
+// "01_hello.bin": the place in the variant, counted from 1 as on the wire, and the name.
+std::string GoldenFileName(const Envelope& sample);
 
 }  // namespace promptcache::testing

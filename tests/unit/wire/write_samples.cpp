@@ -1,0 +1,29 @@
+// Writes the sample messages as golden files: see tests/golden/wire/README.md.
+//
+// Usage: write_wire_samples FOLDER
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "cluster/wire/codec.h"
+#include "tests/unit/wire/sample_messages.h"
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: write_wire_samples FOLDER\n");
+    return 2;
+  }
+  for (const promptcache::Envelope& sample : promptcache::testing::SampleEnvelopes()) {
+    const auto path =
+        std::filesystem::path(argv[1]) / promptcache::testing::GoldenFileName(sample);
+    const std::vector<uint8_t> bytes = promptcache::EncodeEnvelope(sample);
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) {
+      std::fprintf(stderr, "cannot write %s\n", path.c_str());
+      return 1;
+    }
+  }
+  return 0;
+}
