@@ -49,6 +49,7 @@ class BlobWriter {
   // then the manifest). OK means committed: the blob survives a crash. kDataLoss when verification
   // fails, kInvalidArgument when bytes are missing; in both cases nothing is stored. When another
   // writer committed the key first its blob stays and Commit is OK.
+  // kFailedPrecondition after a Commit that was OK; after one that failed the writer is of no use.
   virtual Status Commit() = 0;
 };
 

@@ -37,6 +37,8 @@ class DiskWriter : public BlobWriter {
   }
 
   Status Commit() override {
+    // Its chunks may belong to a blob by now.
+    if (committing_) return FailedPrecondition("a second commit");
     if (received_ != announced_) {
       return InvalidArgument("commit after " + std::to_string(received_) + " of " +
                              std::to_string(announced_) + " announced bytes");
@@ -47,6 +49,7 @@ class DiskWriter : public BlobWriter {
       index_->CountRefusedPut();
       return header.status();
     }
+    committing_ = true;
     rocksdb::WriteBatch batch;
     PC_RETURN_IF_ERROR(StoreLast(batch));
     const Manifest manifest{
@@ -114,6 +117,7 @@ class DiskWriter : public BlobWriter {
   BlobVerifier verifier_;
   Status failure_;
   bool wrote_chunks_ = false;
+  bool committing_ = false;  // the last chunk was written
   bool committed_ = false;
 };
 

@@ -61,6 +61,7 @@ class MemoryBlobStore::Writer : public BlobWriter {
   }
 
   Status Commit() override {
+    if (committed_) return FailedPrecondition("a second commit");
     if (bytes_.size() != announced_) {
       return InvalidArgument("commit after " + std::to_string(bytes_.size()) + " of " +
                              std::to_string(announced_) + " announced bytes");
@@ -71,6 +72,7 @@ class MemoryBlobStore::Writer : public BlobWriter {
       ++state_->stats.corruptions;
       return header.status();
     }
+    committed_ = true;
     const uint64_t now = state_->options.clock->UnixMillis();
     if (state_->blobs.contains(key_)) return {};
     state_->blobs[key_] = {std::make_shared<const Bytes>(std::move(bytes_)),
@@ -86,6 +88,7 @@ class MemoryBlobStore::Writer : public BlobWriter {
   const std::shared_ptr<State> state_;
   const UnitKey key_;
   const uint64_t announced_;
+  bool committed_ = false;
   bool holds_bytes_ = true;  // of used_bytes, to be given back
   Bytes bytes_;
   BlobVerifier verifier_;

@@ -104,7 +104,8 @@ Message AnswerRequest(BlobStore& blobs, MetaStore* meta, const Message& request)
 
 uint64_t RequestBytes(const Message& request) {
   uint64_t bytes = sizeof(Message);
-  if (const auto* set = std::get_if<MetaSet>(&request)) bytes += set->key.size() + set->value.size();
+  if (const auto* set = std::get_if<MetaSet>(&request))
+    bytes += set->key.size() + set->value.size();
   if (const auto* get = std::get_if<MetaGet>(&request)) bytes += get->key.size();
   if (const auto* list = std::get_if<MetaList>(&request)) bytes += list->prefix.size();
   if (const auto* exists = std::get_if<BlobExists>(&request)) {

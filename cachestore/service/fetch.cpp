@@ -83,8 +83,7 @@ class Fetch final : public Transfer {
     if (!started_ || reading_) return;
     if (offset_ == range_.end) return link_.end(DoneOf({}, range_.end - range_.begin));
     if (credit_ == 0) return;
-    const uint64_t limit =
-        std::min({context_.options.chunk_bytes, credit_, range_.end - offset_});
+    const uint64_t limit = std::min({context_.options.chunk_bytes, credit_, range_.end - offset_});
     auto chunk = std::make_shared<HeldChunk>();
     chunk->part = context_.bytes->Take(limit + kChunkOverhead);
     if (!chunk->part) return Fail(Busy("the cachestore holds too much that peers have not taken"));

@@ -137,7 +137,7 @@ class RemoteWriter : public BlobWriter {
 
   Status Commit() override {
     if (left_ > 0) return InvalidArgument(std::to_string(left_) + " bytes are missing");
-    if (committing_) return FailedPrecondition("committed before");
+    if (committing_) return FailedPrecondition("a second commit");
     PC_RETURN_IF_ERROR(SendChunk());
     if (!ended_) call_->Send(PutCommit{});
     committing_ = true;

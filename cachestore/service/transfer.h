@@ -54,9 +54,10 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
 
   // `work` on the strand, then `done` here unless the transfer has gone.
   void Run(std::function<void()> work, std::function<void()> done) {
-    strand_->Run({.work = std::move(work), .done = [weak = weak_from_this(), done = std::move(done)] {
-                    if (const auto self = weak.lock()) done();
-                  }});
+    strand_->Run(
+        {.work = std::move(work), .done = [weak = weak_from_this(), done = std::move(done)] {
+           if (const auto self = weak.lock()) done();
+         }});
   }
   void Fail(const Status& status) { link_.end(DoneOf(status)); }
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/unit/cachestore/sample_blob.h"
+#include "tests/unit/cachestore/store_tools.h"
 
 namespace promptcache::testing {
 
@@ -11,28 +12,10 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreConformance);
 
 namespace {
 
-Status Put(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes,
-           size_t piece = SIZE_MAX) {
-  PC_ASSIGN_OR_RETURN(const auto writer, store.StartPut(key, bytes.size()));
-  while (!bytes.empty()) {
-    const auto part = bytes.first(std::min(piece, bytes.size()));
-    PC_RETURN_IF_ERROR(writer->Append(part));
-    bytes = bytes.subspan(part.size());
-  }
-  return writer->Commit();
-}
-
-Result<std::vector<uint8_t>> Get(BlobStore& store, const UnitKey& key) {
-  PC_ASSIGN_OR_RETURN(const auto reader, store.Open(key));
-  std::vector<uint8_t> bytes(reader->size());
-  PC_RETURN_IF_ERROR(reader->Read(0, bytes));
-  return bytes;
-}
-
 TEST_P(StoreConformance, CommittedBlobReadsBackBitForBit) {
   for (const SampleBlob& blob : {MakeSampleBlob(), MakeLargeBlob(2, 5 << 20)}) {
-    ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
-    EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes);
+    ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+    EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
   }
 }
 
@@ -40,14 +23,14 @@ TEST_P(StoreConformance, PiecesOfAnySizeGiveTheSameBlob) {
   uint32_t seed = 10;
   for (const size_t piece : {1000u, 65'537u, 1u << 20, (1u << 20) + 1, 3u << 20}) {
     const SampleBlob blob = MakeLargeBlob(++seed, 3 << 20);
-    ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes, piece).ok()) << piece;
-    EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes) << piece;
+    ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes, piece).ok()) << piece;
+    EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes) << piece;
   }
 }
 
 TEST_P(StoreConformance, AnyRangeCanBeRead) {
   const SampleBlob blob = MakeLargeBlob(1, 3 << 20);
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   const auto reader = blobs().Open(blob.key).value();
   ASSERT_EQ(reader->size(), blob.bytes.size());
   const uint64_t mib = 1 << 20;
@@ -63,7 +46,7 @@ TEST_P(StoreConformance, AnyRangeCanBeRead) {
 
 TEST_P(StoreConformance, PinnedReadsCoverTheBlob) {
   const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   auto reader = blobs().Open(blob.key).value();
   std::vector<PinnedBytes> parts;
   for (uint64_t at = 0; at < reader->size();) {
@@ -81,7 +64,7 @@ TEST_P(StoreConformance, PinnedReadsCoverTheBlob) {
 
 TEST_P(StoreConformance, ReadPastTheEndIsRefused) {
   const SampleBlob blob = MakeSampleBlob();
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   const auto reader = blobs().Open(blob.key).value();
   std::vector<uint8_t> out(2);
   for (const uint64_t offset : {reader->size() - 1, reader->size(), ~uint64_t{0}}) {
@@ -102,8 +85,8 @@ TEST_P(StoreConformance, UncommittedPutIsInvisibleAndLeavesNothing) {
   writer.reset();
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
   EXPECT_TRUE(blobs().List().value().empty());
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
-  EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes);
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+  EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
 }
 
 TEST_P(StoreConformance, CommitRefusesDamagedBytesAndCountsThem) {
@@ -111,7 +94,7 @@ TEST_P(StoreConformance, CommitRefusesDamagedBytesAndCountsThem) {
   for (const size_t at : {size_t{0}, size_t{70}, size_t{4000}, blob.bytes.size() - 1}) {
     std::vector<uint8_t> damaged = blob.bytes;
     damaged[at] ^= 0x10;
-    EXPECT_EQ(Put(blobs(), blob.key, damaged).code(), Code::kDataLoss) << at;
+    EXPECT_EQ(PutBytes(blobs(), blob.key, damaged).code(), Code::kDataLoss) << at;
     EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
   }
   EXPECT_EQ(blobs().Stats().value().corruptions, 4u);
@@ -123,6 +106,16 @@ TEST_P(StoreConformance, CommitRefusesMissingBytes) {
   ASSERT_TRUE(writer->Append(std::span(blob.bytes).first(blob.bytes.size() - 1)).ok());
   EXPECT_EQ(writer->Commit().code(), Code::kInvalidArgument);
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
+}
+
+TEST_P(StoreConformance, SecondCommitIsRefusedAndLeavesTheBlobAlone) {
+  for (const SampleBlob& blob : {MakeSampleBlob(), MakeLargeBlob(2, 3 << 20)}) {
+    const auto writer = blobs().StartPut(blob.key, blob.bytes.size()).value();
+    ASSERT_TRUE(writer->Append(blob.bytes).ok());
+    ASSERT_TRUE(writer->Commit().ok());
+    EXPECT_EQ(writer->Commit().code(), Code::kFailedPrecondition);
+    EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
+  }
 }
 
 TEST_P(StoreConformance, MoreBytesThanAnnouncedAreRefused) {
@@ -144,9 +137,9 @@ TEST_P(StoreConformance, FirstCommitWins) {
   const UnitKey key = first.key;
   const auto late = blobs().StartPut(key, second.bytes.size()).value();
   ASSERT_TRUE(late->Append(second.bytes).ok());
-  ASSERT_TRUE(Put(blobs(), key, first.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), key, first.bytes).ok());
   EXPECT_TRUE(late->Commit().ok());
-  EXPECT_TRUE(Get(blobs(), key).value() == first.bytes);
+  EXPECT_TRUE(GetBytes(blobs(), key).value() == first.bytes);
   EXPECT_EQ(blobs().StartPut(key, 100).status().code(), Code::kAlreadyExists);
   EXPECT_EQ(blobs().List().value().size(), 1u);
 }
@@ -154,8 +147,8 @@ TEST_P(StoreConformance, FirstCommitWins) {
 TEST_P(StoreConformance, ListTellsWhatTheHeaderSays) {
   const SampleBlob a = MakeSampleBlob({.seed = 1});
   const SampleBlob b = MakeLargeBlob(2, 2 << 20);
-  ASSERT_TRUE(Put(blobs(), a.key, a.bytes).ok());
-  ASSERT_TRUE(Put(blobs(), b.key, b.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), a.key, a.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), b.key, b.bytes).ok());
   const auto list = blobs().List().value();
   ASSERT_EQ(list.size(), 2u);
   EXPECT_LT(list[0].key, list[1].key);
@@ -175,7 +168,7 @@ TEST_P(StoreConformance, ListTellsWhatTheHeaderSays) {
 
 TEST_P(StoreConformance, ContainsAnswersEachKey) {
   const SampleBlob blob = MakeSampleBlob();
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   const UnitKey keys[] = {UnitKey{}, blob.key, MakeSampleBlob({.seed = 2}).key};
   EXPECT_EQ(blobs().Contains(keys).value(), (std::vector<bool>{false, true, false}));
   EXPECT_TRUE(blobs().Contains({}).value().empty());
@@ -183,18 +176,18 @@ TEST_P(StoreConformance, ContainsAnswersEachKey) {
 
 TEST_P(StoreConformance, RemovedBlobIsGoneAndCanBePutAgain) {
   const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   ASSERT_TRUE(blobs().Remove(blob.key).ok());
   EXPECT_TRUE(blobs().Remove(blob.key).ok());
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
   EXPECT_TRUE(blobs().List().value().empty());
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
-  EXPECT_TRUE(Get(blobs(), blob.key).value() == blob.bytes);
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+  EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
 }
 
 TEST_P(StoreConformance, OpenReaderOutlivesRemoval) {
   const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   const auto reader = blobs().Open(blob.key).value();
   ASSERT_TRUE(blobs().Remove(blob.key).ok());
   std::vector<uint8_t> out(reader->size());
@@ -204,7 +197,7 @@ TEST_P(StoreConformance, OpenReaderOutlivesRemoval) {
 
 TEST_P(StoreConformance, ReportedBlobIsDroppedAndCounted) {
   const SampleBlob blob = MakeSampleBlob();
-  ASSERT_TRUE(Put(blobs(), blob.key, blob.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   ASSERT_TRUE(blobs().ReportCorrupt(blob.key).ok());
   EXPECT_TRUE(blobs().ReportCorrupt(blob.key).ok());
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
@@ -214,8 +207,8 @@ TEST_P(StoreConformance, ReportedBlobIsDroppedAndCounted) {
 TEST_P(StoreConformance, StatsCountWhatHappened) {
   const SampleBlob a = MakeSampleBlob({.seed = 1});
   const SampleBlob b = MakeSampleBlob({.seed = 2});
-  ASSERT_TRUE(Put(blobs(), a.key, a.bytes).ok());
-  ASSERT_TRUE(Put(blobs(), b.key, b.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), a.key, a.bytes).ok());
+  ASSERT_TRUE(PutBytes(blobs(), b.key, b.bytes).ok());
   ASSERT_TRUE(blobs().Open(a.key).ok());
   ASSERT_FALSE(blobs().Open(UnitKey{}).ok());
   ASSERT_TRUE(blobs().Remove(b.key).ok());
@@ -234,9 +227,9 @@ TEST_P(StoreConformance, ManyThreadsPutAndReadAtOnce) {
     threads.emplace_back([&, i] {
       for (uint32_t j = 0; j < kThreads; ++j) {
         const SampleBlob& blob = samples[(i + j) % kThreads];
-        const Status put = Put(blobs(), blob.key, blob.bytes);
+        const Status put = PutBytes(blobs(), blob.key, blob.bytes);
         if (!put.ok() && put.code() != Code::kAlreadyExists) continue;
-        const auto bytes = Get(blobs(), blob.key);
+        const auto bytes = GetBytes(blobs(), blob.key);
         if (bytes.ok() && *bytes == blob.bytes) ++good;
       }
     });

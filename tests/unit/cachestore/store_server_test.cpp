@@ -1,0 +1,241 @@
+// The store server against peers that keep no rules, and its limits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "cachestore/memory/memory_store.h"
+#include "cluster/wire/codec.h"
+#include "tests/unit/cachestore/sample_blob.h"
+#include "tests/unit/cachestore/served_conversation.h"
+#include "tests/unit/cachestore/store_tools.h"
+
+namespace promptcache::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+
+class StoreServerTest : public ::testing::Test {
+ protected:
+  void Serve(StoreServerOptions options = {}) { talk_.emplace(store_, &meta_, options); }
+  RawPeer& peer() { return talk_->peer(); }
+
+  template <typename T>
+  T AnswerTo(Message request) {
+    const RequestId id = RequestId::Random();
+    peer().Say(id, std::move(request));
+    return Await<T>(id);
+  }
+  template <typename T>
+  T Await(const RequestId& id) {
+    EXPECT_TRUE(talk_->StepUntil([&] { return !peer().All<T>(id).empty(); }));
+    const auto all = peer().All<T>(id);
+    return all.empty() ? T{} : all.front();
+  }
+  void ExpectServes() {
+    const RequestId id = RequestId::Random();
+    peer().Say(id, FetchBlob{.key = blob_.key, .credit = blob_.bytes.size()});
+    EXPECT_EQ(DoneFor(*talk_, id).code, Code::kOk);
+    EXPECT_TRUE(peer().PayloadOf(id) == blob_.bytes);
+  }
+  void SetUp() override { ASSERT_TRUE(PutBytes(memory_, blob_.key, blob_.bytes).ok()); }
+
+  const SampleBlob blob_ = MakeSampleBlob();
+  FakeClock clock_;
+  MemoryBlobStore memory_;
+  MemoryMetaStore meta_;
+  GatedStore store_{memory_};
+  std::optional<ServedConversation> talk_;
+};
+
+TEST_F(StoreServerTest, OptionsThatCouldNeverServeAreRefused) {
+  FakeNetwork network;
+  FakeTransport transport(network, "server");
+  StoreServerOptions good;
+  good.endpoint = kStoreEndpoint;
+  const auto refused = [&](auto change) {
+    StoreServerOptions options = good;
+    change(options);
+    return StoreServer::Create(transport, store_, nullptr, options).status().code() ==
+           Code::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused([](auto& o) { o.threads = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.chunk_bytes = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.chunk_bytes = uint64_t{1} << 30; }));
+  EXPECT_TRUE(refused([](auto& o) { o.put_window_bytes = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.max_credit_bytes = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.endpoint = "tcp://0.0.0.0:1"; }));
+  EXPECT_FALSE(refused([](auto&) {}));
+}
+
+TEST_F(StoreServerTest, MessagesForOthersAreRefusedByName) {
+  Serve();
+  for (const Message& message : {Message(Submit{}), Message(RecipeQuery{}), Message(SchemaList{}),
+                                 Message(Done{}), Message(BlobExistsReply{})}) {
+    const Reply reply = AnswerTo<Reply>(message);
+    EXPECT_EQ(reply.code, Code::kFailedPrecondition);
+    EXPECT_THAT(reply.message, HasSubstr("cachestore does not take"));
+  }
+}
+
+TEST_F(StoreServerTest, AnswersToNothingAreNotAnswered) {
+  Serve();
+  const RequestId id = RequestId::Random();
+  for (const Message& message :
+       {Message(Reply{}), Message(Chunk{}), Message(Credit{1}), Message(Cancel{})}) {
+    peer().Say(id, message);
+  }
+  talk_->Settle();
+  for (const Heard& heard : peer().heard) EXPECT_NE(heard.id, id);
+}
+
+TEST_F(StoreServerTest, CommitOfNoPutIsNotFound) {
+  Serve();
+  const Done done = AnswerTo<Done>(PutCommit{});
+  EXPECT_EQ(done.code, Code::kNotFound);
+  EXPECT_FALSE(done.committed);
+}
+
+TEST_F(StoreServerTest, MetaRequestsWithoutAMetaStoreSayWhichSettingMissed) {
+  talk_.emplace(store_, nullptr);
+  for (const Message& message :
+       {Message(MetaGet{"k"}), Message(MetaSet{.key = "k"}), Message(MetaList{})}) {
+    const Reply reply = AnswerTo<Reply>(message);
+    EXPECT_EQ(reply.code, Code::kFailedPrecondition);
+    EXPECT_THAT(reply.message, HasSubstr("store.meta"));
+  }
+}
+
+TEST_F(StoreServerTest, AnswerThatFitsNoMessageIsRefusedAndTheLinkStays) {
+  Serve();
+  const std::string value(48 << 20, 'x');
+  ASSERT_TRUE(meta_.CompareAndSet("big/a", 0, value).ok());
+  ASSERT_TRUE(meta_.CompareAndSet("big/b", 0, value).ok());
+  const Reply reply = AnswerTo<Reply>(MetaList{"big/"});
+  EXPECT_EQ(reply.code, Code::kResourceExhausted);
+  EXPECT_THAT(reply.message, HasSubstr("'big/'"));
+  EXPECT_EQ(AnswerTo<MetaReply>(MetaGet{"big/a"}).entries.size(), 1u);
+  EXPECT_TRUE(peer().connection.up());
+}
+
+TEST_F(StoreServerTest, RequestsThatWaitCountAgainstTheBudget) {
+  Serve({.max_held_bytes = 1 << 20});
+  store_.contains().Close();
+  const RequestId first = RequestId::Random();
+  peer().Say(first, BlobExists{});
+  ASSERT_TRUE(talk_->StepUntil([&] { return store_.contains().Occupied(); }));
+  EXPECT_EQ(
+      AnswerTo<Reply>(MetaSet{.key = "k", .value = std::string((1 << 20) + 1, 'x')}).code,
+      Code::kBusy);
+  store_.contains().Open();
+  EXPECT_EQ(Await<BlobExistsReply>(first), BlobExistsReply{});
+  EXPECT_EQ(AnswerTo<MetaReply>(MetaSet{.key = "k", .value = "x"}).entries.size(), 1u);
+}
+
+TEST_F(StoreServerTest, RequestWhoseTimeIsOverBeforeItsTurnIsNotDone) {
+  Serve({.clock = &clock_});
+  const RequestId blocker = RequestId::Random();
+  store_.contains().Close();
+  peer().Say(blocker, BlobExists{});
+  const auto ask = [&](Message body, uint64_t timeout_ms) {
+    const RequestId id = RequestId::Random();
+    EXPECT_TRUE(
+        peer()
+            .connection
+            .Send({.request_id = id, .timeout_ms = timeout_ms, .body = std::move(body)})
+            .ok());
+    return id;
+  };
+  const RequestId set = ask(MetaSet{.key = "late", .value = "x"}, 100);
+  const RequestId fetch = ask(FetchBlob{.key = blob_.key, .credit = 1}, 100);
+  const RequestId put = ask(PutBlob{.key = UnitKey{}, .bytes = 100}, 100);
+  const RequestId patient = ask(MetaSet{.key = "patient", .value = "x"}, ~uint64_t{0});
+  const RequestId endless = ask(MetaSet{.key = "endless", .value = "x"}, 0);
+  talk_->network().RunUntilIdle();
+  clock_.Advance(milliseconds(101));
+  store_.contains().Open();
+  EXPECT_EQ(Await<Reply>(set).code, Code::kDeadlineExceeded);
+  EXPECT_EQ(DoneFor(*talk_, fetch).code, Code::kDeadlineExceeded);
+  EXPECT_EQ(DoneFor(*talk_, put).code, Code::kDeadlineExceeded);
+  EXPECT_EQ(Await<MetaReply>(patient).entries.size(), 1u);
+  EXPECT_EQ(Await<MetaReply>(endless).entries.size(), 1u);
+  EXPECT_EQ(meta_.Get("late").value(), std::nullopt);
+}
+
+// Frames that are no messages, or messages cut short or changed.
+TEST_F(StoreServerTest, GarbageEndsItsSendersLinkAndNothingElse) {
+  Serve();
+  FakeTransport rogue(talk_->network(), "rogue");
+  std::mt19937 random(7);
+  const std::vector<uint8_t> good =
+      EncodeEnvelope({.request_id = RequestId::Random(), .body = FetchBlob{.key = blob_.key}});
+  const auto hello = EncodeEnvelope({.body = Hello{.name = "rogue"}});
+  for (int i = 0; i < 300; ++i) {
+    const SocketId socket = rogue.Connect({.endpoint = kStoreEndpoint}, [](Incoming) {}).value();
+    std::vector<uint8_t> bad = good;
+    bad.resize(1 + random() % good.size());
+    bad[random() % bad.size()] ^= static_cast<uint8_t>(1 + random() % 255);
+    for (const auto& bytes : {hello, bad}) {
+      (void)rogue.Send(socket, 0,
+                       {.header = Frame::Copy(bytes), .payload = Frame::Copy(std::span(bad))});
+      talk_->network().RunUntilIdle();
+    }
+    rogue.Close(socket);
+  }
+  ExpectServes();
+  EXPECT_TRUE(peer().connection.up());
+}
+
+// Any message at any time, with ids that are used again: nothing sticks and nothing breaks.
+TEST_F(StoreServerTest, MessagesInAnyOrderLeaveNothingOpen) {
+  Serve({.chunk_bytes = 1000, .put_window_bytes = 4096, .max_transfers = 3});
+  std::mt19937 random(11);
+  std::vector<RequestId> ids(4);
+  for (RequestId& id : ids) id = RequestId::Random();
+  const SampleBlob other = MakeSampleBlob({.seed = 2});
+  for (int i = 0; i < 3000; ++i) {
+    const UnitKey key = random() % 2 == 0 ? blob_.key : other.key;
+    const uint64_t number = random() % 3 == 0 ? random() : random() % 9000;
+    const Message messages[] = {FetchBlob{.key = key, .offset = number / 2, .credit = number},
+                                PutBlob{.key = key, .bytes = number},
+                                Credit{number},
+                                Chunk{},
+                                PutCommit{},
+                                Cancel{},
+                                BlobExists{{key}}};
+    const size_t payload = random() % 2000;
+    peer().Say(ids[random() % ids.size()], messages[random() % std::size(messages)],
+               std::span(other.bytes).first(payload));
+    if (random() % 2 == 0) talk_->network().RunUntilIdle();
+  }
+  for (const RequestId& id : ids) peer().Say(id, Cancel{});
+  talk_->Settle();
+  EXPECT_EQ(store_.open(), 0);
+  EXPECT_EQ(memory_.List().value().size(), 1u);
+  ExpectServes();
+}
+
+TEST_F(StoreServerTest, ServerThatGoesAnswersNobodyAndClosesEverything) {
+  Serve({.chunk_bytes = 1000});
+  for (int i = 0; i < 10; ++i) {
+    peer().Say(RequestId::Random(), FetchBlob{.key = blob_.key, .credit = 1});
+  }
+  talk_->Settle();
+  EXPECT_EQ(store_.open(), 10);
+  store_.contains().Close();
+  peer().Say(RequestId::Random(), BlobExists{});
+  for (int i = 0; i < 10; ++i) {
+    peer().Say(RequestId::Random(), FetchBlob{.key = blob_.key, .credit = 1});
+  }
+  talk_->network().RunUntilIdle();
+  ASSERT_TRUE(talk_->StepUntil([&] { return store_.contains().Occupied(); }));
+  std::thread opener([&] { store_.contains().Open(); });
+  talk_->DestroyServer();
+  opener.join();
+  talk_->network().RunUntilIdle();
+  EXPECT_EQ(store_.open(), 0);
+}
+
+}  // namespace
+}  // namespace promptcache::testing

@@ -1,0 +1,78 @@
+// Small helpers for tests of stores.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "cachestore/store.h"
+
+namespace promptcache::testing {
+
+// Writes the bytes in pieces and commits them.
+Status PutBytes(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes,
+                size_t piece = SIZE_MAX);
+Result<std::vector<uint8_t>> GetBytes(BlobStore& store, const UnitKey& key);
+
+// A thread stops at a closed gate until a test opens it. Thread safe.
+class Gate {
+ public:
+  void Close();
+  void Open();
+  void Pass();           // waits while closed
+  bool Occupied();  // a thread stands at it
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  bool closed_ = false;
+  int standing_ = 0;
+};
+
+// Another store whose operations a test can hold up or fail.
+class GatedStore : public BlobStore {
+ public:
+  // `inner` outlives this, its readers and its writers.
+  explicit GatedStore(BlobStore& inner) : inner_(inner), state_(std::make_shared<State>()) {}
+
+  // Contains, Append and Commit pass these.
+  Gate& contains() { return state_->contains; }
+  Gate& append() { return state_->append; }
+  Gate& commit() { return state_->commit; }
+  // Every reader's read number `count` (from 0) and all later ones fail.
+  void FailReadsAfter(int count, Status status);
+  void FailCommits(Status status);
+  // Readers and writers that are open.
+  int open() const { return state_->open; }
+
+  Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) override;
+  Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override;
+  Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override;
+  Result<std::vector<BlobInfo>> List() override { return inner_.List(); }
+  Status Remove(const UnitKey& key) override { return inner_.Remove(key); }
+  Status ReportCorrupt(const UnitKey& key) override { return inner_.ReportCorrupt(key); }
+  Result<StoreStats> Stats() override { return inner_.Stats(); }
+
+ private:
+  struct State {
+    Gate contains;
+    Gate append;
+    Gate commit;
+    int good_reads = -1;  // all
+    Status read_failure;
+    Status commit_failure;
+    std::atomic<int> open = 0;
+  };
+  class Reader;
+  class Writer;
+
+  BlobStore& inner_;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace promptcache::testing
