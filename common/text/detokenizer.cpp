@@ -41,10 +41,16 @@ std::string StreamingDetokenizer::Flush() {
 
 StopMatcher::Step StopMatcher::Push(std::string_view text) {
   pending_ += text;
-  size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, pending_.find(stop));
-  if (first != std::string::npos) {
-    Step step{.text = pending_.substr(0, first), .stopped = true};
+  size_t first_end = std::string::npos;
+  size_t begin = 0;
+  for (const std::string& stop : stops_) {
+    const size_t found = pending_.find(stop);
+    if (found == std::string::npos) continue;
+    const size_t end = found + stop.size();
+    if (end < first_end || (end == first_end && found < begin)) first_end = end, begin = found;
+  }
+  if (first_end != std::string::npos) {
+    Step step{.text = pending_.substr(0, begin), .stopped = true};
     pending_.clear();
     return step;
   }

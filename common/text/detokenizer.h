@@ -42,7 +42,8 @@ class StopMatcher {
     std::string text;      // may be shown now
     bool stopped = false;  // a stop string is complete; text ends before it
   };
-  // The earliest stop string in the text wins. REQUIRES: it has not stopped yet.
+  // The stop string that is complete first wins, the longest among those that end together: where
+  // the text is cut into pieces makes no difference. REQUIRES: it has not stopped yet.
   Step Push(std::string_view text);
   // The withheld tail, when the answer ends without a stop string.
   std::string Flush();

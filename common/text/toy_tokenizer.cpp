@@ -23,6 +23,7 @@ class ToyTokenizer : public Tokenizer {
     std::vector<std::string> words;
     std::string word;
     bool edge_space = false;
+    bool has_word = false;
     for (size_t i = 0; i < text.size();) {
       const Utf8Character character = DecodeUtf8At(text, i);
       if (IsUnicodeSpace(character.code)) {
@@ -33,12 +34,12 @@ class ToyTokenizer : public Tokenizer {
       } else {
         word += text.substr(i, character.bytes);
         edge_space = false;
+        has_word = true;
       }
       i += character.bytes;
     }
     if (!word.empty()) words.push_back(std::move(word));
-    const bool only_space = words.size() == 1 && words[0] == "_" && edge_space;
-    if (edge_space && !only_space) words.push_back("_");
+    if (edge_space && has_word) words.push_back("_");
     std::vector<TokenId> ids;
     for (const std::string& one : words) ids.push_back(Intern(one));
     return ids;

@@ -50,7 +50,8 @@ std::string DigestOfWords(const Pretokenizer& pretokenizer, const std::vector<ch
   for (char32_t code : codes) {
     const std::string c = Utf8(code);
     const std::string text = "x" + c + c + "1" + c + " " + c + "." + c + "\t" + c + "'s" + c;
-    for (std::string_view word : Words(pretokenizer, text)) hasher.AddU32(static_cast<uint32_t>(word.size()));
+    for (std::string_view word : Words(pretokenizer, text))
+      hasher.AddU32(static_cast<uint32_t>(word.size()));
   }
   return hasher.Finish().ToHex();
 }
@@ -97,7 +98,8 @@ TEST_P(PretokenizerOfModel, WordsTogetherAreTheText) {
 
 TEST_P(PretokenizerOfModel, RejectsTextThatIsNotUtf8) {
   const auto pretokenizer = Create(GetParam());
-  for (const char* text : {"\x80", "ok \xC3", "\xED\xA0\x80", "\xF4\x90\x80\x80", "a\xFF", "1\xC0\xAF"}) {
+  for (const char* text :
+       {"\x80", "ok \xC3", "\xED\xA0\x80", "\xF4\x90\x80\x80", "a\xFF", "1\xC0\xAF"}) {
     const auto words = pretokenizer->Split(text);
     ASSERT_FALSE(words.ok());
     EXPECT_EQ(words.status().code(), Code::kInvalidArgument);
@@ -137,8 +139,7 @@ TEST(Pretokenizer, NamesAnUnknownOneAndTheKnown) {
 
 TEST(Pretokenizer, CutsAsEachModelWasTrained) {
   const std::string text = "It's 1234 x\n\n  y";
-  EXPECT_THAT(Words(*Create("gpt-2"), text),
-              ElementsAre("It", "'s", " 1234", " x", "\n\n ", " y"));
+  EXPECT_THAT(Words(*Create("gpt-2"), text), ElementsAre("It", "'s", " 1234", " x", "\n\n ", " y"));
   EXPECT_THAT(Words(*Create("smollm"), text),
               ElementsAre("It", "'s", " ", "1", "2", "3", "4", " x", "\n\n ", " y"));
   EXPECT_THAT(Words(*Create("llama-bpe"), text),

@@ -54,9 +54,9 @@ std::unique_ptr<Tokenizer> TokenizerOfJson(const std::filesystem::path& file,
         added["special"].get<bool>() ? TokenKind::kSpecial : TokenKind::kUserDefined;
   }
   for (const json& merge : source["model"]["merges"]) {
-    definition.merges.push_back(
-        merge.is_string() ? merge.get<std::string>()
-                          : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+    definition.merges.push_back(merge.is_string() ? merge.get<std::string>()
+                                                  : merge[0].get<std::string>() + " " +
+                                                        merge[1].get<std::string>());
   }
   definition.pretokenizer = pretokenizer;
   return Make(std::move(definition));

@@ -1,5 +1,6 @@
-// The byte-level tokenizer against the ids and texts that transformers gives (tests/golden/text). Each fact holds for the tokenizer of the model file and for those of public
-// vocabularies with other pre-tokenizers.
+// The byte-level tokenizer against the ids and texts that transformers gives (tests/golden/text).
+// Each fact holds for the tokenizer of the model file and for those of public vocabularies with
+// other pre-tokenizers.
 #include <gtest/gtest.h>
 
 #include "common/text/detokenizer.h"
