@@ -72,7 +72,8 @@ TEST_F(Refusals, StoreGoneMakesAnAnswerSlowerAndNotDifferent) {
       R"(<prompt schema="desk"><customer name="Eva"/><user>Who am I?</user></prompt>)";
   const Answer unknown = Ask(other, 8);
   EXPECT_TRUE(unknown.status.ok()) << unknown.status.ToString();
-  const auto refused = client().AddSchema({.file = "x.xml", .document = "<schema name='x'>a</schema>"});
+  const auto refused =
+      client().AddSchema({.file = "x.xml", .document = "<schema name='x'>a</schema>"});
   EXPECT_EQ(refused.status().code(), Code::kUnavailable) << refused.status().ToString();
 
   TickUntil("the store to come back", [&] {

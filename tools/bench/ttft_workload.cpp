@@ -74,8 +74,10 @@ Result<Workload> MakeTinyUnitsWorkload(const Tokenizer& tokenizer, uint32_t modu
                                        uint64_t seed) {
   Workload workload{.schema_name = SchemaName("tiny", seed)};
   std::string references;
-  workload.schema =
-      fmt::format("<schema name=\"{}\" whitespace=\"reference\">\n", workload.schema_name);
+  // Short words repeat from seed to seed; the text in front of them makes their context new.
+  PC_ASSIGN_OR_RETURN(const std::string introduction, MakeText(tokenizer, 8, seed * 1000 + 501));
+  workload.schema = fmt::format("<schema name=\"{}\" whitespace=\"reference\">{}\n",
+                                workload.schema_name, introduction);
   for (uint32_t m = 0; m < modules; ++m) {
     workload.schema += fmt::format("  <module name=\"m{}\">{}</module>\n", m, Word(seed, m));
     references += fmt::format("<m{}/>", m);

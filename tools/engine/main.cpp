@@ -87,6 +87,8 @@ struct BenchFlags {
 };
 
 int RunTtft(const BenchFlags& flags) {
+  // Workers come and go here on purpose.
+  InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
   std::string directory =
       (std::filesystem::temp_directory_path() / "promptcache-bench.XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr) {
