@@ -18,8 +18,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::Eventually;
+using ::testing::HasSubstr;
 using testing::TempDirectory;
 
 std::vector<std::string> LinesOf(const std::filesystem::path& path) {
@@ -56,12 +56,16 @@ class LocalClusterTest : public ::testing::Test {
   }
   // Notes its arguments as a line, is ready with `ready` and lives until it is asked to end.
   void WriteProgram(const std::string& name, const std::string& ready) {
-    WriteScript(name, "cd " + directory_.path().string() + "\n" +
-                          "echo \"$*\" >> " + name + ".args\n"
+    WriteScript(name, "cd " + directory_.path().string() + "\n" + "echo \"$*\" >> " + name +
+                          ".args\n"
                           "for ready in \"$@\"; do :; done\n"
                           "sleep 1000 & sleeper=$!\n"
-                          "trap 'kill $sleeper; echo " + name + " >> ended; exit 0' TERM\n"
-                          "echo '" + ready + "' > \"$ready.new\"\n"
+                          "trap 'kill $sleeper; echo " +
+                          name +
+                          " >> ended; exit 0' TERM\n"
+                          "echo '" +
+                          ready +
+                          "' > \"$ready.new\"\n"
                           "mv \"$ready.new\" \"$ready\"\n"
                           "wait\n");
   }

@@ -17,8 +17,8 @@
 namespace promptcache {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Eventually;
+using ::testing::HasSubstr;
 using testing::TempDirectory;
 
 class ProcessRunnerTest : public ::testing::Test {

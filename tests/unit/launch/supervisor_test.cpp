@@ -14,9 +14,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
+using testing::FakeClock;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::FakeClock;
 
 class FakeRunner : public ProcessRunner {
  public:

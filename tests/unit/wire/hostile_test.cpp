@@ -52,11 +52,10 @@ TEST(HostileWire, RefusesAnotherVersion) {
 }
 
 TEST(HostileWire, RefusesAnEnvelopeWithoutBodyIdOrVersion) {
-  for (const auto& [field, reason] :
-       {std::pair(WireBytes::kBody, "has no body"),
-        std::pair(WireBytes::kRequestId, "has no request id"),
-        std::pair(WireBytes::kVersion, "message version 0"),
-        std::pair(WireBytes::kType, "message type 0")}) {
+  for (const auto& [field, reason] : {std::pair(WireBytes::kBody, "has no body"),
+                                      std::pair(WireBytes::kRequestId, "has no request id"),
+                                      std::pair(WireBytes::kVersion, "message version 0"),
+                                      std::pair(WireBytes::kType, "message type 0")}) {
     WireBytes bytes = SampleOf<Submit>();
     bytes.Remove(bytes.Root(), field);
     ExpectRefused(bytes, reason);
@@ -143,7 +142,8 @@ TEST(HostileWire, CountsTheItemsOfAVector) {
 
 TEST(HostileWire, RefusesMessagesOfImpossibleSizeUnread) {
   const std::vector<uint8_t> small(15);
-  EXPECT_THAT(DecodeEnvelope(small).status().message(), HasSubstr("15 bytes is outside the limits"));
+  EXPECT_THAT(DecodeEnvelope(small).status().message(),
+              HasSubstr("15 bytes is outside the limits"));
   // Its pages are never touched.
   constexpr size_t kTooLarge = (size_t{256} << 20) + 1;
   const auto large = std::make_unique_for_overwrite<uint8_t[]>(kTooLarge);

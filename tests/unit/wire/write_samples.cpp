@@ -14,8 +14,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const promptcache::Envelope& sample : promptcache::testing::SampleEnvelopes()) {
-    const auto path =
-        std::filesystem::path(argv[1]) / promptcache::testing::GoldenFileName(sample);
+    const auto path = std::filesystem::path(argv[1]) / promptcache::testing::GoldenFileName(sample);
     const std::vector<uint8_t> bytes = promptcache::EncodeEnvelope(sample);
     std::ofstream file(path, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),
