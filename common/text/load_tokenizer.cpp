@@ -26,7 +26,10 @@ Result<std::vector<TokenKind>> ReadKinds(const GgufFile& file) {
 Result<std::optional<TokenId>> ReadId(const GgufFile& file, const char* key) {
   if (!file.Has(key)) return std::optional<TokenId>();
   PC_ASSIGN_OR_RETURN(const uint64_t id, file.GetUnsigned(key));
-  if (id > INT32_MAX) return InvalidArgument(std::string(key) + " is out of range");
+  if (id > INT32_MAX) {
+    return InvalidArgument(file.name() + ": " + key + " of " + std::to_string(id) +
+                           " is no token's id");
+  }
   return std::optional<TokenId>(static_cast<TokenId>(id));
 }
 

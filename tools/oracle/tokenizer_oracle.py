@@ -3,12 +3,13 @@
 
 Runs in the environment that `tools/bootstrap --oracle` makes and downloads nothing:
 
-    $PROMPTCACHE_DEPS/oracle/bin/python tools/oracle/tokenizer_oracle.py --tokenizers DIR
+    $PROMPTCACHE_DEPS/oracle/bin/python tools/oracle/tokenizer_oracle.py --tokenizers DIR --model GGUF
 
 DIR holds smollm2/tokenizer.json, qwen2/{vocab.json,merges.txt} and llama3.2/{vocab.json,merges.txt}.
 NAME.json has, for each text, its ids with special tokens taken as plain text and, where they differ,
 with special tokens recognised; `lossy` marks a text that its ids do not decode to. Then ids of parts of
-characters and the text they decode to. words.json has digests of how each pre-tokenizer cuts texts made
+characters and the text they decode to. chats.json has conversations, written out by the chat template of
+the model file GGUF. words.json has digests of how each pre-tokenizer cuts texts made
 of every code point.
 """
 
@@ -22,6 +23,7 @@ import unicodedata
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import gguf  # noqa: E402
 import transformers  # noqa: E402
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
 
@@ -101,6 +103,11 @@ BYTES = {
     "never in UTF-8": b"\xfe\xffz",
     "two beginnings": b"\xe2\xe2\x82\xac",
 }
+CHATS = (
+    [["system", "Be brief."], ["user", "Hello!"]],
+    [["system", "Be brief."], ["user", "Hello!"], ["assistant", "Hi."], ["user", " And 12 + 30?\n"]],
+    [["system", ""], ["user", "\u4f60\u597d"], ["assistant", "\U0001f44d"]],
+)
 RANGES = ((0, 0x32400), (0xE0000, 0xE0200), (0x10FF00, 0x110000))
 BLOCK = 4096
 
@@ -225,6 +232,19 @@ def words():
             "digests": {name: word_digests(one, skipped) for name, one in splitters().items()}}
 
 
+def chats(folder, model):
+    template = gguf.GGUFReader(model).fields["tokenizer.chat_template"].contents()
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "smollm2/tokenizer.json"))
+    cases = []
+    for turns in CHATS:
+        messages = [{"role": role, "content": content} for role, content in turns]
+        text = fast.apply_chat_template(messages, chat_template=template, tokenize=False,
+                                        add_generation_prompt=turns[-1][0] == "user")
+        cases.append({"turns": turns, "text": text,
+                      "ids": fast.encode(text, add_special_tokens=False)})
+    return cases
+
+
 def save(path, golden, rowwise):
     sections = []
     for name, value in golden.items():
@@ -239,6 +259,7 @@ def save(path, golden, rowwise):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokenizers", type=pathlib.Path, required=True)
+    parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/golden/text")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -247,6 +268,8 @@ def main():
         golden = {"texts": texts(tokenizer, written), "decoded": decoded(tokenizer)}
         save(arguments.out / f"{name}.json", golden, rowwise=("texts", "decoded"))
         print(f"{name}: {len(golden['texts'])} texts, {len(golden['decoded'])} decoded")
+    save(arguments.out / "chats.json", {"chats": chats(arguments.tokenizers, arguments.model)},
+         rowwise=("chats",))
     save(arguments.out / "words.json", words(), rowwise=())
 
 

@@ -65,7 +65,8 @@ TEST(BpeTokenizer, DropsBytesThatTheVocabularyLacks) {
 
 TEST(BpeTokenizer, TokenOutsideTheAlphabetTakesNoBytesFromText) {
   BpeDefinition definition = ByteDefinition();
-  definition.tokens.insert(definition.tokens.begin(), " ");  // the alphabet writes a space otherwise
+  definition.tokens.insert(definition.tokens.begin(),
+                           " ");  // the alphabet writes a space otherwise
   definition.kinds.push_back(TokenKind::kNormal);
   const auto tokenizer = MakeOrFail(definition);
   EXPECT_THAT(EncodeOrFail(*tokenizer, " "), ElementsAre(' ' + 1));

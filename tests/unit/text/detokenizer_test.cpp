@@ -40,7 +40,10 @@ TEST(StreamingDetokenizer, GivesEveryWholeCharacterAtOnceAndNothingMore) {
 
 // All 2^12 ways to cut 13 bytes into tokens.
 TEST(StreamingDetokenizer, EverySplitIntoTokensGivesTheSameText) {
-  const std::string text = "\xC3\xA9" "a\xE2\x82\xAC\xF0\x9F\x98\x80\xCE\xB1" "b";
+  const std::string text =
+      "\xC3\xA9"
+      "a\xE2\x82\xAC\xF0\x9F\x98\x80\xCE\xB1"
+      "b";
   ASSERT_EQ(text.size(), 13u);
   std::vector<std::string> pieces;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -14,12 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string ReadText(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file) << path;
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::unique_ptr<Tokenizer> Make(BpeDefinition definition) {
   auto tokenizer = MakeBpeTokenizer(std::move(definition));
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
@@ -33,6 +27,12 @@ std::vector<std::string> TokensById(const json& vocabulary) {
 }
 
 }  // namespace
+
+std::string ReadText(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 std::unique_ptr<Tokenizer> TokenizerOfGguf(const std::filesystem::path& model) {
   const auto file = GgufFile::Open(model);

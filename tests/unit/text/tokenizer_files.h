@@ -22,6 +22,8 @@ std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& fo
                                                  const std::string& pretokenizer,
                                                  const std::vector<std::string>& specials);
 
+// A file's bytes; a file that cannot be read fails the running test.
+std::string ReadText(const std::filesystem::path& path);
 // tests/golden/text/NAME.json.
 nlohmann::json TextGolden(const std::string& name);
 

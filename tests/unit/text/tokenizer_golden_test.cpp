@@ -3,6 +3,9 @@
 // other pre-tokenizers.
 #include <gtest/gtest.h>
 
+#include <iterator>
+#include <sstream>
+
 #include "common/text/detokenizer.h"
 #include "tests/fakes/test_env.h"
 #include "tests/unit/text/tokenizer_files.h"
@@ -109,9 +112,36 @@ TEST_P(TokenizerGolden, DecodesPiecesOfCharactersAsTransformers) {
   }
 }
 
+// An independent implementation's vectors: texts, and a line of ids for each.
+class TokenizerVectors : public TokenizerGolden {};
+
+TEST_P(TokenizerVectors, EncodesAsLlamaCpp) {
+  const std::string name = std::string(GetParam().name) == "llama3" ? "llama-bpe" : "qwen2";
+  const auto folder = *TestDataDir() / "data" / "tokenizers" / "test-vectors";
+  const std::string texts = ReadText(folder / (name + ".gguf.inp"));
+  std::istringstream lines(ReadText(folder / (name + ".gguf.out")));
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  size_t count = 0;
+  for (size_t begin = 0; begin < texts.size(); ++count) {
+    const size_t end = texts.find(separator, begin);
+    std::string line;
+    std::getline(lines, line);
+    std::istringstream numbers(line);
+    const std::vector<TokenId> expected{std::istream_iterator<TokenId>(numbers), {}};
+    const std::string text = texts.substr(begin, end - begin);
+    EXPECT_EQ(EncodeOrFail(*tokenizer_, text), expected) << text;
+    begin = end == std::string::npos ? texts.size() : end + separator.size();
+  }
+  EXPECT_GT(count, 20u);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden,
                          ::testing::Values(Source{"gguf", "smollm2"}, Source{"smollm2", "smollm2"},
                                            Source{"qwen2", "qwen2"}, Source{"llama3", "llama3"}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+INSTANTIATE_TEST_SUITE_P(All, TokenizerVectors,
+                         ::testing::Values(Source{"qwen2", "qwen2"}, Source{"llama3", "llama3"}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
