@@ -85,7 +85,8 @@ class BlobStore {
   virtual ~BlobStore() = default;
   // kAlreadyExists when the key is committed; kResourceExhausted when `bytes` is over the limit.
   virtual Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) = 0;
-  // kNotFound when the key is not committed.
+  // kNotFound when the key is not committed; kDataLoss when what the store keeps of it is damaged
+  // (the blob is then dropped and counted).
   virtual Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) = 0;
   // One flag per key: committed or not.
   virtual Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) = 0;

@@ -14,37 +14,34 @@ BlobIndex::BlobIndex(std::shared_ptr<Database> database, DiskStoreOptions option
 
 Result<DiskOpenReport> BlobIndex::Load(OpenMode mode) {
   PC_ASSIGN_OR_RETURN(const std::vector<Manifest> manifests, All());
-  DiskOpenReport report;
+  Count(manifests);
   std::vector<uint64_t> live;
-  {
-    std::lock_guard lock(stats_mutex_);
-    report.bad_manifests = stats_.corruptions;
-    for (const Manifest& manifest : manifests) {
-      ++stats_.blobs;
-      stats_.bytes += manifest.info.bytes;
-      live.push_back(manifest.generation);
-    }
-  }
+  for (const Manifest& manifest : manifests) live.push_back(manifest.generation);
+  DiskOpenReport report;
+  report.bad_manifests = stats().corruptions;
   if (mode == OpenMode::kReadOnly) return report;
   std::sort(live.begin(), live.end());
   PC_ASSIGN_OR_RETURN(report.unfinished_puts, generations_.Sweep(live));
   return report;
 }
 
-Result<Manifest> BlobIndex::Find(const UnitKey& key, const rocksdb::Snapshot* snapshot) {
+Result<Manifest> BlobIndex::Read(const UnitKey& key, const rocksdb::Snapshot* snapshot) const {
   const Result<std::string> bytes = database_->GetMeta(ManifestKey(key), snapshot);
   if (bytes.status().code() == Code::kNotFound) {
     return NotFound("unit " + key.ToHex() + " is not stored");
   }
   PC_RETURN_IF_ERROR(bytes.status());
-  Result<Manifest> manifest = DecodeManifest(key, *bytes);
-  if (!manifest.ok()) PC_RETURN_IF_ERROR(DropManifestOnly(key));
+  return DecodeManifest(key, *bytes);
+}
+
+Result<Manifest> BlobIndex::Find(const UnitKey& key, const rocksdb::Snapshot* snapshot) {
+  Result<Manifest> manifest = Read(key, snapshot);
+  if (manifest.status().code() == Code::kDataLoss) PC_RETURN_IF_ERROR(DropDamaged(key));
   return manifest;
 }
 
-Result<std::vector<Manifest>> BlobIndex::All() {
-  std::vector<Manifest> manifests;
-  std::vector<UnitKey> damaged;
+Result<BlobIndex::Scanned> BlobIndex::Scan() const {
+  Scanned scanned;
   const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator({}, database_->meta()));
   for (it->Seek(std::string(1, kManifestTag)); it->Valid(); it->Next()) {
     const std::string_view key_bytes = it->key().ToStringView();
@@ -54,17 +51,35 @@ Result<std::vector<Manifest>> BlobIndex::All() {
     std::memcpy(key.bytes.data(), key_bytes.data() + 1, key.bytes.size());
     Result<Manifest> manifest = DecodeManifest(key, it->value().ToStringView());
     if (manifest.ok()) {
-      manifests.push_back(std::move(manifest).value());
+      scanned.manifests.push_back(std::move(manifest).value());
     } else {
-      damaged.push_back(key);
+      scanned.damaged.push_back(key);
     }
   }
   PC_RETURN_IF_ERROR(FromRocks(it->status(), "list the blobs of " + database_->directory()));
-  for (const UnitKey& key : damaged) PC_RETURN_IF_ERROR(DropManifestOnly(key));
-  return manifests;
+  return scanned;
 }
 
-Status BlobIndex::DropManifestOnly(const UnitKey& key) {
+Result<std::vector<Manifest>> BlobIndex::All() {
+  PC_ASSIGN_OR_RETURN(Scanned scanned, Scan());
+  for (const UnitKey& key : scanned.damaged) PC_RETURN_IF_ERROR(DropDamaged(key));
+  return std::move(scanned.manifests);
+}
+
+void BlobIndex::Count(const std::vector<Manifest>& manifests) {
+  std::lock_guard lock(stats_mutex_);
+  stats_.blobs = manifests.size();
+  stats_.bytes = 0;
+  for (const Manifest& manifest : manifests) stats_.bytes += manifest.info.bytes;
+}
+
+Status BlobIndex::DropDamaged(const UnitKey& key) {
+  std::lock_guard lock(mutex_);
+  if (Read(key, nullptr).status().code() != Code::kDataLoss) return {};
+  return DropDamagedLocked(key);
+}
+
+Status BlobIndex::DropDamagedLocked(const UnitKey& key) {
   Log(LogLevel::kError, "store.manifest_damaged", {{"unit", key.ToHex()}});
   {
     std::lock_guard lock(stats_mutex_);
@@ -73,16 +88,24 @@ Status BlobIndex::DropManifestOnly(const UnitKey& key) {
   if (!database_->CheckWritable().ok()) return {};
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(batch.Delete(database_->meta(), ManifestKey(key)), "drop manifest"));
-  return database_->WriteSynced(batch, "drop manifest");
+  // Which chunks were its own is not known any more: the next opening looks for them.
+  PC_RETURN_IF_ERROR(generations_.ForgetSwept(batch));
+  PC_RETURN_IF_ERROR(database_->WriteSynced(batch, "drop manifest"));
+  // Nor is its size.
+  PC_ASSIGN_OR_RETURN(const Scanned left, Scan());
+  Count(left.manifests);
+  return {};
 }
 
 Status BlobIndex::Commit(const Manifest& manifest, rocksdb::WriteBatch& batch) {
   std::lock_guard lock(mutex_);
   const UnitKey& key = manifest.info.key;
-  if (Find(key).ok()) {
+  const Code existing = Read(key, nullptr).status().code();
+  if (existing == Code::kOk) {
     Abandon(manifest.generation);
     return {};
   }
+  if (existing == Code::kDataLoss) PC_RETURN_IF_ERROR(DropDamagedLocked(key));
   PC_RETURN_IF_ERROR(FromRocks(
       batch.Put(database_->meta(), ManifestKey(key), EncodeManifest(manifest)), "write manifest"));
   PC_RETURN_IF_ERROR(database_->WriteSynced(batch, "commit unit " + key.ToHex()));
@@ -105,8 +128,9 @@ void BlobIndex::Abandon(uint64_t generation) {
 Status BlobIndex::Drop(const UnitKey& key, DropReason reason, uint64_t generation) {
   PC_RETURN_IF_ERROR(database_->CheckWritable());
   std::lock_guard lock(mutex_);
-  const Result<Manifest> manifest = Find(key);
+  const Result<Manifest> manifest = Read(key, nullptr);
   if (manifest.status().code() == Code::kNotFound) return {};
+  if (manifest.status().code() == Code::kDataLoss) return DropDamagedLocked(key);
   PC_RETURN_IF_ERROR(manifest.status());
   if (generation != 0 && manifest->generation != generation) return {};
   if (reason == DropReason::kCorrupt) {

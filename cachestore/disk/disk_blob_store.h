@@ -22,7 +22,8 @@ class BlobIndex {
   // Reads all manifests and drops those that are damaged. Call once.
   Result<DiskOpenReport> Load(OpenMode mode);
 
-  // kNotFound when the key has none. With a snapshot: what was committed then.
+  // kNotFound when the key has none; kDataLoss when it is damaged, which is counted and ends it.
+  // With a snapshot: what was committed then.
   Result<Manifest> Find(const UnitKey& key, const rocksdb::Snapshot* snapshot = nullptr);
   // Every manifest in key order. Damaged ones are counted, dropped and left out.
   Result<std::vector<Manifest>> All();
@@ -47,9 +48,18 @@ class BlobIndex {
   const DiskStoreOptions& options() const { return options_; }
 
  private:
+  struct Scanned {
+    std::vector<Manifest> manifests;  // in key order
+    std::vector<UnitKey> damaged;
+  };
+  Result<Scanned> Scan() const;
+  Result<Manifest> Read(const UnitKey& key, const rocksdb::Snapshot* snapshot) const;
+  // Drops the key's manifest if it is damaged; another thread may have replaced it meanwhile.
+  Status DropDamaged(const UnitKey& key);
+  void Count(const std::vector<Manifest>& manifests);
   // REQUIRES: mutex_ is held.
   Status DropLocked(const Manifest& manifest);
-  Status DropManifestOnly(const UnitKey& key);
+  Status DropDamagedLocked(const UnitKey& key);
 
   const std::shared_ptr<Database> database_;
   const DiskStoreOptions options_;

@@ -47,6 +47,10 @@ Result<uint64_t> Generations::Sweep(const std::vector<uint64_t>& live) {
   return unfinished;
 }
 
+Status Generations::ForgetSwept(rocksdb::WriteBatch& batch) {
+  return FromRocks(batch.Delete(database_->meta(), kSweptKey), "forget what was swept");
+}
+
 Result<uint64_t> Generations::SweepGap(rocksdb::WriteBatch& batch, uint64_t first, uint64_t end) {
   if (first >= end) return uint64_t{0};
   uint64_t found = 0;

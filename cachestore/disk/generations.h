@@ -23,6 +23,9 @@ class Generations {
   // generations of all manifests, ascending. Call once, before Next.
   Result<uint64_t> Sweep(const std::vector<uint64_t>& live);
 
+  // Adds to the batch that the next Sweep looks at all numbers again.
+  Status ForgetSwept(rocksdb::WriteBatch& batch);
+
   // A number never returned before, also not by an earlier process.
   Result<uint64_t> Next();
 

@@ -29,7 +29,9 @@ class RawPeer {
   RawPeer(FakeNetwork& network, const std::string& name)
       : transport(network, name),
         connection(
-            transport, {.connect = {.endpoint = kStoreEndpoint, .max_message_bytes = 96 << 20}, .hello = {.name = name}},
+            transport,
+            {.connect = {.endpoint = kStoreEndpoint, .max_message_bytes = 96 << 20},
+             .hello = {.name = name}},
             {.on_message = [this](Envelope envelope, Frame payload) {
               heard.push_back({envelope.request_id, std::move(envelope.body), std::move(payload)});
             }}) {

@@ -125,9 +125,8 @@ TEST_F(StoreServerTest, RequestsThatWaitCountAgainstTheBudget) {
   const RequestId first = RequestId::Random();
   peer().Say(first, BlobExists{});
   ASSERT_TRUE(talk_->StepUntil([&] { return store_.contains().Occupied(); }));
-  EXPECT_EQ(
-      AnswerTo<Reply>(MetaSet{.key = "k", .value = std::string((1 << 20) + 1, 'x')}).code,
-      Code::kBusy);
+  EXPECT_EQ(AnswerTo<Reply>(MetaSet{.key = "k", .value = std::string((1 << 20) + 1, 'x')}).code,
+            Code::kBusy);
   store_.contains().Open();
   EXPECT_EQ(Await<BlobExistsReply>(first), BlobExistsReply{});
   EXPECT_EQ(AnswerTo<MetaReply>(MetaSet{.key = "k", .value = "x"}).entries.size(), 1u);
@@ -142,8 +141,7 @@ TEST_F(StoreServerTest, RequestWhoseTimeIsOverBeforeItsTurnIsNotDone) {
     const RequestId id = RequestId::Random();
     EXPECT_TRUE(
         peer()
-            .connection
-            .Send({.request_id = id, .timeout_ms = timeout_ms, .body = std::move(body)})
+            .connection.Send({.request_id = id, .timeout_ms = timeout_ms, .body = std::move(body)})
             .ok());
     return id;
   };

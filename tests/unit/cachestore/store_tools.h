@@ -23,7 +23,7 @@ class Gate {
  public:
   void Close();
   void Open();
-  void Pass();           // waits while closed
+  void Pass();      // waits while closed
   bool Occupied();  // a thread stands at it
 
  private:
