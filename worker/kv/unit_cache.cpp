@@ -15,7 +15,7 @@ void UnitCache::Insert(UnitPtr unit) {
   if (units_.contains(unit->key)) return;
   DropDownTo(limit_ - std::min(limit_, unit->bytes));
   bytes_ += unit->bytes;
-  changes_.added.push_back(unit->key);
+  Move(unit->key, changes_.removed, changes_.added);
   order_.push_front(unit);
   units_.emplace(unit->key, order_.begin());
 }
@@ -28,10 +28,14 @@ void UnitCache::DropDownTo(uint64_t target) {
     const bool held = it->use_count() > 1;
     if (held) continue;
     bytes_ -= (*it)->bytes;
-    changes_.removed.push_back((*it)->key);
+    Move((*it)->key, changes_.added, changes_.removed);
     units_.erase((*it)->key);
     it = order_.erase(it);
   }
+}
+
+void UnitCache::Move(const UnitKey& key, std::vector<UnitKey>& from, std::vector<UnitKey>& to) {
+  if (std::erase(from, key) == 0) to.push_back(key);
 }
 
 std::vector<UnitKey> UnitCache::keys() const {

@@ -32,12 +32,14 @@ class UnitCache {
     std::vector<UnitKey> removed;
     bool empty() const { return added.empty() && removed.empty(); }
   };
-  // What came and went since the last call.
+  // How the set of keys differs from what it was at the last call; a key is in one list at most.
   Changes TakeChanges();
 
  private:
   using Order = std::list<UnitPtr>;  // most recently used first
   void DropDownTo(uint64_t target);
+  // Notes that `key` joins `to`, or that its earlier move into `from` is undone.
+  static void Move(const UnitKey& key, std::vector<UnitKey>& from, std::vector<UnitKey>& to);
 
   const uint64_t limit_;
   Order order_;
