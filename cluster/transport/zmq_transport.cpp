@@ -170,10 +170,6 @@ void ZmqTransport::Impl::RebuildPollSet() {
 
 void ZmqTransport::Impl::Poll() {
   if (poll_set_is_old_) RebuildPollSet();
-  {
-    std::lock_guard lock(mutex_);
-    if (!posted_.empty()) Wake();  // posted while the posted ones ran
-  }
   if (zmq_poll(poll_items_.data(), static_cast<int>(poll_items_.size()),
                PollMillis(timers_.Next())) <= 0) {
     return;  // a timer, or a signal interrupted the wait
