@@ -24,9 +24,7 @@ using ::testing::HasSubstr;
 
 class DiskStoreTest : public ::testing::Test {
  protected:
-  void Open() {
-    store_ = OpenDiskStore({.directory = directory_}).value();
-  }
+  void Open() { store_ = OpenDiskStore({.directory = directory_}).value(); }
   void Close() { store_.reset(); }
   BlobStore& blobs() { return store_->blobs(); }
 
@@ -46,8 +44,7 @@ class DiskStoreTest : public ::testing::Test {
     Close();
     {
       const auto database = Database::Open(directory_, OpenMode::kReadWrite).value();
-      const std::unique_ptr<rocksdb::Iterator> it(
-          database->db().NewIterator({}, database->data()));
+      const std::unique_ptr<rocksdb::Iterator> it(database->db().NewIterator({}, database->data()));
       uint64_t last = 0;
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
         const uint64_t generation = internal::GenerationOfChunkKey(it->key().ToStringView());
@@ -93,13 +90,11 @@ TEST_F(DiskStoreTest, FlippedByteInAStoredChunkIsFoundCountedAndCanBeOverwritten
       const Manifest manifest = ManifestOf(database, blob->key);
       const auto last = static_cast<uint32_t>(manifest.chunk_hashes.size() - 1);
       std::string value;
-      ASSERT_TRUE(database.db()
-                      .Get({}, database.data(), ChunkKey(manifest.generation, last), &value)
-                      .ok());
+      ASSERT_TRUE(
+          database.db().Get({}, database.data(), ChunkKey(manifest.generation, last), &value).ok());
       value[value.size() / 2] ^= 0x20;
-      ASSERT_TRUE(database.db()
-                      .Put({}, database.data(), ChunkKey(manifest.generation, last), value)
-                      .ok());
+      ASSERT_TRUE(
+          database.db().Put({}, database.data(), ChunkKey(manifest.generation, last), value).ok());
     });
     const auto damaged = GetBytes(blobs(), blob->key);
     EXPECT_EQ(damaged.status().code(), Code::kDataLoss);
