@@ -101,6 +101,9 @@ class ClusterImpl : public LocalCluster {
         auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
         if (json.is_object()) return json;
       }
+      if (options_.stop_requested && options_.stop_requested()) {
+        return Cancelled("stopped while " + name + " was starting");
+      }
       supervisor_.Tick(progress_);
       for (const SupervisedProcess& process : supervisor_.processes()) {
         if (process.name != name || process.pid != 0) continue;

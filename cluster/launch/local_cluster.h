@@ -17,6 +17,8 @@ struct LocalClusterOptions {
   std::string run_directory;  // logs, ready files and, unless configured, the store; created
   std::string config_file;    // handed to every process; may be empty
   Settings settings;          // endpoints (port * allowed), model, workers, ...
+  // Optional, asked while Start waits: true ends it with kCancelled.
+  std::function<bool()> stop_requested;
 };
 
 struct ClusterEndpoints {

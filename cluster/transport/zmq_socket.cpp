@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #include <array>
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <cstring>
 
 #include "cluster/transport/endpoint.h"
+#include "cluster/transport/zmq_message.h"
 
 namespace promptcache {
 namespace {
@@ -18,71 +20,9 @@ constexpr int kHandshakeMs = 3'000;
 constexpr int kReconnectMs = 50;
 constexpr int kReconnectMaxMs = 2'000;
 constexpr int kBacklog = 1'024;
-constexpr size_t kCopyBelowBytes = 512;  // cheaper than sharing
-constexpr size_t kRouteBytes = 5;        // a zero byte and 32 bits, as ROUTER assigns them
+constexpr size_t kRouteBytes = 5;  // a zero byte and 32 bits, as ROUTER assigns them
 
 std::string ErrorText(int error) { return zmq_strerror(error); }
-
-// Each owner of an initialised zmq_msg_t closes it.
-struct Message {
-  Message() { zmq_msg_init(&raw); }
-  ~Message() { zmq_msg_close(&raw); }
-  Message(const Message&) = delete;
-  Message& operator=(const Message&) = delete;
-
-  std::span<const uint8_t> bytes() {
-    return {static_cast<const uint8_t*>(zmq_msg_data(&raw)), zmq_msg_size(&raw)};
-  }
-  zmq_msg_t raw;
-};
-
-enum class Part { kReceived, kNothing };
-Part ReceivePart(void* socket, Message* message) {
-  for (;;) {
-    if (zmq_msg_recv(&message->raw, socket, ZMQ_DONTWAIT) >= 0) return Part::kReceived;
-    if (errno != EINTR) return Part::kNothing;
-  }
-}
-
-// Keeps the source of sent bytes alive. ZeroMQ passes it from thread to thread in an order that its
-// queues guarantee but ThreadSanitizer cannot see; the flag shows it.
-struct SentBytes {
-  std::shared_ptr<const void> owner;
-  std::atomic<bool> is_sent{false};
-};
-
-// Runs on any thread, when ZeroMQ is done with the bytes.
-void ReleaseSent(void*, void* hint) {
-  auto* sent = static_cast<SentBytes*>(hint);
-  (void)sent->is_sent.load(std::memory_order_acquire);
-  delete sent;
-}
-
-int SendFrame(void* socket, const Frame& frame, int flags) {
-  const auto bytes = frame.bytes();
-  zmq_msg_t message;
-  if (bytes.size() < kCopyBelowBytes || frame.owner() == nullptr) {
-    if (zmq_msg_init_size(&message, bytes.size()) != 0) return -1;
-    if (!bytes.empty()) std::memcpy(zmq_msg_data(&message), bytes.data(), bytes.size());
-  } else {
-    auto sent = std::make_unique<SentBytes>();
-    sent->owner = frame.owner();
-    sent->is_sent.store(true, std::memory_order_release);
-    // ZeroMQ does not write to what it sends.
-    if (zmq_msg_init_data(&message, const_cast<uint8_t*>(bytes.data()), bytes.size(), &ReleaseSent,
-                          sent.get()) != 0) {
-      return -1;
-    }
-    sent.release();
-  }
-  const int sent = zmq_msg_send(&message, socket, flags | ZMQ_DONTWAIT);
-  if (sent < 0) {
-    const int error = errno;
-    zmq_msg_close(&message);
-    errno = error;
-  }
-  return sent;
-}
 
 std::array<uint8_t, kRouteBytes> RouteOf(PeerId peer) {
   const uint64_t number = peer - 1;
@@ -104,25 +44,6 @@ bool SomebodyListens(const std::string& path) {
 }
 
 }  // namespace
-
-TransportContext::Impl::~Impl() {
-  while (zmq_ctx_term(context_) != 0 && errno == EINTR) {
-  }
-}
-
-void TransportContext::Impl::AddInproc(const std::string& endpoint) {
-  std::lock_guard lock(mutex_);
-  inproc_[endpoint] = ++last_generation_;
-}
-void TransportContext::Impl::RemoveInproc(const std::string& endpoint) {
-  std::lock_guard lock(mutex_);
-  inproc_.erase(endpoint);
-}
-uint64_t TransportContext::Impl::InprocGeneration(const std::string& endpoint) const {
-  std::lock_guard lock(mutex_);
-  const auto it = inproc_.find(endpoint);
-  return it == inproc_.end() ? 0 : it->second;
-}
 
 ZmqSocket::ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, std::string endpoint,
                      const SocketOptions& options)
@@ -237,10 +158,10 @@ Status ZmqSocket::WatchConnection() {
 
 void ZmqSocket::DrainMonitor() {
   while (monitor_ != nullptr) {
-    Message event;
-    Message address;
-    if (ReceivePart(monitor_, &event) == Part::kNothing) return;
-    (void)ReceivePart(monitor_, &address);
+    ZmqPart event;
+    ZmqPart address;
+    if (!event.Receive(monitor_)) return;
+    (void)address.Receive(monitor_);
     uint16_t type = 0;
     if (event.bytes().size() < sizeof(type)) continue;
     std::memcpy(&type, event.bytes().data(), sizeof(type));
@@ -293,18 +214,18 @@ Status ZmqSocket::Send(PeerId peer, Frames frames) {
     }
   }
   const int more = frames.payload.empty() ? 0 : ZMQ_SNDMORE;
-  if (SendFrame(socket_, frames.header, more) < 0) return WhyNotSent(errno);
+  if (SendPart(socket_, frames.header, more) < 0) return WhyNotSent(errno);
   // The parts of one message share one fate: what could go wrong did with the first.
-  if (more != 0 && SendFrame(socket_, frames.payload, 0) < 0) return WhyNotSent(errno);
+  if (more != 0 && SendPart(socket_, frames.payload, 0) < 0) return WhyNotSent(errno);
   return {};
 }
 
 bool ZmqSocket::ReceiveRoute(PeerId* peer, bool* more, bool* bad) {
   *peer = 0;
   if (kind_ == Kind::kDealer) return true;
-  Message route;
-  if (ReceivePart(socket_, &route) == Part::kNothing) return false;
-  *more = zmq_msg_more(&route.raw) != 0;
+  ZmqPart route;
+  if (!route.Receive(socket_)) return false;
+  *more = route.more();
   const auto bytes = route.bytes();
   // A peer that names itself could be taken for another: only names of ours are served.
   if (bytes.size() != kRouteBytes || bytes[0] != 0) {
@@ -324,11 +245,11 @@ ZmqSocket::Received ZmqSocket::Receive(Incoming* out) {
   if (!ReceiveRoute(&out->peer, &more, &bad)) return Received::kNothing;
   size_t count = 0;
   while (more) {
-    auto part = std::make_shared<Message>();
-    if (ReceivePart(socket_, part.get()) == Part::kNothing) {
+    auto part = std::make_shared<ZmqPart>();
+    if (!part->Receive(socket_)) {
       return count == 0 && kind_ == Kind::kDealer ? Received::kNothing : Received::kBad;
     }
-    more = zmq_msg_more(&part->raw) != 0;
+    more = part->more();
     const auto bytes = part->bytes();
     bad = bad || bytes.size() > options_.max_message_bytes || (count == 0 && bytes.empty());
     if (count == 0) out->frames.header = Frame::Share(part, bytes);

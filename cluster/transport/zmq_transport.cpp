@@ -17,7 +17,6 @@ namespace promptcache {
 namespace {
 
 constexpr int kMessagesPerTurn = 64;  // of one socket, before the others have their turn
-constexpr int kMaxSockets = 65'536;
 
 // Rounded up, so that a timer is due when the wait ends.
 long PollMillis(std::optional<SteadyTime> next) {
@@ -28,18 +27,6 @@ long PollMillis(std::optional<SteadyTime> next) {
 }
 
 }  // namespace
-
-TransportContext::TransportContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-TransportContext::~TransportContext() = default;
-
-std::shared_ptr<TransportContext> TransportContext::Create(int io_threads) {
-  void* context = zmq_ctx_new();
-  auto impl = std::make_unique<Impl>(context);
-  zmq_ctx_set(context, ZMQ_IO_THREADS, io_threads);
-  zmq_ctx_set(context, ZMQ_MAX_SOCKETS,
-              std::min(kMaxSockets, zmq_ctx_get(context, ZMQ_SOCKET_LIMIT)));
-  return std::shared_ptr<TransportContext>(new TransportContext(std::move(impl)));
-}
 
 class ZmqTransport::Impl {
  public:

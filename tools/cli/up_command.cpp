@@ -43,6 +43,7 @@ int RunUp(const CommandContext& context, const UpFlags& flags) {
   if (!options.ok()) return Fail(options.status());
   std::atomic<bool> stop{false};
   CallOnStopSignal([&stop] { stop = true; });
+  options->stop_requested = [&stop] { return stop.load(); };
   auto cluster = LocalCluster::Start(
       *options, [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
   if (!cluster.ok()) return Fail(cluster.status());

@@ -180,6 +180,15 @@ TEST_F(LocalClusterTest, AProcessThatEndsAtTheStartIsNamedWithItsLastWords) {
   EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
 }
 
+TEST_F(LocalClusterTest, AStartThatIsStoppedEndsWhatItStarted) {
+  WriteScript("promptcache-coordinator", "exec sleep 1000\n");
+  options_.stop_requested = [this] { return std::filesystem::exists(Run() / "coordinator.log"); };
+  const auto cluster = Start();
+  EXPECT_EQ(cluster.status().code(), Code::kCancelled);
+  EXPECT_THAT(cluster.status().message(), HasSubstr("while coordinator was starting"));
+  EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
+}
+
 TEST_F(LocalClusterTest, AReadyFileWithoutAnEndpointIsAnError) {
   for (const char* ready : {"{}", R"({"endpoint": 7})", R"({"endpoint": null})"}) {
     WriteProgram("promptcache-cachestore", ready);
