@@ -1,0 +1,92 @@
+// An engine with a small model, plans made from text, and answers to wait for.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/unit/model/llama_reference.h"
+#include "tests/unit/model/tiny_llama.h"
+#include "worker/engine/engine.h"
+
+namespace promptcache::testing {
+
+// What became of a request. Thread safe.
+class Answer {
+ public:
+  RequestEvents Events();
+  // Waits for the final. The values below are stable from then on.
+  void Wait();
+  // Waits until so many tokens are there, or the final.
+  void WaitTokens(size_t count);
+
+  const Status& status() const { return status_; }
+  const Usage& usage() const { return usage_; }
+  const std::vector<TokenId>& tokens() const { return tokens_; }
+  const std::string& text() const { return text_; }
+  int finals() const { return finals_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_ until the final.
+  std::vector<TokenId> tokens_;
+  std::string text_;
+  Status status_;
+  Usage usage_;
+  int finals_ = 0;
+};
+
+// A prompt in the making: units and new tokens in the order of their positions.
+class PlanMaker {
+ public:
+  // All rows of a unit from the next position on.
+  PlanMaker& Unit(std::shared_ptr<const Recipe> recipe);
+  PlanMaker& New(const std::vector<TokenId>& ids);
+  PlanMaker& Gap(Position positions);
+
+  Plan plan() const;
+  const std::vector<std::shared_ptr<const Recipe>>& recipes() const { return recipes_; }
+  // The prompt as one text; what sees what when each unit saw nothing but itself.
+  const Tokens& tokens() const { return tokens_; }
+  Sees sees() const;
+  Position next() const { return next_; }
+
+ private:
+  Plan plan_;
+  std::vector<std::shared_ptr<const Recipe>> recipes_;
+  Tokens tokens_;
+  std::vector<size_t> unit_of_;  // of each of tokens_; kNew for new ones
+  Position next_ = 0;
+};
+
+class EngineTest : public ::testing::Test {
+ protected:
+  // REQUIRES: members that Start reads are set. Ends an engine that runs.
+  void Start(BlobStore* store = nullptr);
+  EngineRequest Request(const PlanMaker& prompt, uint32_t max_new_tokens = 8) const;
+  // Submits; the request has to be taken.
+  std::shared_ptr<Answer> Submit(EngineRequest request);
+  // Submits and waits.
+  std::shared_ptr<Answer> Run(EngineRequest request);
+  std::shared_ptr<Answer> Run(const PlanMaker& prompt, uint32_t max_new_tokens = 8) {
+    return Run(Request(prompt, max_new_tokens));
+  }
+  std::vector<TokenId> Reference(const PlanMaker& prompt, size_t count) const {
+    return ReferenceGreedy(llama_, prompt.tokens(), prompt.next(), count, prompt.sees());
+  }
+
+  const TinyLlama llama_ = TinyLlama::Random();
+  const std::unique_ptr<Tokenizer> tokenizer_ = LoadTinyTokenizer();
+  ComputeDtype dtype_ = ComputeDtype::kFp32;
+  EngineOptions options_{.loader_threads = 1};
+  LoadedModel loaded_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace promptcache::testing
