@@ -143,16 +143,11 @@ class ClientImpl : public Client {
     connection_ = std::make_unique<Connection>(
         *transport_, options,
         ConnectionEvents{
-            .on_up = [this](const HelloAck& /*ack*/) { LinkUp(); },
+            .on_up = [this](const HelloAck& /*ack*/) { Settle({}); },
             .on_down = [this](const Status& why) { LinkDown(why); },
             .on_message = [this](Envelope envelope,
                                  const Frame& /*payload*/) { Receive(std::move(envelope)); }});
     return connection_->Start();
-  }
-
-  void LinkUp() {
-    failures_ = 0;
-    Settle({});
   }
 
   void LinkDown(const Status& why) {
@@ -185,6 +180,7 @@ class ClientImpl : public Client {
   }
 
   void Receive(Envelope envelope) {
+    failures_ = 0;
     if (streams_.contains(envelope.request_id)) return ReceiveForStream(std::move(envelope));
     Complete(envelope.request_id, std::move(envelope.body));
   }
@@ -297,7 +293,7 @@ class ClientImpl : public Client {
   std::unique_ptr<Connection> connection_;
   size_t next_endpoint_ = 0;
   bool settled_ = false;
-  uint32_t failures_ = 0;  // of connecting, since a link was up
+  uint32_t failures_ = 0;  // of links, since the last answer
   std::unordered_map<RequestId, std::shared_ptr<Stream>> streams_;
   std::unordered_map<RequestId, PendingCall> calls_;
 

@@ -91,6 +91,9 @@ Status Connection::Send(const Envelope& envelope, Frame payload) {
 }
 
 void Connection::Tick() {
+  // Not sooner: a peer that greets and then drops this side would be asked again and again.
+  lived_ += heartbeat_;
+  if (lived_ >= lease_) backoff_ = options_.min_backoff;
   silent_ = heard_ ? milliseconds(0) : silent_ + heartbeat_;
   heard_ = false;
   if (silent_ >= lease_) {
@@ -127,7 +130,7 @@ void Connection::HandleGreeting(const Envelope& envelope) {
   }
   state_ = State::kUp;
   silent_ = milliseconds(0);
-  backoff_ = options_.min_backoff;
+  lived_ = milliseconds(0);
   heartbeat_ = std::clamp(milliseconds(ack->heartbeat_ms), kShortestHeartbeat, kLongestLease / 2);
   lease_ = std::clamp(milliseconds(ack->lease_ms), 2 * heartbeat_, kLongestLease);
   max_frame_bytes_ = ack->max_frame_bytes;

@@ -19,7 +19,8 @@ struct ConnectionOptions {
   // Until the peer's HelloAck says otherwise: how long an attempt may take, and the tick.
   std::chrono::milliseconds lease{3'000};
   std::chrono::milliseconds heartbeat{500};
-  // Between attempts: doubles from the first to the last, minus up to a quarter at random.
+  // Between attempts: doubles from the first to the last, minus up to a quarter at random. A link
+  // that lasted for a lease starts it over.
   std::chrono::milliseconds min_backoff{50};
   std::chrono::milliseconds max_backoff{2'000};
 };
@@ -79,6 +80,7 @@ class Connection {
   bool greeted_ = false;  // the Hello of this attempt was sent
   bool heard_ = false;    // since the last tick
   std::chrono::milliseconds silent_{0};
+  std::chrono::milliseconds lived_{0};  // since the link came up
   std::chrono::milliseconds heartbeat_{0};
   std::chrono::milliseconds lease_{0};
   std::chrono::milliseconds backoff_{0};

@@ -29,21 +29,26 @@ struct Server {
     options.lease = milliseconds(300);
     table.emplace(
         transport, std::move(options),
-        PeerEvents{
-            .on_up = [this](const PeerInfo& peer) { log.push_back("up " + peer.hello.name); },
-            .on_down = [this](const PeerInfo& peer,
-                              const Status&) { log.push_back("down " + peer.hello.name); },
-            .on_message =
-                [this](const PeerInfo& peer, Envelope envelope, Frame payload) {
-                  log.push_back(peer.hello.name + " " + std::string(MessageName(envelope.body)) +
-                                TextOf(payload));
-                  (void)table->Send(peer.id, {.request_id = envelope.request_id, .body = Reply{}});
-                }});
+        PeerEvents{.on_up =
+                       [this](const PeerInfo& peer) {
+                         last_peer = peer.id;
+                         log.push_back("up " + peer.hello.name);
+                       },
+                   .on_down = [this](const PeerInfo& peer,
+                                     const Status&) { log.push_back("down " + peer.hello.name); },
+                   .on_message =
+                       [this](const PeerInfo& peer, Envelope envelope, Frame payload) {
+                         log.push_back(peer.hello.name + " " +
+                                       std::string(MessageName(envelope.body)) + TextOf(payload));
+                         (void)table->Send(peer.id,
+                                           {.request_id = envelope.request_id, .body = Reply{}});
+                       }});
     EXPECT_TRUE(table->Listen({.endpoint = kEndpoint}).ok());
   }
   FakeTransport transport;
   std::optional<PeerTable> table;
   std::vector<std::string> log;
+  PeerId last_peer = 0;
 };
 
 class LinkTest : public ::testing::Test {
@@ -258,6 +263,29 @@ TEST_F(LinkTest, BackoffGrowsToItsLimit) {
   EXPECT_GE(hellos, 60'000 / 5'100);
   EXPECT_LE(hellos, 17);
   EXPECT_EQ(log_.size(), static_cast<size_t>(hellos) - (connection_->up() ? 0 : 1));
+}
+
+TEST_F(LinkTest, AListenerThatGreetsAndThenDropsIsAskedLessAndLess) {
+  Start();
+  for (int i = 0; i < 600; ++i) {
+    network_.Advance(milliseconds(100));
+    if (connection_->up()) server_->table->Drop(server_->last_peer, Busy("go away"));
+  }
+  EXPECT_LE(log_.size(), 2 * 45u);  // up and down
+}
+
+TEST_F(LinkTest, ALinkThatLastedComesBackSoon) {
+  Start();
+  network_.Advance(milliseconds(1'000));
+  for (int i = 0; i < 8; ++i) {
+    server_ = nullptr;
+    network_.Advance(milliseconds(100));
+    EXPECT_FALSE(connection_->up());
+    server_ = std::make_unique<Server>(network_);
+    network_.Advance(milliseconds(200));
+    EXPECT_TRUE(connection_->up()) << i;
+    network_.Advance(milliseconds(1'000));
+  }
 }
 
 TEST_F(LinkTest, StopEndsEverythingWithoutACallback) {
