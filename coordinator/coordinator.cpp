@@ -91,8 +91,13 @@ class CoordinatorImpl : public Coordinator {
     options.heartbeat = milliseconds(settings_.heartbeat_ms);
     options.lease = milliseconds(settings_.lease_ms);
     options.admit = [role](const Hello& hello) -> Status {
-      if (hello.role == role) return {};
-      return FailedPrecondition("this endpoint is for another kind of peer");
+      if (hello.role != role) {
+        return FailedPrecondition("this endpoint is for another kind of peer");
+      }
+      if (role == PeerRole::kWorker && hello.name.empty()) {
+        return InvalidArgument("a worker needs a name; set worker.name");
+      }
+      return {};
     };
     return options;
   }

@@ -24,7 +24,8 @@ struct CatalogOptions {
   uint64_t max_total_bytes = uint64_t{80} << 20;
 };
 
-// What a catalog works with; all of it outlives the catalog.
+// What a catalog works with; all of it outlives the catalog, but the background must run nothing
+// for it any more when it goes.
 struct CatalogDeps {
   Transport& transport;
   Background& background;

@@ -9,6 +9,7 @@ namespace promptcache {
 namespace {
 
 constexpr uint64_t kMaxContext = 1 << 30;
+constexpr size_t kMaxTextBytes = 4'096;
 
 }  // namespace
 
@@ -35,6 +36,14 @@ Status CheckWorkerModel(const WorkerReady& worker, const ServedModel& model) {
     return FailedPrecondition(
         "the worker's tokenizer is not the coordinator's: both must be "
         "started with the same model file");
+  }
+  // What is kept for each worker and shown in the status is bounded.
+  if (worker.device.size() > kMaxTextBytes)
+    return InvalidArgument("the worker's device is too long");
+  for (const std::string* text :
+       {&worker.identity.weights, &worker.identity.positions, &worker.identity.dtype,
+        &worker.identity.kv_layout, &worker.identity.encoder}) {
+    if (text->size() > kMaxTextBytes) return InvalidArgument("the worker's identity is too long");
   }
   if (worker.model == model.name && worker.context_length >= model.context_length) return {};
   return FailedPrecondition(

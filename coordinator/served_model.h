@@ -22,7 +22,8 @@ struct ServedModel {
 // Reads tokenizer and metadata of a GGUF file. `chat_template` as FindChatTemplate takes it.
 Result<ServedModel> LoadServedModel(const std::string& path, const std::string& chat_template);
 
-// Whether the worker's answers are those of this model. kFailedPrecondition saying what differs.
+// Whether the worker's answers are those of this model. kFailedPrecondition saying what differs,
+// kInvalidArgument for texts without end.
 Status CheckWorkerModel(const WorkerReady& worker, const ServedModel& model);
 
 }  // namespace promptcache

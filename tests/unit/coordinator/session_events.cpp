@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cluster/wire/codec.h"
+
 namespace promptcache::testing {
 
 RequestId IdOf(uint8_t n) {
@@ -48,8 +50,6 @@ Envelope FinalOk(const RequestId& id, uint32_t attempt) {
   return {.request_id = id, .attempt = attempt, .body = Final{}};
 }
 
-namespace {
-
 std::string BodyWords(const Envelope& envelope) {
   if (std::holds_alternative<Accepted>(envelope.body)) return "accepted";
   if (const auto* partial = std::get_if<Partial>(&envelope.body)) {
@@ -62,10 +62,8 @@ std::string BodyWords(const Envelope& envelope) {
   if (std::holds_alternative<Run>(envelope.body)) return "run" + attempt;
   if (std::holds_alternative<Cancel>(envelope.body)) return "cancel" + attempt;
   if (std::holds_alternative<ResidencyResync>(envelope.body)) return "resync";
-  return "something else";
+  return std::string(MessageName(envelope.body));
 }
-
-}  // namespace
 
 std::string Words(const Actions& actions) {
   std::string words;

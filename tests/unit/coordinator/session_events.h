@@ -20,6 +20,8 @@ Envelope SubmitOf(const RequestId& id, uint64_t timeout_ms = 0);
 Envelope PartialOf(const RequestId& id, uint32_t seq, uint32_t attempt = 0);
 Envelope FinalOk(const RequestId& id, uint32_t attempt = 0);
 
+// "accepted", "partial 3", "final ok", "run attempt 0", ...
+std::string BodyWords(const Envelope& envelope);
 // "client 1: accepted", "worker 9: run attempt 0", "plan", ... in order, joined by "; ".
 std::string Words(const Actions& actions);
 // The Final among the actions that goes to this client. Fails the test without exactly one.

@@ -1,0 +1,272 @@
+// Requests through a whole coordinator: what clients and workers see.
+#include <gmock/gmock.h>
+
+#include "tests/unit/coordinator/coordinator_fixture.h"
+#include "tests/unit/coordinator/session_events.h"
+
+namespace promptcache::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr char kHello[] = "<prompt schema=\"support\">hello</prompt>";
+
+class RequestsTest : public CoordinatorTest {
+ protected:
+  RequestsTest() {
+    Start();
+    client_ = Client();
+    version_ = Register(*client_, kSupportSchema);
+  }
+  // What the worker would answer.
+  void Answer(TestPeer& worker, const RequestId& id, uint32_t attempt = 0) {
+    worker.Send(id, Partial{.seq = 0, .tokens = {7}, .text = "hi"}, attempt);
+    worker.Send(id, Final{.usage = {.worker = "w1", .generated_tokens = 1}}, attempt);
+    Pass();
+  }
+
+  std::unique_ptr<TestPeer> client_;
+  std::string version_;
+};
+
+TEST_F(RequestsTest, PromptIsPlannedRunAndItsAnswerStreamed) {
+  const auto worker = Worker();
+  const RequestId id =
+      SendPrompt(*client_, "<prompt schema=\"support\"><short/>hello you</prompt>");
+  EXPECT_EQ(client_->Words(), "accepted");
+  const auto accepted = client_->Last<Accepted>(id);
+  EXPECT_EQ(accepted.schema, "support");
+  EXPECT_EQ(accepted.version, version_);
+
+  EXPECT_EQ(worker->Words(), "run attempt 0");
+  const Plan plan = worker->Last<promptcache::Run>(id).plan;
+  EXPECT_TRUE(plan.Validate().ok());
+  ASSERT_EQ(plan.units.size(), 2u);
+  EXPECT_EQ(plan.units[0].path, "support");
+  EXPECT_EQ(plan.units[1].path, "support/short");
+  EXPECT_EQ(plan.new_tokens.size(), 2u);
+  EXPECT_EQ(accepted.prompt_tokens, plan.cached_tokens() + plan.new_tokens.size());
+
+  Answer(*worker, id);
+  EXPECT_EQ(client_->Words(), "partial 0; final ok");
+  EXPECT_EQ(client_->Last<Partial>(id).text, "hi");
+  EXPECT_EQ(client_->Last<Final>(id).usage.generated_tokens, 1u);
+}
+
+TEST_F(RequestsTest, ManyRequestsOfTwoClientsEndOnceEachForTheirOwnClient) {
+  const auto worker = Worker();
+  const auto other = Client("other");
+  std::vector<RequestId> ids;
+  for (int n = 0; n < 20; ++n) ids.push_back(SendPrompt(n % 2 == 0 ? *client_ : *other, kHello));
+  for (const RequestId& id : ids) Answer(*worker, id);
+  for (const TestPeer* peer : {client_.get(), other.get()}) {
+    std::map<RequestId, int> finals;
+    for (const Envelope& envelope : peer->inbox()) {
+      finals[envelope.request_id] += std::holds_alternative<Final>(envelope.body) ? 1 : 0;
+    }
+    for (size_t n = 0; n < ids.size(); ++n) {
+      EXPECT_EQ(finals[ids[n]], (n % 2 == 0) == (peer == client_.get()) ? 1 : 0) << n;
+    }
+  }
+  EXPECT_EQ(StatusFor(*client_).requests_active, 0u);
+}
+
+// ---- what is wrong with a prompt ----
+
+TEST_F(RequestsTest, MalformedPromptIsAnsweredWithLineAndColumn) {
+  const Final final = Failure(*client_, "<prompt schema=\"support\">\n  <short>\n</prompt>");
+  EXPECT_EQ(final.code, Code::kInvalidArgument);
+  EXPECT_THAT(final.message, HasSubstr("prompt:3:"));
+}
+
+TEST_F(RequestsTest, UnknownSchemaIsNamedWithThoseThatAreRegistered) {
+  const Final final = Failure(*client_, "<prompt schema=\"sales\">hello</prompt>");
+  EXPECT_EQ(final.code, Code::kNotFound);
+  EXPECT_THAT(final.message, AllOf(HasSubstr("'sales'"), HasSubstr("support")));
+}
+
+TEST_F(RequestsTest, UnknownModuleIsNamedWithItsPlace) {
+  const Final final = Failure(*client_, "<prompt schema=\"support\">\n<medium/>hello</prompt>");
+  EXPECT_EQ(final.code, Code::kInvalidArgument);
+  EXPECT_THAT(final.message, AllOf(HasSubstr("prompt:2:"), HasSubstr("medium")));
+}
+
+TEST_F(RequestsTest, TooLongArgumentIsNamedWithBothLengths) {
+  const Final final =
+      Failure(*client_, "<prompt schema=\"support\"><order number=\"1 2 3 4\"/>hello</prompt>");
+  EXPECT_EQ(final.code, Code::kInvalidArgument);
+  EXPECT_THAT(final.message,
+              AllOf(HasSubstr("prompt:1:"), HasSubstr("number"), HasSubstr("4"), HasSubstr("3")));
+}
+
+TEST_F(RequestsTest, PromptThatDoesNotFitTheContextIsRefusedWithTheNumbers) {
+  std::string words;
+  for (uint32_t n = 0; n < kContext; ++n) words += " w" + std::to_string(n);
+  const Final final = Failure(*client_, "<prompt schema=\"support\">" + words + "</prompt>");
+  EXPECT_EQ(final.code, Code::kInvalidArgument);
+  EXPECT_THAT(final.message, HasSubstr(std::to_string(kContext)));
+}
+
+TEST_F(RequestsTest, UnknownModelIsNamedWithTheOneThatIsServed) {
+  const RequestId id = IdOf(200);
+  client_->Send(id, Submit{.model = "other", .prompt = kHello});
+  Pass();
+  const auto final = client_->Last<Final>(id);
+  EXPECT_EQ(final.code, Code::kNotFound);
+  EXPECT_THAT(final.message, AllOf(HasSubstr("'other'"), HasSubstr("'toy'")));
+}
+
+TEST_F(RequestsTest, FailedPromptsLeaveNothingBehind) {
+  for (const char* prompt : {"", "<", "<prompt/>", "<prompt schema=\"support\"><nope/></prompt>",
+                             "<schema name=\"s\"/>", "\xFF", "<prompt schema=\"\">x</prompt>"}) {
+    EXPECT_NE(Failure(*client_, prompt).code, Code::kOk) << prompt;
+  }
+  EXPECT_EQ(StatusFor(*client_).requests_active, 0u);
+  EXPECT_EQ(StatusFor(*client_).requests_failed, 7u);
+}
+
+TEST_F(RequestsTest, FullBackgroundIsAnsweredBusy) {
+  background_->SetFull(true);
+  EXPECT_EQ(Failure(*client_, kHello).code, Code::kBusy);
+}
+
+// ---- workers ----
+
+TEST_F(RequestsTest, WithoutAWorkerTheAnswerSaysSoAfterTheWait) {
+  const RequestId id = SendPrompt(*client_, kHello);
+  EXPECT_EQ(client_->Words(), "accepted");
+  Pass(milliseconds(settings_.worker_wait_ms + 100));
+  EXPECT_EQ(client_->Words(), "final unavailable");
+  EXPECT_THAT(client_->Last<Final>(id).message, HasSubstr("no worker is connected"));
+}
+
+TEST_F(RequestsTest, WorkerThatComesInTimeGetsTheWaitingRequest) {
+  const RequestId id = SendPrompt(*client_, kHello);
+  const auto worker = Worker();
+  EXPECT_EQ(worker->Words(), "run attempt 0");
+  Answer(*worker, id);
+  EXPECT_EQ(client_->Words(), "accepted; partial 0; final ok");
+}
+
+TEST_F(RequestsTest, DeadWorkersRequestRunsAgainOnAnotherAfterTheLease) {
+  auto worker = Worker("w1");
+  const RequestId id = SendPrompt(*client_, kHello);
+  const auto second = Worker("w2");
+  worker.reset();
+  Pass(milliseconds(settings_.lease_ms + 1'000));
+  EXPECT_EQ(second->Words(), "run attempt 1");
+  Answer(*second, id, 1);
+  EXPECT_EQ(client_->Words(), "accepted; partial 0; final ok");
+}
+
+TEST_F(RequestsTest, DeadWorkersRequestEndsWhenPartOfTheAnswerWasDelivered) {
+  auto worker = Worker("w1");
+  const RequestId id = SendPrompt(*client_, kHello);
+  const auto second = Worker("w2");
+  worker->Send(id, Partial{.seq = 0, .text = "hi"});
+  Pass();
+  worker.reset();
+  Pass(milliseconds(settings_.lease_ms + 1'000));
+  EXPECT_EQ(second->Words(), "");
+  EXPECT_EQ(client_->Words(), "accepted; partial 0; final unavailable");
+  EXPECT_THAT(client_->Last<Final>(id).message, HasSubstr("'w1' was lost"));
+}
+
+TEST_F(RequestsTest, WorkerThatFallsSilentIsLostToo) {
+  const auto worker = Worker();
+  SendPrompt(*client_, kHello);
+  network_.Partition("coordinator", "w1");
+  Pass(milliseconds(settings_.lease_ms + 1'000));
+  EXPECT_TRUE(StatusFor(*client_).workers.empty());
+  Pass(milliseconds(settings_.worker_wait_ms));
+  EXPECT_EQ(client_->Words(), "accepted; status_reply; final unavailable");
+}
+
+// ---- ends ----
+
+TEST_F(RequestsTest, CancelReachesTheWorkerAndEndsTheRequest) {
+  const auto worker = Worker();
+  const RequestId id = SendPrompt(*client_, kHello);
+  client_->Send(id, Cancel{});
+  Pass();
+  EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
+  EXPECT_EQ(client_->Words(), "accepted; final cancelled");
+}
+
+TEST_F(RequestsTest, CancelWhileThePromptIsPlannedEndsItAndNothingRuns) {
+  const auto worker = Worker();
+  background_->Hold();
+  const RequestId id = SendPrompt(*client_, kHello);
+  client_->Send(id, Cancel{});
+  Pass();
+  background_->Release();
+  Pass();
+  EXPECT_EQ(client_->Words(), "final cancelled");
+  EXPECT_EQ(worker->Words(), "");
+}
+
+TEST_F(RequestsTest, DeadlineOfTheClientIsKept) {
+  const auto worker = Worker();
+  const RequestId id = IdOf(200);
+  client_->SendTimed(id, SubmitOf(kHello), seconds(2));
+  Pass(milliseconds(1'900));
+  EXPECT_EQ(client_->Words(), "accepted");
+  Pass(milliseconds(200));
+  EXPECT_EQ(client_->Words(), "final deadline exceeded");
+  EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
+}
+
+TEST_F(RequestsTest, LostClientsRequestIsCancelledOnTheWorker) {
+  const auto worker = Worker();
+  SendPrompt(*client_, kHello);
+  client_.reset();
+  Pass(milliseconds(settings_.lease_ms + 1'000));
+  EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
+  EXPECT_EQ(StatusFor(*Client("next")).requests_active, 0u);
+}
+
+// The failure to send Accepted is how the coordinator learns that the client has gone.
+TEST_F(RequestsTest, ClientFoundGoneWhileItsRequestIsGivenOutCancelsAfterTheRunNotBefore) {
+  const auto worker = Worker();
+  background_->Hold();
+  SendPrompt(*client_, kHello);
+  client_.reset();
+  background_->Release();
+  Pass();  // parsed
+  background_->Release();
+  Pass();
+  EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
+}
+
+TEST_F(RequestsTest, ShutdownEndsEveryRequestAndRefusesNewOnes) {
+  const auto worker = Worker();
+  SendPrompt(*client_, kHello);
+  background_->Hold();
+  SendPrompt(*client_, kHello);
+  EXPECT_EQ(client_->Words(), "accepted");
+  coordinator_->Shutdown();
+  background_->Release();
+  Pass();
+  EXPECT_EQ(client_->Words(), "final unavailable; final unavailable");
+  EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
+  EXPECT_THAT(Failure(*client_, kHello).message, HasSubstr("shutting down"));
+}
+
+TEST_F(RequestsTest, CoordinatorMayGoInTheMiddleOfEverything) {
+  const auto worker = Worker();
+  SendPrompt(*client_, kHello);
+  background_->Hold();
+  SendPrompt(*client_, kHello);
+  client_->Send(IdOf(200), SchemaAdd{.document = kSupportSchema});
+  Pass();
+  coordinator_.reset();
+  transport_.reset();
+  Pass(seconds(10));
+  EXPECT_FALSE(client_->up());
+}
+
+}  // namespace
+}  // namespace promptcache::testing
