@@ -30,9 +30,9 @@ class RogueStore {
           server_.transport(), PeerTableOptions{.name = "rogue"},
           PeerEvents{.on_message = [this](const PeerInfo& peer, Envelope envelope, Frame) {
             for (Said& said : script_(envelope.body)) {
-              (void)table_->Send(
-                  peer.id, {.request_id = envelope.request_id, .body = std::move(said.body)},
-                  std::move(said.payload));
+              (void)table_->Send(peer.id,
+                                 {.request_id = envelope.request_id, .body = std::move(said.body)},
+                                 std::move(said.payload));
             }
           }});
       return table_->Listen({.endpoint = "inproc://rogue", .max_message_bytes = 96 << 20}).ok();
