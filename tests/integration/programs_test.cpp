@@ -69,8 +69,9 @@ TEST_F(CommandLine, WorksByHand) {
   ASSERT_EQ(status["workers"].size(), 1U);
   EXPECT_EQ(status["workers"][0]["name"], "worker-1");
   TickUntil("the units to be in the store", [&] {
-    return CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"}).size() >=
-           8;
+    const json listed =
+        CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"});
+    return listed["stats"]["blobs"] >= 8;
   });
 
   const ProgramResult unknown = Cli({"schema", "show", "nothing"});

@@ -64,6 +64,7 @@ class EmbeddedImpl : public EmbeddedSystem {
     PC_ASSIGN_OR_RETURN(transport_, ZmqTransport::Create(context_));
     reactor_ = std::jthread([this] { transport_->Run(); });
     PC_RETURN_IF_ERROR(OnReactor([this] { return StartStoreAndCoordinator(); }));
+    PC_RETURN_IF_ERROR(WaitForSchemas());
     store_ = RemoteStore::Create(*transport_, {.endpoint = store_endpoint_});
     PC_RETURN_IF_ERROR(StartWorker());
     PC_ASSIGN_OR_RETURN(client_,
@@ -163,6 +164,14 @@ class EmbeddedImpl : public EmbeddedSystem {
     client_endpoint_ = coordinator_->endpoints().client;
     worker_endpoint_ = coordinator_->endpoints().worker;
     return {};
+  }
+
+  Status WaitForSchemas() {
+    auto loaded = std::make_shared<std::promise<void>>();
+    auto is_loaded = loaded->get_future();
+    OnReactor([this, loaded] { coordinator_->WhenReady([loaded] { loaded->set_value(); }); });
+    if (is_loaded.wait_for(kPatience) == std::future_status::ready) return {};
+    return Unavailable("the coordinator did not load its schemas in 30 s");
   }
 
   Status StartWorker() {
