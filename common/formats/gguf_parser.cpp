@@ -188,12 +188,14 @@ Status ReadValues(Cursor& cursor, uint64_t count, GgufDirectory& directory) {
 Result<uint64_t> AlignmentOf(std::span<const uint8_t> bytes, const GgufDirectory& directory) {
   const auto found = directory.values.find("general.alignment");
   if (found == directory.values.end()) return kDefaultAlignment;
-  uint32_t alignment = 0;
-  if (found->second.type == kUint32) {
-    std::memcpy(&alignment, bytes.data() + found->second.offset, sizeof(alignment));
+  if (found->second.type != kUint32) {
+    return InvalidArgument("general.alignment is not a 32-bit unsigned integer");
   }
+  uint32_t alignment = 0;
+  std::memcpy(&alignment, bytes.data() + found->second.offset, sizeof(alignment));
   if (alignment == 0 || alignment % 8 != 0 || alignment > (1 << 20)) {
-    return InvalidArgument("general.alignment is no multiple of 8 up to 1 MiB");
+    return InvalidArgument(
+        fmt::format("general.alignment is {}, not a multiple of 8 up to {}", alignment, 1 << 20));
   }
   return alignment;
 }

@@ -11,7 +11,8 @@
 namespace promptcache {
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, opening a pipe would wait for its writer.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return NotFound("cannot open " + path + ": " + std::strerror(errno));
   struct stat info {};
   const bool regular = ::fstat(file, &info) == 0 && S_ISREG(info.st_mode);

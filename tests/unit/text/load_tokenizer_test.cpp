@@ -88,7 +88,8 @@ TEST(LoadTokenizer, NamesAMissingKey) {
   const auto tokenizer = Load(GgufBuilder().String("tokenizer.ggml.model", "gpt2"));
   ASSERT_FALSE(tokenizer.ok());
   EXPECT_EQ(tokenizer.status().code(), Code::kNotFound);
-  EXPECT_THAT(tokenizer.status().message(), HasSubstr("model.gguf: the key 'tokenizer.ggml.tokens'"));
+  EXPECT_THAT(tokenizer.status().message(),
+              HasSubstr("model.gguf: the key 'tokenizer.ggml.tokens'"));
 }
 
 TEST(LoadTokenizer, RefusesContradictions) {

@@ -52,7 +52,8 @@ TEST(ChatTemplates, WriteConversationsAsTheModelsOwnTemplate) {
   ASSERT_NE(tokenizer, nullptr);
   const ChatTemplate& chat = Find("auto", file->get());
   EXPECT_EQ(chat.name, "chatml");
-  for (const json& one : TextGolden("chats")["chats"]) {
+  const json golden = TextGolden("chats");
+  for (const json& one : golden["chats"]) {
     const auto pieces = Pieces(chat, one["turns"]);
     std::string text;
     for (const TextPiece& piece : pieces) text += piece.text;
