@@ -37,6 +37,10 @@ CatalogOptions CatalogOptionsOf(const CoordinatorSettings& settings, const Serve
 
 Message ReplyOf(const Status& status) { return Reply{status.code(), status.message()}; }
 
+std::unique_ptr<Background> OrThread(std::unique_ptr<Background> given, Transport& transport) {
+  return given ? std::move(given) : StartBackgroundThread(transport);
+}
+
 class CoordinatorImpl : public Coordinator {
  public:
   CoordinatorImpl(Transport& transport, const CoordinatorSettings& settings, ServedModel model,
@@ -50,15 +54,16 @@ class CoordinatorImpl : public Coordinator {
         sessions_(LimitsOf(settings)),
         clients_(transport, TableOptions(PeerRole::kClient), ClientEvents()),
         workers_(transport, TableOptions(PeerRole::kWorker), WorkerEvents()),
-        background_(deps.background ? std::move(deps.background)
-                                    : StartBackgroundThread(transport)),
-        catalog_({transport, *background_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
-        prompts_(*background_, catalog_, model_, static_cast<uint64_t>(settings.max_prompt_bytes)) {
-  }
+        compiling_(OrThread(std::move(deps.compiling), transport)),
+        planning_(OrThread(std::move(deps.planning), transport)),
+        catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
+        prompts_(*planning_, catalog_, model_, static_cast<uint64_t>(settings.max_prompt_bytes)) {}
 
   ~CoordinatorImpl() override {
     transport_.CancelTimer(tick_);
-    background_.reset();  // its thread works with everything else
+    // Their threads work with everything else.
+    compiling_.reset();
+    planning_.reset();
   }
 
   Status Start() {
@@ -227,20 +232,20 @@ class CoordinatorImpl : public Coordinator {
 
   StatusReply MakeStatus() const {
     const SessionCounters& counters = sessions_.counters();
-    StatusReply status{
-        .coordinator = endpoints_.client,
-        .pid = static_cast<uint32_t>(::getpid()),
-        .uptime_ms = static_cast<uint64_t>(MillisecondsBetween(started_, Now())),
-        .meta_available = catalog_.store_is_up(),
-        .model = model_.name,
-        .context_length = model_.context_length,
-        .schemas = static_cast<uint32_t>(catalog_.size()),
-        .requests_active = static_cast<uint32_t>(sessions_.active()),
-        .requests_accepted = counters.accepted,
-        .requests_failed = counters.failed,
-        .bad_frames = clients_.counters().bad_messages + clients_.counters().strangers +
-                      workers_.counters().bad_messages + workers_.counters().strangers +
-                      counters.unexpected + unexpected_};
+    StatusReply status{.coordinator = endpoints_.client,
+                       .pid = static_cast<uint32_t>(::getpid()),
+                       .uptime_ms = static_cast<uint64_t>(MillisecondsBetween(started_, Now())),
+                       .meta_available = catalog_.store_is_up(),
+                       .model = model_.name,
+                       .context_length = model_.context_length,
+                       .schemas = static_cast<uint32_t>(catalog_.size()),
+                       .requests_active = static_cast<uint32_t>(sessions_.active()),
+                       .requests_accepted = counters.accepted,
+                       .requests_failed = counters.failed,
+                       .bad_frames = clients_.counters().bad_messages +
+                                     clients_.counters().strangers +
+                                     workers_.counters().bad_messages +
+                                     workers_.counters().strangers + unexpected_};
     for (const auto& [peer, worker] : sessions_.workers()) {
       status.workers.push_back(worker.Status());
     }
@@ -319,7 +324,8 @@ class CoordinatorImpl : public Coordinator {
   SessionTable sessions_;
   PeerTable clients_;
   PeerTable workers_;
-  std::unique_ptr<Background> background_;
+  std::unique_ptr<Background> compiling_;
+  std::unique_ptr<Background> planning_;
   SchemaCatalog catalog_;
   PromptPlanner prompts_;
   std::deque<Action> actions_;

@@ -1,8 +1,8 @@
 // The coordinator: parses, lays out, plans and routes prompts; owns the life of every request.
 //
 // Threads: everything runs on the transport's reactor thread, but for compiling schemas and
-// planning prompts, which one background thread does (a large document must not hold up
-// heartbeats).
+// planning prompts, which one background thread each does (a large document must not hold up
+// heartbeats, nor other people's prompts).
 #pragma once
 
 #include <functional>
@@ -26,7 +26,9 @@ struct CoordinatorEndpoints {
 // What a coordinator is built on; tests bring their own.
 struct CoordinatorDeps {
   const Clock* clock = &SystemClock();
-  std::unique_ptr<Background> background;  // null: a thread of its own
+  // Null: a thread each. Schemas do not hold up prompts.
+  std::unique_ptr<Background> compiling;
+  std::unique_ptr<Background> planning;
 };
 
 class Coordinator {

@@ -56,14 +56,18 @@ CoordinatorTest::CoordinatorTest() : settings_(DefaultSettings().coordinator) {
             .chat_template = *FindChatTemplate("none", nullptr)};
 }
 
+CoordinatorDeps CoordinatorTest::Deps() {
+  auto planning = std::make_unique<FakeBackground>(*transport_);
+  planning_ = planning.get();
+  return {.clock = &network_.clock(),
+          .compiling = std::make_unique<FakeBackground>(*transport_),
+          .planning = std::move(planning)};
+}
+
 void CoordinatorTest::Start() {
   if (!settings_.store_endpoint.empty()) store_.emplace(network_, records_);
   transport_ = std::make_unique<FakeTransport>(network_, "coordinator");
-  CoordinatorDeps deps{.clock = &network_.clock()};
-  auto background = std::make_unique<FakeBackground>(*transport_);
-  background_ = background.get();
-  deps.background = std::move(background);
-  auto created = Coordinator::Create(*transport_, settings_, model_, std::move(deps));
+  auto created = Coordinator::Create(*transport_, settings_, model_, Deps());
   ASSERT_TRUE(created.ok()) << created.status().ToString();
   coordinator_ = *std::move(created);
   Pass(std::chrono::seconds(3));

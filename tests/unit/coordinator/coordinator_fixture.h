@@ -58,6 +58,8 @@ class CoordinatorTest : public ::testing::Test {
 
   CoordinatorTest();
 
+  // What a coordinator on transport_ is built on.
+  CoordinatorDeps Deps();
   // Starts the coordinator with `settings_`, and with the store when they name one.
   void Start();
   std::unique_ptr<TestPeer> Client(const std::string& name = "client");
@@ -82,7 +84,7 @@ class CoordinatorTest : public ::testing::Test {
   CoordinatorSettings settings_;
   ServedModel model_;
   std::unique_ptr<FakeTransport> transport_;
-  FakeBackground* background_ = nullptr;  // the coordinator's
+  FakeBackground* planning_ = nullptr;  // the coordinator's
   std::unique_ptr<Coordinator> coordinator_;
   uint8_t last_id_ = 0;
 };

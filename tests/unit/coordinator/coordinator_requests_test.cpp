@@ -129,7 +129,7 @@ TEST_F(RequestsTest, FailedPromptsLeaveNothingBehind) {
 }
 
 TEST_F(RequestsTest, FullBackgroundIsAnsweredBusy) {
-  background_->SetFull(true);
+  planning_->SetFull(true);
   EXPECT_EQ(Failure(*client_, kHello).code, Code::kBusy);
 }
 
@@ -198,11 +198,11 @@ TEST_F(RequestsTest, CancelReachesTheWorkerAndEndsTheRequest) {
 
 TEST_F(RequestsTest, CancelWhileThePromptIsPlannedEndsItAndNothingRuns) {
   const auto worker = Worker();
-  background_->Hold();
+  planning_->Hold();
   const RequestId id = SendPrompt(*client_, kHello);
   client_->Send(id, Cancel{});
   Pass();
-  background_->Release();
+  planning_->Release();
   Pass();
   EXPECT_EQ(client_->Words(), "final cancelled");
   EXPECT_EQ(worker->Words(), "");
@@ -231,12 +231,12 @@ TEST_F(RequestsTest, LostClientsRequestIsCancelledOnTheWorker) {
 // The failure to send Accepted is how the coordinator learns that the client has gone.
 TEST_F(RequestsTest, ClientFoundGoneWhileItsRequestIsGivenOutCancelsAfterTheRunNotBefore) {
   const auto worker = Worker();
-  background_->Hold();
+  planning_->Hold();
   SendPrompt(*client_, kHello);
   client_.reset();
-  background_->Release();
+  planning_->Release();
   Pass();  // parsed
-  background_->Release();
+  planning_->Release();
   Pass();
   EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
 }
@@ -244,11 +244,11 @@ TEST_F(RequestsTest, ClientFoundGoneWhileItsRequestIsGivenOutCancelsAfterTheRunN
 TEST_F(RequestsTest, ShutdownEndsEveryRequestAndRefusesNewOnes) {
   const auto worker = Worker();
   SendPrompt(*client_, kHello);
-  background_->Hold();
+  planning_->Hold();
   SendPrompt(*client_, kHello);
   EXPECT_EQ(client_->Words(), "accepted");
   coordinator_->Shutdown();
-  background_->Release();
+  planning_->Release();
   Pass();
   EXPECT_EQ(client_->Words(), "final unavailable; final unavailable");
   EXPECT_EQ(worker->Words(), "run attempt 0; cancel attempt 0");
@@ -258,7 +258,7 @@ TEST_F(RequestsTest, ShutdownEndsEveryRequestAndRefusesNewOnes) {
 TEST_F(RequestsTest, CoordinatorMayGoInTheMiddleOfEverything) {
   const auto worker = Worker();
   SendPrompt(*client_, kHello);
-  background_->Hold();
+  planning_->Hold();
   SendPrompt(*client_, kHello);
   client_->Send(IdOf(200), SchemaAdd{.document = kSupportSchema});
   Pass();

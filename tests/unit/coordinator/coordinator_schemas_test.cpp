@@ -107,9 +107,7 @@ TEST_F(SchemasTest, UntilSchemasAreLoadedPromptsAreAnsweredUnavailable) {
   store_.reset();
   client_.reset();
   transport_ = std::make_unique<FakeTransport>(network_, "coordinator");
-  coordinator_ = *Coordinator::Create(
-      *transport_, settings_, model_,
-      {.clock = &network_.clock(), .background = std::make_unique<FakeBackground>(*transport_)});
+  coordinator_ = *Coordinator::Create(*transport_, settings_, model_, Deps());
   bool ready = false;
   coordinator_->WhenReady([&] { ready = true; });
   client_ = Client();
@@ -186,9 +184,7 @@ TEST_F(SchemasTest, StatusCountsRequestsSchemasAndWorkers) {
 TEST_F(SchemasTest, EndpointInUseIsNamed) {
   StartWithClient();
   FakeTransport other(network_, "other");
-  const auto second = Coordinator::Create(
-      other, settings_, model_,
-      {.clock = &network_.clock(), .background = std::make_unique<FakeBackground>(other)});
+  const auto second = Coordinator::Create(other, settings_, model_);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(second.status().message(), HasSubstr(settings_.client_endpoint));
 }
