@@ -112,7 +112,8 @@ void RemoteLink::SendNow(const RequestId& id, Message message, Frame payload) {
           : Unavailable("the link to the cachestore is closed");
   if (status.ok()) return;
   const auto found = mailboxes_.find(id);
-  if (found != mailboxes_.end()) found->second->Push(status);
+  // A full queue is how a socket notices first that its peer has gone.
+  if (found != mailboxes_.end()) found->second->Push(Unavailable(status.message()));
 }
 
 RemoteLink::Call::Call(std::shared_ptr<RemoteLink> link, Message request)
