@@ -1,5 +1,7 @@
 #include "worker/engine/acquirer.h"
 
+#include <c10/util/Exception.h>
+
 #include "common/log.h"
 
 namespace promptcache {
@@ -41,15 +43,15 @@ Acquirer::~Acquirer() {
   puts_.Close();
 }
 
-void Acquirer::Acquire(const RecipeDigest& digest, std::shared_ptr<const Recipe> recipe,
-                       ArrivalCallback on_arrival) {
+void Acquirer::Acquire(const RequestId& owner, const RecipeDigest& digest,
+                       std::shared_ptr<const Recipe> recipe, ArrivalCallback on_arrival) {
   const UnitKey key = MakeUnitKey(identity_digest_, 0, digest);
   if (UnitPtr unit = cache_.Find(key)) {
     return on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
   Pending& pending = found->second;
-  pending.waiting.emplace_back(SystemClock().Now(), std::move(on_arrival));
+  pending.waiting.push_back({owner, SystemClock().Now(), std::move(on_arrival)});
   if (!is_new) return;
   pending.recipe = std::move(recipe);
   pending.digest = digest;
@@ -58,6 +60,12 @@ void Acquirer::Acquire(const RecipeDigest& digest, std::shared_ptr<const Recipe>
   } else {
     pending.miss_reason = "no store";
     to_encode_.push_back(key);
+  }
+}
+
+void Acquirer::Abandon(const RequestId& owner) {
+  for (auto& [key, pending] : pending_) {
+    std::erase_if(pending.waiting, [&](const Waiter& waiter) { return waiter.owner == owner; });
   }
 }
 
@@ -106,18 +114,30 @@ void Acquirer::LoadDone(const UnitKey& key, Result<UnitPtr> loaded) {
 }
 
 bool Acquirer::EncodeStep() {
-  if (!encoder_) StartEncode();
-  if (!encoder_) return false;
-  const Result<bool> complete = encoder_->Step();
-  if (!complete.ok()) {
-    const UnitKey key = encoding_;
+  if (!wants_step()) return false;
+  const Result<UnitPtr> unit = RunStep();
+  if (!unit.ok()) {
     encoder_.reset();
     contexts_.Clear();
-    Deliver(key, complete.status(), nullptr, Source::kEncoded, 0);
-  } else if (*complete) {
-    EncodeDone(encoding_);
+    Deliver(encoding_, unit.status(), nullptr, Source::kEncoded, 0);
+  } else if (*unit != nullptr) {
+    EncodeDone(*unit);
   }
   return true;
+}
+
+Result<UnitPtr> Acquirer::RunStep() {
+  try {
+    if (!encoder_) StartEncode();
+    if (!encoder_) return UnitPtr();
+    PC_ASSIGN_OR_RETURN(const bool complete, encoder_->Step());
+    return complete ? encoder_->Take() : UnitPtr();
+  } catch (const c10::Error& error) {
+    return ResourceExhausted(std::string("no memory for a unit: ") +
+                             error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for a unit");
+  }
 }
 
 void Acquirer::StartEncode() {
@@ -126,17 +146,20 @@ void Acquirer::StartEncode() {
     to_encode_.pop_front();
     const auto found = pending_.find(encoding_);
     if (found == pending_.end()) continue;
+    if (found->second.waiting.empty()) {
+      pending_.erase(found);
+      continue;
+    }
     encoder_ = std::make_unique<UnitEncoder>(model_, contexts_, encoding_, found->second.recipe);
   }
 }
 
-void Acquirer::EncodeDone(const UnitKey& key) {
-  const UnitPtr unit = encoder_->Take();
+void Acquirer::EncodeDone(const UnitPtr& unit) {
   const uint32_t tokens = encoder_->computed_tokens();
   encoder_.reset();
   cache_.Insert(unit);
   Put(unit);
-  Deliver(key, {}, unit, Source::kEncoded, tokens);
+  Deliver(encoding_, {}, unit, Source::kEncoded, tokens);
 }
 
 void Acquirer::Put(const UnitPtr& unit) {
@@ -154,10 +177,10 @@ void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& 
   if (entry.empty()) return;
   Pending& pending = entry.mapped();
   const SteadyTime now = SystemClock().Now();
-  for (auto& [since, on_arrival] : pending.waiting) {
-    UnitUsage usage{.source = source, .milliseconds = MillisecondsBetween(since, now)};
+  for (const Waiter& waiter : pending.waiting) {
+    UnitUsage usage{.source = source, .milliseconds = MillisecondsBetween(waiter.since, now)};
     if (source == Source::kEncoded) usage.miss_reason = pending.miss_reason;
-    on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
+    waiter.on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
   }
 }
 

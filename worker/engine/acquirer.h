@@ -15,6 +15,7 @@
 #include "cachestore/store.h"
 #include "common/byte_queue.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "worker/kv/context_cache.h"
 #include "worker/kv/unit_cache.h"
 #include "worker/kv/unit_encoder.h"
@@ -49,9 +50,12 @@ class Acquirer {
            Post post);
   ~Acquirer();
 
-  // Calls `on_arrival` once: within the call when the unit is in memory, else later.
-  void Acquire(const RecipeDigest& digest, std::shared_ptr<const Recipe> recipe,
-               ArrivalCallback on_arrival);
+  // Calls `on_arrival` once: within the call when the unit is in memory, else later, unless
+  // Abandon(owner) comes first.
+  void Acquire(const RequestId& owner, const RecipeDigest& digest,
+               std::shared_ptr<const Recipe> recipe, ArrivalCallback on_arrival);
+  // The owner waits for nothing any more. What then nobody waits for is not encoded.
+  void Abandon(const RequestId& owner);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
   bool EncodeStep();
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
@@ -61,17 +65,24 @@ class Acquirer {
   uint64_t put_failures() const { return put_failures_.load(); }
 
  private:
+  struct Waiter {
+    RequestId owner;
+    SteadyTime since;
+    ArrivalCallback on_arrival;
+  };
   struct Pending {
     std::shared_ptr<const Recipe> recipe;
     RecipeDigest digest;
     std::string miss_reason;
-    std::vector<std::pair<SteadyTime, ArrivalCallback>> waiting;
+    std::vector<Waiter> waiting;
   };
 
   void StartLoad(const UnitKey& key, const Pending& pending);
   void LoadDone(const UnitKey& key, Result<UnitPtr> loaded);
+  // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
+  Result<UnitPtr> RunStep();
   void StartEncode();
-  void EncodeDone(const UnitKey& key);
+  void EncodeDone(const UnitPtr& unit);
   void Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
                uint32_t encoded_tokens);
   void Put(const UnitPtr& unit);

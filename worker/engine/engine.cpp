@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 
 #include "common/log.h"
 #include "worker/engine/acquirer.h"
+#include "worker/engine/inbox.h"
 #include "worker/engine/sequence.h"
 
 namespace promptcache {
@@ -23,12 +23,12 @@ class EngineImpl : public Engine {
                   {.unit_cache_bytes = options.unit_cache_bytes,
                    .loader_threads = options.loader_threads,
                    .put_queue_bytes = options.put_queue_bytes},
-                  [this](std::function<void()> function) { Post(std::move(function)); }),
+                  [this](std::function<void()> function) { inbox_.Post(std::move(function)); }),
         thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
   ~EngineImpl() override {
     thread_.request_stop();
-    Post([] {});
+    inbox_.Post([] {});
     thread_.join();
   }
 
@@ -41,12 +41,12 @@ class EngineImpl : public Engine {
                   " requests wait already, the limit of this worker; try again later");
     }
     auto shared = std::make_shared<EngineRequest>(std::move(request));
-    Post([this, shared] { queue_.push_back(std::move(*shared)); });
+    inbox_.Post([this, shared] { Enqueue(std::move(*shared)); });
     return {};
   }
 
   void Cancel(const RequestId& id) override {
-    Post([this, id] { End(id, Cancelled("cancelled")); });
+    inbox_.Post([this, id] { End(id, Cancelled("cancelled")); });
   }
 
   EngineStats stats() const override {
@@ -57,7 +57,7 @@ class EngineImpl : public Engine {
   }
 
   void Snapshot(std::function<void(std::vector<UnitKey>)> done) override {
-    Post([this, done = std::move(done)] {
+    inbox_.Post([this, done = std::move(done)] {
       (void)acquirer_.cache().TakeChanges();
       done(acquirer_.cache().keys());
     });
@@ -66,17 +66,13 @@ class EngineImpl : public Engine {
  private:
   using Running = std::vector<std::unique_ptr<Sequence>>;
 
-  void Post(std::function<void()> function) {
-    {
-      std::lock_guard lock(inbox_mutex_);
-      inbox_.push_back(std::move(function));
-    }
-    inbox_ready_.notify_one();
-  }
-
   void Loop(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-      RunInbox(HasWork());
+      if (HasWork()) {
+        inbox_.Run();
+      } else {
+        inbox_.WaitAndRun(NextDeadline());
+      }
       EndLate();
       Admit();
       const bool encoded = acquirer_.EncodeStep();
@@ -84,7 +80,7 @@ class EngineImpl : public Engine {
       ReportChanges();
       busy_ = encoded || stepped;
     }
-    RunInbox(true);
+    inbox_.Run();
     while (!running_.empty()) Finish(0, Unavailable("the worker is shutting down"));
     for (EngineRequest& request : std::exchange(queue_, {})) {
       Refuse(request, Unavailable("the worker is shutting down"));
@@ -93,19 +89,6 @@ class EngineImpl : public Engine {
 
   bool HasWork() const {
     return busy_ || acquirer_.wants_step() || (!queue_.empty() && running_.size() < options_.slots);
-  }
-
-  // Runs what was posted; without work at hand waits for something to be posted, or for a deadline.
-  void RunInbox(bool has_work) {
-    std::vector<std::function<void()>> batch;
-    {
-      std::unique_lock lock(inbox_mutex_);
-      if (!has_work) {
-        inbox_ready_.wait_until(lock, NextDeadline(), [this] { return !inbox_.empty(); });
-      }
-      batch.swap(inbox_);
-    }
-    for (auto& function : batch) function();
   }
 
   SteadyTime NextDeadline() const {
@@ -129,6 +112,17 @@ class EngineImpl : public Engine {
       Refuse(*it, late);
       it = queue_.erase(it);
     }
+  }
+
+  void Enqueue(EngineRequest request) {
+    const auto is_same = [&](const RequestId& id) { return id == request.id; };
+    const bool in_use =
+        std::any_of(running_.begin(), running_.end(),
+                    [&](const auto& sequence) { return is_same(sequence->request().id); }) ||
+        std::any_of(queue_.begin(), queue_.end(),
+                    [&](const EngineRequest& other) { return is_same(other.id); });
+    if (in_use) return Refuse(request, AlreadyExists("a request with this id is running"));
+    queue_.push_back(std::move(request));
   }
 
   void End(const RequestId& id, const Status& status) {
@@ -169,12 +163,14 @@ class EngineImpl : public Engine {
   void AcquireUnits(Sequence& sequence) {
     const EngineRequest& request = sequence.request();
     const RequestId id = request.id;
-    for (size_t i = 0; i < request.plan.units.size(); ++i) {
+    const size_t units = sequence.unit_count();
+    if (units == 0) return Begin(sequence);
+    // The last unit may arrive at once and end the request: nothing of it is touched afterwards.
+    for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
-          request.plan.units[i].digest, request.recipes[i],
+          id, request.plan.units[i].digest, request.recipes[i],
           [this, id, i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); });
     }
-    if (sequence.unit_count() == 0) sequence.Begin(*deps_.model, SystemClock().Now());
   }
 
   void UnitArrived(const RequestId& id, size_t index, UnitArrival arrival) {
@@ -188,7 +184,12 @@ class EngineImpl : public Engine {
     Sequence& sequence = **found;
     sequence.usage().encoded_tokens += arrival.encoded_tokens;
     sequence.SetUnit(index, std::move(arrival.unit), std::move(arrival.usage));
-    if (sequence.missing_units() == 0) sequence.Begin(*deps_.model, SystemClock().Now());
+    if (sequence.missing_units() == 0) Begin(sequence);
+  }
+
+  void Begin(Sequence& sequence) {
+    const Status status = sequence.Begin(*deps_.model, SystemClock().Now());
+    if (!status.ok()) End(sequence.request().id, status);
   }
 
   // One forward step for every sequence whose units are there. False when there is none.
@@ -252,6 +253,7 @@ class EngineImpl : public Engine {
   void Finish(size_t index, const Status& status) {
     const std::unique_ptr<Sequence> sequence = std::move(running_[index]);
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
+    if (sequence->missing_units() > 0) acquirer_.Abandon(sequence->request().id);
     Usage usage = std::move(sequence->usage());
     usage.finish = status.ok() ? sequence->finish() : FinishOf(status);
     usage.total_ms = MillisecondsBetween(sequence->request().received, SystemClock().Now());
@@ -279,10 +281,7 @@ class EngineImpl : public Engine {
   const EngineDeps deps_;
   const EngineOptions options_;
 
-  // Guarded by inbox_mutex_.
-  std::mutex inbox_mutex_;
-  std::condition_variable inbox_ready_;
-  std::vector<std::function<void()>> inbox_;
+  Inbox inbox_;
 
   // Guarded by stats_mutex_.
   mutable std::mutex stats_mutex_;

@@ -53,7 +53,7 @@ class Engine {
   virtual ~Engine() = default;
 
   // kInvalidArgument as EngineRequest::Validate, kBusy when the queue is full; the request's events
-  // are then never called.
+  // are then never called. A request under an id that is in use ends with ALREADY_EXISTS.
   virtual Status Submit(EngineRequest request) = 0;
   // The request ends with CANCELLED before its next step, unless it is done. Unknown ids are
   // ignored.

@@ -26,6 +26,30 @@ Status CheckSegment(const PlanSegment& segment, const Recipe& recipe) {
   return {};
 }
 
+Status CheckRecipe(const Recipe& recipe, const PlanUnit& unit, int64_t context_length) {
+  const std::string where = "plan: unit '" + unit.path + "' ";
+  if (recipe.own.size() != unit.tokens) {
+    return InvalidArgument(where + "has " + std::to_string(recipe.own.size()) + " tokens, not " +
+                           std::to_string(unit.tokens));
+  }
+  if (recipe.Digest() != unit.digest) {
+    return InvalidArgument(where + "has another digest than its recipe");
+  }
+  if (recipe.mode != EncodingMode::kAnchored && recipe.mode != EncodingMode::kIndependent) {
+    return InvalidArgument(where + "is to be encoded in mode '" +
+                           std::string(EncodingModeName(recipe.mode)) +
+                           "'; workers know anchored and independent");
+  }
+  const int64_t first = recipe.context.empty() ? 0 : recipe.context.positions.front();
+  const int64_t span = recipe.own.positions.back() - first + 1;
+  if (span > context_length) {
+    return InvalidArgument(where + "spans " + std::to_string(span) +
+                           " positions with its context; the model's context has " +
+                           std::to_string(context_length));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const {
@@ -37,11 +61,7 @@ Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const
   }
   for (size_t i = 0; i < recipes.size(); ++i) {
     const Recipe& recipe = *recipes[i];
-    if (recipe.own.size() != plan.units[i].tokens) {
-      return InvalidArgument("plan: unit '" + plan.units[i].path + "' has " +
-                             std::to_string(recipe.own.size()) + " tokens, not " +
-                             std::to_string(plan.units[i].tokens));
-    }
+    PC_RETURN_IF_ERROR(CheckRecipe(recipe, plan.units[i], context_length));
     PC_RETURN_IF_ERROR(CheckIds(recipe.own.ids, vocabulary));
     PC_RETURN_IF_ERROR(CheckIds(recipe.context.ids, vocabulary));
   }

@@ -30,7 +30,8 @@ struct EngineRequest {
   RequestEvents events;
 
   // kInvalidArgument unless plan, options and recipes are valid, belong together (digests, rows,
-  // positions) and fit the context.
+  // positions), fit the context and use encoding modes that workers know. REQUIRES: each recipe's
+  // own Validate() is OK.
   Status Validate(int64_t context_length, int64_t vocabulary) const;
 };
 

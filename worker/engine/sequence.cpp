@@ -1,5 +1,7 @@
 #include "worker/engine/sequence.h"
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 
 #include "worker/engine/key_ranges.h"
@@ -36,16 +38,22 @@ void Sequence::SetUnit(size_t index, UnitPtr unit, UnitUsage usage) {
   --missing_;
 }
 
-void Sequence::Begin(const Model& model, SteadyTime now) {
+Status Sequence::Begin(const Model& model, SteadyTime now) {
   usage_.acquire_ms = MillisecondsBetween(request_.received, now) - usage_.queue_ms;
   if (request_.options.max_new_tokens == 0) {
     finish_ = FinishReason::kLength;
-    return;
+    return {};
   }
   const auto capacity = static_cast<int64_t>(request_.plan.new_tokens.size()) +
                         std::min<int64_t>(request_.options.max_new_tokens, 256);
-  own_ = KvBuffer(model.shape(), model.kv_options(), capacity);
+  try {
+    own_ = KvBuffer(model.shape(), model.kv_options(), capacity);
+  } catch (const c10::Error& error) {
+    return ResourceExhausted(std::string("no memory for the request: ") +
+                             error.what_without_backtrace());
+  }
   sampler_.emplace(request_.options, History());
+  return {};
 }
 
 std::vector<TokenId> Sequence::History() const {

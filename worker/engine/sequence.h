@@ -28,8 +28,9 @@ class Sequence {
   size_t missing_units() const { return missing_; }
   // Unit `index` has arrived, after waiting for `milliseconds`.
   void SetUnit(size_t index, UnitPtr unit, UnitUsage usage);
-  // All units are there: computing may begin. Call once.
-  void Begin(const Model& model, SteadyTime now);
+  // All units are there: computing may begin. Call once. kResourceExhausted when there is no memory
+  // for its keys and values.
+  Status Begin(const Model& model, SteadyTime now);
 
   // ---- steps ----
   // The next forward step: a part of the new tokens, or the last generated token. Valid until the

@@ -67,7 +67,11 @@ class PlanMaker {
 
 class EngineTest : public ::testing::Test {
  protected:
-  // REQUIRES: members that Start reads are set. Ends an engine that runs.
+  // Before the members of a test, such as its stores, go.
+  void TearDown() override { engine_ = nullptr; }
+
+  // REQUIRES: members that Start reads are set. Ends an engine that runs. The store is a member of
+  // the test.
   void Start(BlobStore* store = nullptr);
   EngineRequest Request(const PlanMaker& prompt, uint32_t max_new_tokens = 8) const;
   // Submits; the request has to be taken.

@@ -17,7 +17,12 @@ using ::testing::SizeIs;
 
 auto CameFrom(Source source) { return Each(Field(&UnitUsage::source, source)); }
 
-class ExactnessTest : public EngineTest {};
+class ExactnessTest : public EngineTest {
+ protected:
+  const TempDir directory_;
+  MemoryBlobStore memory_;
+  std::unique_ptr<DiskStore> disk_;
+};
 
 TEST_F(ExactnessTest, PlainPrefillEqualsTheReference) {
   Start();
@@ -138,15 +143,14 @@ TEST_F(ExactnessTest, LongPromptInSmallStepsGivesTheSameAnswer) {
 // ---- through a store ----
 
 TEST_F(ExactnessTest, UnitsFromAStoreGiveTheSameAnswer) {
-  const TempDir directory;
-  MemoryBlobStore memory;
-  auto disk = OpenDiskStore({.directory = directory.Sub("store")});
+  auto disk = OpenDiskStore({.directory = directory_.Sub("store")});
   ASSERT_TRUE(disk.ok()) << disk.status().ToString();
+  disk_ = std::move(*disk);
   const PlanMaker prompt = PlanMaker()
                                .Unit(MakeRecipe({}, RandomIds(300, 16)))
                                .Unit(MakeRecipe(RandomIds(20, 17), RandomIds(40, 18)))
                                .New(RandomIds(5, 19));
-  for (BlobStore* store : {static_cast<BlobStore*>(&memory), &(*disk)->blobs()}) {
+  for (BlobStore* store : {static_cast<BlobStore*>(&memory_), &disk_->blobs()}) {
     Start(store);
     const auto cold = Run(prompt, 32);
     ASSERT_TRUE(cold->status().ok());
