@@ -1,0 +1,88 @@
+// What a cachestore reads back: a blob, a blob's header and a manifest. The first byte chooses. The
+// last two get a checksum that fits, because a fuzzer does not find one.
+#include <algorithm>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cachestore/disk/manifest.h"
+#include "cachestore/format/blob_prefix.h"
+#include "cachestore/format/blob_verifier.h"
+#include "tests/fuzz/fuzzer.h"
+
+namespace {
+
+using namespace promptcache;
+using Bytes = std::span<const uint8_t>;
+
+void Require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void FuzzBlob(Bytes bytes) {
+  const Result<BlobHeader> whole = VerifyBlob(bytes);
+  BlobVerifier verifier;
+  for (size_t at = 0, piece = 1; at < bytes.size(); at += piece, piece = piece % 4099 + 63) {
+    piece = std::min(piece, bytes.size() - at);
+    verifier.Append(bytes.subspan(at, piece));
+  }
+  Require(verifier.Finish().ok() == whole.ok());
+  if (!whole.ok()) return;
+  for (size_t i = 0; i < whole->segments.size(); ++i) {
+    const BlobSegment& segment = whole->segments[i];
+    Require(VerifySegment(*whole, i, bytes.subspan(segment.offset, segment.length)).ok());
+  }
+}
+
+// Eight bytes of total length, then the FlatBuffer.
+void FuzzHeader(Bytes bytes) {
+  if (bytes.size() < 8) return;
+  uint64_t total = 0;
+  for (size_t i = 0; i < 8; ++i) total |= uint64_t{bytes[i]} << (8 * i);
+  const Bytes raw = bytes.subspan(8, (bytes.size() - 8) / 8 * 8);
+  const auto prefix = internal::EncodeBlobPrefix(
+      {.header_bytes = raw.size(),
+       .data_offset = internal::AlignUp(kBlobPrefixBytes + raw.size()),
+       .total_bytes = total,
+       .header_hash = Xxh3_128(raw)});
+  std::vector<uint8_t> head(prefix.begin(), prefix.end());
+  head.insert(head.end(), raw.begin(), raw.end());
+  const Result<BlobHeader> header = ParseBlobHeader(head);
+  if (!header.ok()) return;
+  // What was accepted can be written and read again.
+  BlobHeader again = *header;
+  const auto written = EncodeBlobHeader(again);
+  Require(written.ok());
+  const auto reread = ParseBlobHeader(*written);
+  Require(reread.ok() && *reread == again && again.recipe == header->recipe &&
+          again.identity == header->identity && again.shape == header->shape);
+}
+
+void FuzzManifest(Bytes bytes) {
+  std::string text(bytes.begin(), bytes.end());
+  const Hash128 hash = Xxh3_128(bytes);
+  for (const uint64_t half : {hash.low, hash.high}) {
+    for (size_t i = 0; i < 8; ++i) text.push_back(static_cast<char>(half >> (8 * i)));
+  }
+  const auto manifest = internal::DecodeManifest(UnitKey{}, text);
+  Require(!manifest.ok() || internal::EncodeManifest(*manifest) == text);
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const Bytes rest(data + 1, size - 1);
+  switch (data[0] % 3) {
+    case 0:
+      FuzzBlob(rest);
+      break;
+    case 1:
+      FuzzHeader(rest);
+      break;
+    default:
+      FuzzManifest(rest);
+  }
+  return 0;
+}
