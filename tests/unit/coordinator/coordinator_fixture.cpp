@@ -14,7 +14,8 @@ Submit SubmitOf(const std::string& prompt) {
   return {.prompt = prompt, .options = {.max_new_tokens = 8}};
 }
 
-TestPeer::TestPeer(FakeNetwork& network, const std::string& endpoint, const Hello& hello)
+TestPeer::TestPeer(FakeNetwork& network, const std::string& endpoint, const Hello& hello,
+                   std::vector<Message> introduction)
     : transport_(network, hello.name) {
   ConnectionOptions options;
   options.connect = {.endpoint = endpoint, .max_message_bytes = 96 << 20};
@@ -22,6 +23,10 @@ TestPeer::TestPeer(FakeNetwork& network, const std::string& endpoint, const Hell
   connection_ = std::make_unique<Connection>(
       transport_, options,
       ConnectionEvents{
+          .on_up =
+              [this, introduction = std::move(introduction)](const HelloAck&) {
+                for (const Message& message : introduction) Send({}, message);
+              },
           .on_down = [this](const Status& why) { down_ = why.message(); },
           .on_message = [this](Envelope envelope,
                                const Frame&) { inbox_.push_back(std::move(envelope)); }});
@@ -91,14 +96,12 @@ WorkerReady CoordinatorTest::ReadyFor(const ServedModel& model) const {
 }
 
 std::unique_ptr<TestPeer> CoordinatorTest::Worker(const std::string& name, uint64_t epoch) {
-  auto worker =
-      std::make_unique<TestPeer>(network_, coordinator_->endpoints().worker,
-                                 Hello{.role = PeerRole::kWorker, .name = name, .epoch = epoch});
+  auto worker = std::make_unique<TestPeer>(
+      network_, coordinator_->endpoints().worker,
+      Hello{.role = PeerRole::kWorker, .name = name, .epoch = epoch},
+      std::vector<Message>{ReadyFor(model_), Residency{.seq = 1, .snapshot = true}});
   Pass();
   EXPECT_TRUE(worker->up()) << worker->down();
-  worker->Send({}, ReadyFor(model_));
-  worker->Send({}, Residency{.seq = 1, .snapshot = true});
-  Pass();
   return worker;
 }
 

@@ -21,7 +21,9 @@ namespace promptcache::testing {
 // A client or a worker, as a process of its own. Its destruction is the death of that process.
 class TestPeer {
  public:
-  TestPeer(FakeNetwork& network, const std::string& endpoint, const Hello& hello);
+  // `introduction` is sent each time the link comes up.
+  TestPeer(FakeNetwork& network, const std::string& endpoint, const Hello& hello,
+           std::vector<Message> introduction = {});
 
   bool up() const { return connection_->up(); }
   // Why the link was refused or lost the last time.
