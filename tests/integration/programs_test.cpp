@@ -69,9 +69,9 @@ TEST_F(CommandLine, WorksByHand) {
   ASSERT_EQ(status["workers"].size(), 1U);
   EXPECT_EQ(status["workers"][0]["name"], "worker-1");
   TickUntil("the units to be in the store", [&] {
-    const json listed =
+    const json stored =
         CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"});
-    return listed["stats"]["blobs"] >= 8;
+    return stored["stats"]["blobs"] >= 8;
   });
 
   const ProgramResult unknown = Cli({"schema", "show", "nothing"});
