@@ -112,8 +112,10 @@ void RemoteLink::SendNow(const RequestId& id, Message message, Frame payload) {
           : Unavailable("the link to the cachestore is closed");
   if (status.ok()) return;
   const auto found = mailboxes_.find(id);
+  if (found == mailboxes_.end()) return;
   // A full queue is how a socket notices first that its peer has gone.
-  if (found != mailboxes_.end()) found->second->Push(Unavailable(status.message()));
+  const bool is_full = status.code() == Code::kBusy;
+  found->second->Push(is_full ? Unavailable(status.message()) : status);
 }
 
 RemoteLink::Call::Call(std::shared_ptr<RemoteLink> link, Message request)
