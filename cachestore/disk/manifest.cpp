@@ -1,7 +1,7 @@
 #include "cachestore/disk/manifest.h"
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace promptcache::internal {
 namespace {
@@ -49,7 +49,7 @@ class Reader {
   Digest256 Digest() {
     Digest256 digest;
     const std::string_view bytes = Take(digest.bytes.size());
-    std::memcpy(digest.bytes.data(), bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), digest.bytes.begin());
     return digest;
   }
   std::string Text() { return std::string(Take(Integer<uint32_t>())); }
