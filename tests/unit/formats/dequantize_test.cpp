@@ -43,8 +43,7 @@ TEST(Dequantize, GivesTheValuesOfTheGgufPackage) {
     EXPECT_EQ(values->sizes(), at::IntArrayRef({golden["rows"], golden["columns"]})) << name;
     ASSERT_EQ(values->scalar_type(), at::kFloat);
     const auto* data = values->const_data_ptr<float>();
-    EXPECT_EQ(std::vector<float>(data, data + values->numel()),
-              FloatsOfHex(hex.get<std::string>()))
+    EXPECT_EQ(std::vector<float>(data, data + values->numel()), FloatsOfHex(hex.get<std::string>()))
         << name;
   }
 }

@@ -6,12 +6,12 @@ namespace promptcache::testing {
 
 ByteWriter& ByteWriter::PutString(std::string_view text) {
   Put<uint64_t>(text.size());
-  bytes_.insert(bytes_.end(), text.begin(), text.end());
-  return *this;
+  return PutBytes({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 
 ByteWriter& ByteWriter::PutBytes(std::span<const uint8_t> bytes) {
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  // insert() of a range here makes GCC 12 warn of an overflow that cannot be.
+  for (const uint8_t byte : bytes) bytes_.push_back(byte);
   return *this;
 }
 

@@ -16,9 +16,7 @@ class ByteWriter {
  public:
   template <typename T>
   ByteWriter& Put(T value) {
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-    bytes_.insert(bytes_.end(), bytes, bytes + sizeof(T));
-    return *this;
+    return PutBytes({reinterpret_cast<const uint8_t*>(&value), sizeof(T)});
   }
   ByteWriter& PutString(std::string_view text);  // u64 length, then the bytes
   ByteWriter& PutBytes(std::span<const uint8_t> bytes);

@@ -122,7 +122,8 @@ TEST(GgufHostile, OtherVersionsAreNamed) {
 
 // None of these may allocate what the file claims.
 TEST(GgufHostile, CountsLargerThanTheFileAreErrors) {
-  for (const uint64_t count : {uint64_t{1} << 20, uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX}) {
+  for (const uint64_t count :
+       {uint64_t{1} << 20, uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX}) {
     EXPECT_EQ(FaultOf(Start(3, count, 0)).code(), Code::kInvalidArgument);
     EXPECT_EQ(FaultOf(Start(3, 0, count)).code(), Code::kInvalidArgument);
     EXPECT_EQ(FaultOf(Start(3, count, count)).code(), Code::kInvalidArgument);

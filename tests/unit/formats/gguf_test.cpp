@@ -75,8 +75,7 @@ TEST_F(GgufSample, AnAbsentKeyIsNotFoundAndNamed) {
   for (const Status& fault :
        {file_->GetUnsigned("sample.nothing").status(), file_->GetFloat("sample.nothing").status(),
         file_->GetBool("sample.nothing").status(), file_->GetString("sample.nothing").status(),
-        file_->GetStrings("sample.nothing").status(),
-        file_->GetIntegers("sample.nothing").status(),
+        file_->GetStrings("sample.nothing").status(), file_->GetIntegers("sample.nothing").status(),
         file_->GetFloats("sample.nothing").status()}) {
     EXPECT_EQ(fault.code(), Code::kNotFound);
     EXPECT_THAT(fault.message(), HasSubstr("sample.gguf"));
