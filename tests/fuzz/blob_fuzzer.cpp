@@ -41,11 +41,11 @@ void FuzzHeader(Bytes bytes) {
   uint64_t total = 0;
   for (size_t i = 0; i < 8; ++i) total |= uint64_t{bytes[i]} << (8 * i);
   const Bytes raw = bytes.subspan(8, (bytes.size() - 8) / 8 * 8);
-  const auto prefix = internal::EncodeBlobPrefix(
-      {.header_bytes = raw.size(),
-       .data_offset = internal::AlignUp(kBlobPrefixBytes + raw.size()),
-       .total_bytes = total,
-       .header_hash = Xxh3_128(raw)});
+  const auto prefix =
+      internal::EncodeBlobPrefix({.header_bytes = raw.size(),
+                                  .data_offset = internal::AlignUp(kBlobPrefixBytes + raw.size()),
+                                  .total_bytes = total,
+                                  .header_hash = Xxh3_128(raw)});
   std::vector<uint8_t> head(prefix.begin(), prefix.end());
   head.insert(head.end(), raw.begin(), raw.end());
   const Result<BlobHeader> header = ParseBlobHeader(head);

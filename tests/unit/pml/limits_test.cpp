@@ -1,0 +1,98 @@
+// Every limit has an error of its own that names the limit; a document at the limit passes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/pml/prompt.h"
+#include "coordinator/pml/schema.h"
+
+namespace promptcache {
+namespace {
+
+std::string Repeat(const std::string& text, size_t times) {
+  std::string out;
+  for (size_t i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+// Ids of the errors of a schema under `limits`.
+std::vector<std::string> Errors(const std::string& schema, const PmlLimits& limits) {
+  const PmlSource source("s.xml", schema);
+  Diagnostics diagnostics(source);
+  (void)ParseSchema(source, limits, diagnostics);
+  std::vector<std::string> ids;
+  for (const Diagnostic& error : diagnostics.errors()) ids.push_back(error.id);
+  return ids;
+}
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::string Modules(size_t count) {
+  std::string schema = "<schema name='s'>";
+  for (size_t i = 0; i < count; ++i) {
+    schema += "<module name='m" + std::to_string(i) + "'>x</module>";
+  }
+  return schema + "</schema>";
+}
+
+TEST(Limits, Elements) {
+  EXPECT_THAT(Errors(Modules(4), {.elements = 5}), IsEmpty());
+  EXPECT_THAT(Errors(Modules(5), {.elements = 5}), ElementsAre("limit-elements"));
+}
+
+TEST(Limits, Depth) {
+  const auto nested = [](size_t depth) {
+    return "<schema name='s'>" + Repeat("<module name='m'>", depth - 1) +
+           Repeat("</module>", depth - 1) + "</schema>";
+  };
+  EXPECT_THAT(Errors(nested(3), {.depth = 3}), IsEmpty());
+  EXPECT_THAT(Errors(nested(4), {.depth = 3}), ElementsAre("limit-depth"));
+}
+
+TEST(Limits, DocumentBytes) {
+  const std::string schema = "<schema name='s'>text</schema>";
+  EXPECT_THAT(Errors(schema, {.document_bytes = schema.size()}), IsEmpty());
+  EXPECT_THAT(Errors(schema, {.document_bytes = schema.size() - 1}), ElementsAre("limit-document"));
+}
+
+TEST(Limits, AttributesOfAnElement) {
+  EXPECT_THAT(Errors("<schema name='s' a='' b=''/>", {.attributes = 2}),
+              ElementsAre("limit-attributes"));
+}
+
+TEST(Limits, AttributeValue) {
+  EXPECT_THAT(Errors("<schema name='s' description='12345'/>", {.attribute_bytes = 5}), IsEmpty());
+  EXPECT_THAT(Errors("<schema name='s' description='123456'/>", {.attribute_bytes = 5}),
+              ElementsAre("limit-attribute-value"));
+}
+
+TEST(Limits, NamesOfElementsAndAttributes) {
+  EXPECT_THAT(Errors("<schema name='s'/>", {.name_bytes = 6}), IsEmpty());
+  EXPECT_THAT(Errors("<schema name='s'/>", {.name_bytes = 5}), ElementsAre("limit-name"));
+}
+
+TEST(Limits, GivenNames) {
+  EXPECT_THAT(Errors("<schema name='" + std::string(257, 'a') + "'/>", {}),
+              ElementsAre("bad-name"));
+  EXPECT_THAT(Errors("<schema name='" + std::string(256, 'a') + "'/>", {}), IsEmpty());
+}
+
+TEST(Limits, Units) {
+  EXPECT_THAT(Errors(Modules(3), {.units = 4}), IsEmpty());
+  EXPECT_THAT(Errors(Modules(4), {.units = 4}), ElementsAre("limit-units"));
+}
+
+TEST(Limits, TheFirstTwentyErrorsAreShownAndTheOthersCounted) {
+  const std::string schema = "<schema name='s'>" + Repeat("<foo/>", 30) + "</schema>";
+  const auto parsed = ParseSchema(PmlSource("s.xml", schema));
+  EXPECT_EQ(parsed.status().code(), Code::kInvalidArgument);
+  EXPECT_THAT(parsed.status().message(), ::testing::HasSubstr("10 more errors"));
+}
+
+TEST(Limits, AMillionTagsAreRefusedAndNotCollected) {
+  EXPECT_THAT(Errors("<schema name='s'>" + Repeat("<m>", 1'000'000), {}),
+              ::testing::Contains(::testing::StartsWith("limit-")));
+}
+
+}  // namespace
+}  // namespace promptcache

@@ -1,0 +1,87 @@
+// Documents that others wrote: attacks on XML parsers, and the reference implementation's schemas.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "coordinator/pml/prompt.h"
+#include "coordinator/pml/schema.h"
+#include "tests/fakes/test_env.h"
+
+namespace promptcache {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> FilesBelow(const fs::path& directory, size_t wanted) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.path().extension() == ".xml") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  EXPECT_EQ(files.size(), wanted) << directory;
+  return files;
+}
+
+PmlSource Source(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return PmlSource(path.filename().string(), text.str());
+}
+
+TEST(AttackDocuments, AreRefusedWithTheirReason) {
+  const auto data = testing::TestDataDir();
+  PC_SKIP_WITHOUT(data, "test data");
+  for (const fs::path& path : FilesBelow(*data / "data/attack/xml/defusedxml", 10)) {
+    SCOPED_TRACE(path);
+    const PmlSource source = Source(path);
+    Diagnostics diagnostics(source);
+    EXPECT_FALSE(ParseSchema(source, {}, diagnostics).has_value());
+    ASSERT_FALSE(diagnostics.ok());
+    const bool has_doctype = source.text().find("<!DOCTYPE") != std::string_view::npos;
+    EXPECT_EQ(diagnostics.errors()[0].id == "doctype", has_doctype) << diagnostics.Render();
+  }
+}
+
+// The reference implementation reads documents leniently; ten of its files are refused here, each
+// for what the file shows: not XML, a name taken twice, a parameter without length, a value that is
+// none, and an attribute that is not supported yet.
+TEST(ReferenceDocuments, ParseOrSayWhyNot) {
+  const auto data = testing::TestDataDir();
+  PC_SKIP_WITHOUT(data, "test data");
+  size_t parsed = 0;
+  std::map<std::string, std::string> refused;
+  for (const fs::path& path : FilesBelow(*data / "data/pml/yale-prompt-cache", 36)) {
+    const PmlSource source = Source(path);
+    Diagnostics diagnostics(source);
+    const bool is_schema = source.text().find("<schema") != std::string_view::npos;
+    if (is_schema ? ParseSchema(source, {}, diagnostics).has_value()
+                  : ParsePrompt(source, kPromptLimits, diagnostics).has_value()) {
+      ++parsed;
+    } else {
+      refused[path.stem().string()] = diagnostics.errors()[0].id;
+    }
+  }
+  EXPECT_EQ(parsed, 26U);
+  const std::map<std::string, std::string> expected = {
+      {"benchmark__document_summary__schema_summary_sample.97930e26", "bad-value"},
+      {"benchmark__document_summary__schema_summary_sample.fa8e110f", "not-well-formed"},
+      {"benchmark__schema__test__schema_code_generation", "not-supported"},
+      {"benchmark__schema_mbti.6c092c20", "duplicate-module"},
+      {"benchmark__schema_mbti.acc8f311", "duplicate-module"},
+      {"benchmark__schema_qanda.19a45a8e", "not-well-formed"},
+      {"benchmark__schema_qanda.4473d2e0", "not-well-formed"},
+      {"examples__code_generation_game.abef3cfb", "not-well-formed"},
+      {"examples__code_generation_game", "not-well-formed"},
+      {"examples__parameterized_prompts.a8d03910", "param-length"},
+  };
+  EXPECT_EQ(refused, expected);
+}
+
+}  // namespace
+}  // namespace promptcache
