@@ -5,6 +5,9 @@
 namespace promptcache {
 namespace {
 
+constexpr size_t kMaxStops = 256;
+constexpr size_t kMaxStopBytes = 16 << 10;
+
 Status CheckIds(std::span<const TokenId> ids, int64_t vocabulary) {
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocabulary) {
@@ -22,6 +25,18 @@ Status CheckSegment(const PlanSegment& segment, const Recipe& recipe) {
     if (position != int64_t{segment.first_position} + row) {
       return InvalidArgument("plan: a segment's positions are not those of its unit");
     }
+  }
+  return {};
+}
+
+// Each token that is generated is held against all of them.
+Status CheckStops(const GenerationOptions& options) {
+  size_t bytes = 0;
+  for (const std::string& stop : options.stop_strings) bytes += stop.size();
+  if (options.stop_strings.size() > kMaxStops || options.stop_ids.size() > kMaxStops ||
+      bytes > kMaxStopBytes) {
+    return InvalidArgument("at most " + std::to_string(kMaxStops) + " stop strings of together " +
+                           std::to_string(kMaxStopBytes) + " bytes and as many stop ids");
   }
   return {};
 }
@@ -54,7 +69,11 @@ Status CheckRecipe(const Recipe& recipe, const PlanUnit& unit, int64_t context_l
 
 Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const {
   PC_RETURN_IF_ERROR(options.Validate());
+  PC_RETURN_IF_ERROR(CheckStops(options));
   PC_RETURN_IF_ERROR(plan.Validate());
+  if (plan.units.size() > static_cast<size_t>(context_length)) {
+    return InvalidArgument("plan: more units than the model's context has positions");
+  }
   if (recipes.size() != plan.units.size()) {
     return InvalidArgument("plan: recipes for " + std::to_string(recipes.size()) + " of " +
                            std::to_string(plan.units.size()) + " units");

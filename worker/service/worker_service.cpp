@@ -1,7 +1,5 @@
 #include "worker/service/worker_service.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <future>
 #include <unordered_map>
@@ -10,6 +8,8 @@
 #include "common/log.h"
 #include "worker/engine/engine.h"
 #include "worker/service/recipe_cache.h"
+#include "worker/service/reports.h"
+#include "worker/service/waiting_runs.h"
 #include "worker/service/worker_model.h"
 
 namespace promptcache {
@@ -21,18 +21,15 @@ constexpr uint64_t kMaxMessageBytes = uint64_t{64} << 20;
 constexpr uint64_t kRecipeCacheTokens = 16 << 20;
 constexpr milliseconds kReportEvery{200};
 constexpr milliseconds kDefaultDeadline{600'000};
-
-EngineOptions EngineOptionsOf(const WorkerSettings& settings) {
-  return {.slots = static_cast<uint32_t>(settings.slots),
-          .queue_limit = static_cast<uint32_t>(settings.queue_limit),
-          .unit_cache_bytes = static_cast<uint64_t>(settings.unit_cache_bytes),
-          .prefill_chunk_tokens = static_cast<uint32_t>(settings.prefill_chunk_tokens)};
-}
+constexpr uint64_t kLongestTimeoutMs = 86'400'000;
 
 class ServiceImpl : public WorkerService {
  public:
   ServiceImpl(WorkerDeps deps, const WorkerSettings& settings)
-      : deps_(std::move(deps)), settings_(settings), recipes_(kRecipeCacheTokens) {}
+      : deps_(std::move(deps)),
+        settings_(settings),
+        recipes_(kRecipeCacheTokens),
+        waiting_(static_cast<size_t>(settings.queue_limit)) {}
 
   ~ServiceImpl() override {
     alive_->store(false);
@@ -82,15 +79,10 @@ class ServiceImpl : public WorkerService {
   void OnReady(std::function<void()> ready) override { on_ready_ = std::move(ready); }
 
  private:
-  // A plan whose recipes are being asked for.
-  struct Waiting {
-    Envelope envelope;
-    SteadyTime received;
-    std::vector<RecipeDigest> missing;
-  };
   struct Active {
     uint32_t attempt = 0;
     uint32_t seq = 0;
+    Status broken;  // why a part of the answer could not be sent
   };
 
   // Runs on the reactor thread unless the service has gone meanwhile.
@@ -106,14 +98,7 @@ class ServiceImpl : public WorkerService {
   // ---- the link ----
 
   void LinkUp() {
-    Send({.body =
-              WorkerReady{.pid = static_cast<uint32_t>(::getpid()),
-                          .model = deps_.model->name(),
-                          .device = settings_.device,
-                          .identity = deps_.model->identity(),
-                          .context_length = deps_.model->context_length(),
-                          .slots = static_cast<uint32_t>(settings_.slots),
-                          .unit_limit_bytes = static_cast<uint64_t>(settings_.unit_cache_bytes)}});
+    Send({.body = ReadyOf(*deps_.model, settings_)});
     SendSnapshot();
     if (on_ready_) on_ready_();
   }
@@ -125,7 +110,7 @@ class ServiceImpl : public WorkerService {
     }
     for (const auto& [id, active] : active_) engine_->Cancel(id);
     active_.clear();
-    waiting_.clear();
+    waiting_.Clear();
     synced_ = false;
   }
 
@@ -148,14 +133,9 @@ class ServiceImpl : public WorkerService {
   }
 
   void Report() {
-    if (connection_->up()) {
-      const EngineStats stats = engine_->stats();
-      Send({.body = Heartbeat{.active = stats.active,
-                              .queued = stats.queued,
-                              .units = stats.units,
-                              .unit_bytes = stats.unit_bytes,
-                              .requests = stats.finished,
-                              .prefill_tokens_per_s = stats.prefill_tokens_per_s}});
+    if (connection_->up()) Send({.body = HeartbeatOf(engine_->stats())});
+    for (const WaitingRun& run : waiting_.TakeLate(SystemClock().Now())) {
+      Refuse(run.envelope, DeadlineExceeded("the deadline passed while recipes were asked for"));
     }
     report_ = deps_.transport->After(kReportEvery, [this] { Report(); });
   }
@@ -169,25 +149,46 @@ class ServiceImpl : public WorkerService {
       return RecipesReceived(envelope.request_id, *reply);
     }
     if (std::holds_alternative<ResidencyResync>(envelope.body)) return SendSnapshot();
-    if (const auto* reply = std::get_if<Reply>(&envelope.body)) {
-      Log(LogLevel::kWarning, "the coordinator refused a message", {{"reason", reply->message}});
-    }
+    if (const auto* reply = std::get_if<Reply>(&envelope.body)) ReplyReceived(envelope, *reply);
+  }
+
+  void ReplyReceived(const Envelope& envelope, const Reply& reply) {
+    Log(LogLevel::kWarning, "the coordinator refused a message", {{"reason", reply.message}});
+    const auto run = waiting_.Take(envelope.request_id);
+    if (!run) return;
+    Refuse(run->envelope, FailedPrecondition("no recipes: " + reply.message));
   }
 
   void CancelReceived(const RequestId& id) {
     engine_->Cancel(id);
-    waiting_.erase(id);
+    if (const auto run = waiting_.Take(id)) Refuse(run->envelope, Cancelled("cancelled"));
   }
 
   void RunReceived(const Envelope& envelope) {
-    const Plan& plan = std::get<Run>(envelope.body).plan;
-    Waiting waiting{.envelope = envelope, .received = SystemClock().Now()};
-    for (const PlanUnit& unit : plan.units) {
-      if (!recipes_.Find(unit.digest)) waiting.missing.push_back(unit.digest);
+    const auto found = active_.find(envelope.request_id);
+    if (found != active_.end()) {
+      if (envelope.attempt <= found->second.attempt) {
+        Log(LogLevel::kWarning, "a run that is running came again; ignored",
+            {{"request", envelope.request_id.ToHex()}});
+        return;
+      }
+      engine_->Cancel(envelope.request_id);  // a newer attempt takes its place
+      active_.erase(found);
     }
-    if (waiting.missing.empty()) return StartRequest(waiting);
-    Send({.request_id = envelope.request_id, .body = RecipeQuery{waiting.missing}});
-    waiting_.insert_or_assign(envelope.request_id, std::move(waiting));
+    (void)waiting_.Take(envelope.request_id);
+    const SteadyTime now = SystemClock().Now();
+    const milliseconds timeout(std::min<uint64_t>(envelope.timeout_ms, kLongestTimeoutMs));
+    WaitingRun run{.envelope = envelope,
+                   .received = now,
+                   .deadline = now + (timeout.count() > 0 ? timeout : kDefaultDeadline)};
+    std::vector<RecipeDigest> missing;
+    for (const PlanUnit& unit : std::get<Run>(envelope.body).plan.units) {
+      if (!recipes_.Find(unit.digest)) missing.push_back(unit.digest);
+    }
+    if (missing.empty()) return StartRequest(run);
+    if (waiting_.full()) return Refuse(envelope, Busy("too many requests wait for recipes"));
+    waiting_.Add(std::move(run));
+    Send({.request_id = envelope.request_id, .body = RecipeQuery{std::move(missing)}});
   }
 
   void RecipesReceived(const RequestId& id, const RecipeReply& reply) {
@@ -197,59 +198,72 @@ class ServiceImpl : public WorkerService {
         recipes_.Insert(recipe.Digest(), std::make_shared<const Recipe>(recipe));
       }
     }
-    auto entry = waiting_.extract(id);
-    if (!entry.empty()) StartRequest(entry.mapped());
+    if (const auto run = waiting_.Take(id)) StartRequest(*run);
   }
 
-  void StartRequest(const Waiting& waiting) {
+  void StartRequest(const WaitingRun& waiting) {
     const Envelope& envelope = waiting.envelope;
     const Run& run = std::get<Run>(envelope.body);
-    EngineRequest request{
-        .id = envelope.request_id,
-        .plan = run.plan,
-        .options = run.options,
-        .received = waiting.received,
-        .deadline = waiting.received +
-                    (envelope.timeout_ms > 0
-                         ? milliseconds(std::min<uint64_t>(envelope.timeout_ms, 86'400'000))
-                         : kDefaultDeadline)};
+    EngineRequest request{.id = envelope.request_id,
+                          .plan = run.plan,
+                          .options = run.options,
+                          .received = waiting.received,
+                          .deadline = waiting.deadline,
+                          .events = EventsFor(envelope.request_id, envelope.attempt)};
     for (const PlanUnit& unit : run.plan.units) {
       auto recipe = recipes_.Find(unit.digest);
       if (!recipe) {
-        return SendFinal(envelope.request_id, envelope.attempt,
-                         FailedPrecondition("the recipe of '" + unit.path +
-                                            "' is gone; register the schema again"),
-                         {});
+        return Refuse(envelope, FailedPrecondition("the recipe of '" + unit.path +
+                                                   "' is gone; register the schema again"));
       }
       request.recipes.push_back(std::move(recipe));
     }
-    request.events = EventsFor(envelope.request_id, envelope.attempt);
-    active_[envelope.request_id] = {.attempt = envelope.attempt};
     const Status status = engine_->Submit(std::move(request));
-    if (status.ok()) return;
-    active_.erase(envelope.request_id);
-    SendFinal(envelope.request_id, envelope.attempt, status, {});
+    if (!status.ok()) return Refuse(envelope, status);
+    active_[envelope.request_id] = {.attempt = envelope.attempt};
   }
 
+  // Events come back to this thread, where their request may have ended or be another attempt.
   RequestEvents EventsFor(const RequestId& id, uint32_t attempt) {
-    return {
-        .on_tokens =
-            [this, id](std::vector<TokenId> tokens, std::string text) {
-              PostHere([this, id, tokens = std::move(tokens), text = std::move(text)]() mutable {
-                const auto found = active_.find(id);
-                if (found == active_.end()) return;
-                Send({.request_id = id,
-                      .attempt = found->second.attempt,
-                      .body = Partial{found->second.seq++, std::move(tokens), std::move(text)}});
-              });
-            },
-        .on_final =
-            [this, id, attempt](Status status, Usage usage) {
-              PostHere([this, id, attempt, status = std::move(status),
-                        usage = std::move(usage)]() mutable {
-                if (active_.erase(id) > 0) SendFinal(id, attempt, status, std::move(usage));
-              });
-            }};
+    return {.on_tokens =
+                [this, id, attempt](std::vector<TokenId> tokens, std::string text) {
+                  PostHere([this, id, attempt, tokens = std::move(tokens),
+                            text = std::move(text)]() mutable {
+                    SendPartial(id, attempt, std::move(tokens), std::move(text));
+                  });
+                },
+            .on_final =
+                [this, id, attempt](Status status, Usage usage) {
+                  PostHere([this, id, attempt, status = std::move(status),
+                            usage = std::move(usage)]() mutable {
+                    EndRequest(id, attempt, status, std::move(usage));
+                  });
+                }};
+  }
+
+  void SendPartial(const RequestId& id, uint32_t attempt, std::vector<TokenId> tokens,
+                   std::string text) {
+    const auto found = active_.find(id);
+    if (found == active_.end() || found->second.attempt != attempt) return;
+    Active& active = found->second;
+    if (!active.broken.ok()) return;
+    active.broken =
+        connection_->Send({.request_id = id,
+                           .attempt = attempt,
+                           .body = Partial{active.seq++, std::move(tokens), std::move(text)}});
+    if (!active.broken.ok()) engine_->Cancel(id);  // an answer with a hole is no answer
+  }
+
+  void EndRequest(const RequestId& id, uint32_t attempt, const Status& status, Usage usage) {
+    const auto found = active_.find(id);
+    if (found == active_.end() || found->second.attempt != attempt) return;
+    const Status broken = found->second.broken;
+    active_.erase(found);
+    SendFinal(id, attempt, broken.ok() ? status : Unavailable(broken.message()), std::move(usage));
+  }
+
+  void Refuse(const Envelope& run, const Status& status) {
+    SendFinal(run.request_id, run.attempt, status, {});
   }
 
   void SendFinal(const RequestId& id, uint32_t attempt, const Status& status, Usage usage) {
@@ -266,7 +280,7 @@ class ServiceImpl : public WorkerService {
 
   // Owned by the reactor thread.
   RecipeCache recipes_;
-  std::unordered_map<RequestId, Waiting> waiting_;
+  WaitingRuns waiting_;
   std::unordered_map<RequestId, Active> active_;
   std::function<void()> on_ready_;
   uint64_t residency_seq_ = 0;

@@ -219,6 +219,22 @@ TEST_F(EngineBehaviour, PlansThatDoNotHoldTogetherAreRefused) {
   EXPECT_THAT(Refusal(request).message(), HasSubstr("temperature"));
 }
 
+TEST_F(EngineBehaviour, MoreStopsOrUnitsThanMakeSenseAreRefused) {
+  Start();
+  EngineRequest request = Request(Prompt());
+  request.options.stop_strings.assign(257, "x");
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("at most 256 stop strings"));
+  request.options.stop_strings = {std::string(20'000, 'x')};
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("16384 bytes"));
+  request = Request(Prompt());
+  request.options.stop_ids.assign(257, 1);
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("stop ids"));
+  request = Request(Prompt());
+  request.plan.units.assign(kTinyContext + 1, request.plan.units[0]);
+  request.recipes.assign(kTinyContext + 1, request.recipes[0]);
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("more units"));
+}
+
 TEST_F(EngineBehaviour, ContextLongerThanTheModelsIsRefused) {
   Start();
   const auto recipe = MakeRecipe(RandomIds(10, 1), RandomIds(4, 2), kTinyContext);
