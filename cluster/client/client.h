@@ -49,7 +49,8 @@ struct Answer {
 using PartialCallback = std::function<void(const Partial&)>;
 using FinalCallback = std::function<void(Answer)>;
 
-// Thread safe. Destruction cancels what is running and joins the client's thread.
+// Thread safe. Destruction cancels what is running and joins the client's thread: never in a
+// callback.
 class Client {
  public:
   // kUnavailable, naming the endpoints, when none answers within connect_timeout; at once, with the
