@@ -241,5 +241,41 @@ TEST_F(PeersTest, RecipesOfARunningRequestAreAnsweredAfterItsSchemaWasRemoved) {
   EXPECT_TRUE(worker->Last<RecipeReply>(id).recipes.empty());
 }
 
+// A worker starts the request when a reply with its id arrives: that must be the last one.
+TEST_F(CoordinatorTest, RecipesForMoreThanOneMessageArriveWithTheRequestsIdOnTheLast) {
+  constexpr int kModules = 600;
+  constexpr int kRootTokens = 4'000;  // the context of every module
+  model_.context_length = 8'192;
+  Start();
+  const auto client = Client();
+  std::string schema = "<schema name=\"s\">";
+  for (int n = 0; n < kRootTokens; ++n) schema += "r ";
+  std::string prompt = "<prompt schema=\"s\">";
+  for (int n = 0; n < kModules; ++n) {
+    schema += "<module name=\"m" + std::to_string(n) + "\">" + std::to_string(n) + "</module>";
+    prompt += "<m" + std::to_string(n) + "/>";
+  }
+  Register(*client, schema + "</schema>");
+  const auto worker = Worker();
+  const RequestId id = SendPrompt(*client, prompt + "hello</prompt>");
+  RecipeQuery query;
+  for (const PlanUnit& unit : worker->Last<promptcache::Run>(id).plan.units) {
+    query.digests.push_back(unit.digest);
+  }
+  ASSERT_EQ(query.digests.size(), kModules + 1u);
+  worker->Words();
+  const size_t before = worker->inbox().size();
+  worker->Send(id, query);
+  Pass();
+  size_t recipes = 0;
+  ASSERT_GE(worker->inbox().size(), before + 2) << "it fits one message; ask for more";
+  for (size_t n = before; n < worker->inbox().size(); ++n) {
+    const Envelope& envelope = worker->inbox()[n];
+    EXPECT_EQ(envelope.request_id == id, n + 1 == worker->inbox().size());
+    recipes += std::get<RecipeReply>(envelope.body).recipes.size();
+  }
+  EXPECT_EQ(recipes, kModules + 1u);
+}
+
 }  // namespace
 }  // namespace promptcache::testing
