@@ -370,20 +370,23 @@ TEST_F(EngineBehaviour, MemoryThatCannotBeHadEndsTheRequestOnly) {
 }
 
 TEST_F(EngineBehaviour, UnitsThatNobodyWaitsForAnyMoreAreNotEncoded) {
-  Start();
   PlanMaker prompt;
-  for (uint64_t i = 0; i < 3; ++i) prompt.Unit(MakeRecipe({}, RandomIds(1000, i)));
-  prompt.New({1});
-  // Cancelled before its units are there; what follows shows how many were encoded all the same.
-  EngineRequest request = Request(prompt);
+  for (uint64_t i = 0; i < 3; ++i) prompt.Unit(MakeRecipe({}, RandomIds(300, i)));
+  EngineRequest request = Request(prompt.New({1}));
   const RequestId id = request.id;
-  const auto cancelled = Submit(std::move(request));
-  engine_->Cancel(id);
-  cancelled->Wait();
-  (void)Run(PlanMaker().New(RandomIds(2000, 9)), 1);
+  loaded_ = LoadTinyLlama();
+  // On the engine thread, as soon as the first unit is there.
+  engine_ = Engine::Start({.model = loaded_.model.get(),
+                           .tokenizer = tokenizer_.get(),
+                           .identity = loaded_.identity,
+                           .on_residency = [&](auto) { engine_->Cancel(id); }},
+                          options_);
+  EXPECT_EQ(Run(std::move(request))->status().code(), Code::kCancelled);
+  (void)Run(PlanMaker().New({1}), 30);  // as many steps as the other units would take, and more
   std::promise<size_t> units;
   engine_->Snapshot([&](const std::vector<UnitKey>& keys) { units.set_value(keys.size()); });
-  EXPECT_LE(units.get_future().get(), 1u);
+  EXPECT_EQ(units.get_future().get(), 1u);
+  engine_ = nullptr;
 }
 
 TEST_F(EngineBehaviour, UnitsBeyondTheLimitGoWhenNobodyUsesThem) {
