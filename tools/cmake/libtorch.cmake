@@ -47,11 +47,6 @@ else()
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${_torch_includes}"
     INTERFACE_LINK_LIBRARIES promptcache_c10)
 endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  # With -O3 GCC takes the optional sizes that the dispatcher passes on for uninitialized ones.
-  target_compile_options(promptcache_torch INTERFACE
-    "$<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>")
-endif()
 # The wheel's libraries name CUDA libraries that are not needed to link.
 target_link_options(promptcache_torch INTERFACE -Wl,--allow-shlib-undefined)
 

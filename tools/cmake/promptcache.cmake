@@ -26,16 +26,20 @@ endif()
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
 add_library(promptcache_options INTERFACE)
 target_include_directories(promptcache_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(promptcache_options INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;-Wshadow;-Wnon-virtual-dtor;-Wunused-result;-Werror;-fno-omit-frame-pointer>"
   "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Werror>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # With -O3 GCC 12 sees overlaps in std::string that cannot be (its bug 105651), and deletes of
-  # what std::variant and std::optional hold in place.
+  # With -O3 GCC 12 sees overlaps in std::string that cannot be (its bug 105651), and deletes and
+  # reads of what std::variant and std::optional do not hold.
   target_compile_options(promptcache_options INTERFACE
-    "$<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict;-Wno-free-nonheap-object>")
+    "$<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict;-Wno-free-nonheap-object;-Wno-maybe-uninitialized>")
 endif()
 target_link_libraries(promptcache_options INTERFACE Threads::Threads)
 
@@ -48,6 +52,7 @@ if(PROMPTCACHE_SANITIZE)
   list(APPEND PROMPTCACHE_TEST_ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
     "UBSAN_OPTIONS=print_stacktrace=1"
+    "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks.supp:print_suppressions=0"
     # The system's libraries are not instrumented; what only they do would be guesswork.
     "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
   target_compile_options(promptcache_options INTERFACE
