@@ -1,4 +1,5 @@
-// A document that a user sends, read as a schema and as a prompt. What parses points into its source.
+// A document that a user sends, read as a schema and as a prompt. What parses points into its
+// source.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -56,8 +56,8 @@ TEST(Schema, KeepsChildrenInTheirOrder) {
 }
 
 TEST(Schema, ParameterIsAnotherWordForParamAndLengthForLen) {
-  const SchemaDocument schema =
-      Schema("<schema name='s'><module name='M'><parameter name='p' length='7'/></module></schema>");
+  const SchemaDocument schema = Schema(
+      "<schema name='s'><module name='M'><parameter name='p' length='7'/></module></schema>");
   EXPECT_EQ(Child<SchemaParam>(Module(schema.root, 0), 0).length, 7U);
 }
 
@@ -76,8 +76,8 @@ TEST(Schema, RoleMarkersArePartOfTheTextAndMayCrossElements) {
 }
 
 TEST(Schema, MarkersInCDataCommentsAndAttributesStayLiteral) {
-  const SchemaDocument schema = Schema(
-      "<schema name='s' description='&lt;user>'><!-- <user> --><![CDATA[<user>]]></schema>");
+  const SchemaDocument schema =
+      Schema("<schema name='s' description='&lt;user>'><!-- <user> --><![CDATA[<user>]]></schema>");
   const XmlText& text = Child<XmlText>(schema.root, 0);
   ASSERT_EQ(text.spans.size(), 1U);
   EXPECT_EQ(text.spans[0].text, "<user>");
@@ -86,8 +86,9 @@ TEST(Schema, MarkersInCDataCommentsAndAttributesStayLiteral) {
 }
 
 TEST(Schema, ByteOrderMarkAndDeclarationAreAccepted) {
-  EXPECT_EQ(Schema("\xEF\xBB\xBF<?xml version='1.0' encoding='utf-8'?><schema name='s'/>").root.name,
-            "s");
+  EXPECT_EQ(
+      Schema("\xEF\xBB\xBF<?xml version='1.0' encoding='utf-8'?><schema name='s'/>").root.name,
+      "s");
 }
 
 TEST(Schema, WhatIsInsideAnUncachedModuleIsUncached) {
@@ -98,8 +99,8 @@ TEST(Schema, WhatIsInsideAnUncachedModuleIsUncached) {
 }
 
 TEST(Prompt, TextsBelongToTheReferenceBeforeThem) {
-  const PromptDocument prompt = Prompt(
-      "<prompt schema='s@v1'> <A p='1'><B/></A> first <C/>\n<D/> last </prompt>");
+  const PromptDocument prompt =
+      Prompt("<prompt schema='s@v1'> <A p='1'><B/></A> first <C/>\n<D/> last </prompt>");
   EXPECT_EQ(prompt.schema, "s");
   EXPECT_EQ(prompt.version, "v1");
   ASSERT_EQ(prompt.references.size(), 3U);

@@ -51,8 +51,7 @@ TEST_P(LinkChaos, AListenerKeepsItsBooksWhateverComes) {
   FakeTransport transport(network_, "server");
   std::map<PeerId, int> up;
   PeerTable table(
-      transport,
-      {.name = "server", .heartbeat = milliseconds(100), .lease = milliseconds(300)},
+      transport, {.name = "server", .heartbeat = milliseconds(100), .lease = milliseconds(300)},
       {.on_up = [&](const PeerInfo& peer) { EXPECT_EQ(++up[peer.id], 1); },
        .on_down = [&](const PeerInfo& peer, const Status&) { EXPECT_EQ(--up[peer.id], 0); },
        .on_message =
@@ -104,9 +103,8 @@ TEST_P(LinkChaos, AConnectionAlternatesBetweenUpAndDownAndRecovers) {
                             answer(in, HelloAck{.heartbeat_ms = 50, .lease_ms = 150});
                           })
                   .ok());
-  network_.SetFilter([&](const auto&) {
-    return is_mad ? AnyVerdict(random_) : FakeNetwork::Verdict::kDeliver;
-  });
+  network_.SetFilter(
+      [&](const auto&) { return is_mad ? AnyVerdict(random_) : FakeNetwork::Verdict::kDeliver; });
   FakeTransport client(network_, "client");
   bool up = false;
   int ups = 0;
