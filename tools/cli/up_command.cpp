@@ -3,7 +3,9 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "cluster/launch/local_cluster.h"
 #include "common/process.h"
@@ -38,6 +40,19 @@ Result<LocalClusterOptions> OptionsOf(const CommandContext& context, const UpFla
   return options;
 }
 
+// The process that was given up and without which nothing is served; empty while there is none.
+std::string LostForGood(const std::vector<SupervisedProcess>& processes) {
+  std::string lost;
+  bool has_worker = false;
+  for (const SupervisedProcess& process : processes) {
+    const bool is_worker = process.name.starts_with("worker");
+    has_worker |= is_worker && !process.given_up;
+    if (process.given_up && !is_worker) return process.name;
+    if (process.given_up) lost = process.name;
+  }
+  return has_worker ? "" : lost;
+}
+
 int RunUp(const CommandContext& context, const UpFlags& flags) {
   auto options = OptionsOf(context, flags);
   if (!options.ok()) return Fail(options.status());
@@ -54,13 +69,17 @@ int RunUp(const CommandContext& context, const UpFlags& flags) {
   fmt::print("{}clients connect to {}; logs are in {}; stop with Ctrl-C\n", table.Render(),
              (*cluster)->endpoints().client, options->run_directory);
   std::fflush(stdout);
-  while (!stop) {
+  std::string lost;
+  while (!stop && lost.empty()) {
     (*cluster)->Tick();
+    lost = LostForGood((*cluster)->processes());
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   fmt::print(stderr, "stopping\n");
   (*cluster)->Stop();
-  return kExitOk;
+  if (lost.empty()) return kExitOk;
+  return Fail(Unavailable(lost + " kept ending and was given up; see its log in " +
+                          options->run_directory));
 }
 
 }  // namespace
