@@ -1,7 +1,3 @@
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <cstdio>
 #include <cstdlib>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -10,28 +6,19 @@
 #include "cachestore/service/remote_store.h"
 #include "cluster/transport/zmq_transport.h"
 #include "common/process.h"
-#include "common/version.h"
+#include "common/service.h"
 #include "worker/service/worker_service.h"
 
 namespace promptcache {
 namespace {
 
-constexpr char kFooter[] =
-    "Example:\n"
-    "  promptcache-worker --model model.gguf --name worker-1 --device cpu\n"
-    "Exit codes: 0 stopped by a signal; 1 cannot start; 2 usage.";
-
 struct Flags {
-  std::string config;
-  std::string ready_file;
+  ServiceFlags service;
   WorkerSettings own;  // empty or negative: not given
 };
 
-void AddFlags(CLI::App& app, Flags& flags) {
-  WorkerSettings& own = flags.own;
+void AddFlags(CLI::App& app, WorkerSettings& own) {
   own.threads = own.slots = own.unit_cache_bytes = -1;
-  app.set_version_flag("--version", kVersion);
-  app.add_option("--config", flags.config, "TOML file; see `promptcache config --reference`");
   app.add_option("--model", own.model, "GGUF file of the model");
   app.add_option("--name", own.name, "Unique name of this worker");
   app.add_option("--device", own.device, "cpu or cuda:N");
@@ -41,13 +28,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--unit-cache-bytes", own.unit_cache_bytes, "Memory for encoded units");
   app.add_option("--coordinator-endpoint", own.coordinator_endpoint, "The coordinator to serve");
   app.add_option("--store-endpoint", own.store_endpoint, "The cachestore to use");
-  app.add_option("--ready-file", flags.ready_file,
-                 "Write pid and name to this file as JSON when the coordinator has taken us in");
-  app.footer(kFooter);
 }
 
 Result<Settings> SettingsOf(const Flags& flags) {
-  PC_ASSIGN_OR_RETURN(Settings settings, LoadSettings(flags.config));
+  PC_ASSIGN_OR_RETURN(Settings settings, LoadSettings(flags.service.config));
   WorkerSettings& own = settings.worker;
   const auto take = [&](auto member) {
     if (!(flags.own.*member).empty()) own.*member = flags.own.*member;
@@ -64,11 +48,9 @@ Result<Settings> SettingsOf(const Flags& flags) {
   return settings;
 }
 
-void Announce(const std::string& name, const std::string& ready_file) {
+void Announce(const std::string& name, const ServiceFlags& flags) {
   Log(LogLevel::kInfo, "serving", {{"name", name}});
-  if (ready_file.empty()) return;
-  const nlohmann::json ready = {{"pid", ::getpid()}, {"name", name}};
-  const Status status = WriteFileAtomically(ready_file, ready.dump() + "\n");
+  const Status status = WriteReadyFile(flags, {{"name", name}});
   if (!status.ok()) Log(LogLevel::kError, "no ready file", {{"reason", status.message()}});
 }
 
@@ -91,7 +73,7 @@ Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(
       auto service, WorkerService::Start(
                         {.transport = transport.get(), .model = model, .store = store.get()}, own));
-  service->OnReady([&] { Announce(own.name, flags.ready_file); });
+  service->OnReady([&] { Announce(own.name, flags.service); });
   std::jthread reactor([&] { transport->Run(); });
   stop.get_future().wait();
   service->Drain();
@@ -101,18 +83,14 @@ Status Serve(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Prompt Cache worker: encodes units and answers prompts on one device");
+  CLI::App app("Prompt Cache worker: encodes units and answers prompts on one device",
+               "promptcache-worker");
   Flags flags;
-  AddFlags(app, flags);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  const Status status = Serve(flags);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "promptcache-worker: error: %s\n", status.message().c_str());
-  return 1;
+  AddServiceFlags(app, flags.service,
+                  "Write pid and name to this file as JSON when the coordinator has taken us in",
+                  "promptcache-worker --model model.gguf --name worker-1 --device cpu");
+  AddFlags(app, flags.own);
+  return RunService(app, argc, argv, [&flags] { return Serve(flags); });
 }
 
 }  // namespace
