@@ -190,6 +190,7 @@ class ClientImpl : public Client {
   void StartStream(const RequestId& id, const struct Submit& request, const SubmitOptions& options,
                    const std::shared_ptr<Stream>& stream) {
     streams_.emplace(id, stream);
+    if (Status valid = request.options.Validate(); !valid.ok()) return EndStream(id, valid);
     const milliseconds deadline = std::clamp(options.deadline, milliseconds(1), kLongestDeadline);
     const Status sent = connection_->Send(
         {.request_id = id, .timeout_ms = static_cast<uint64_t>(deadline.count()), .body = request});

@@ -1,7 +1,12 @@
 #include "cluster/launch/local_cluster.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -40,7 +45,10 @@ class ClusterImpl : public LocalCluster {
         runner_(MakeProcessRunner()),
         supervisor_(*runner_, SystemClock()) {}
 
-  ~ClusterImpl() override { Stop(); }
+  ~ClusterImpl() override {
+    Stop();
+    if (lock_ >= 0) ::close(lock_);
+  }
 
   Status StartAll() {
     std::error_code error;
@@ -48,6 +56,7 @@ class ClusterImpl : public LocalCluster {
     if (error) {
       return Unavailable("cannot create " + options_.run_directory + ": " + error.message());
     }
+    PC_RETURN_IF_ERROR(LockRunDirectory());
     PC_RETURN_IF_ERROR(StartStore());
     PC_RETURN_IF_ERROR(StartCoordinator());
     PC_RETURN_IF_ERROR(StartWorkers());
@@ -64,13 +73,28 @@ class ClusterImpl : public LocalCluster {
       supervisor_.Tick(progress_);
       std::this_thread::sleep_for(kPoll);
     }
+    if (lock_ < 0) return;  // the files are another cluster's
     std::error_code ignored;
-    fs::remove(fs::path(options_.run_directory) / "cluster.json", ignored);
+    fs::remove(InRun("cluster.json"), ignored);
   }
 
  private:
   std::string InRun(const std::string& name) const {
     return (fs::path(options_.run_directory) / name).string();
+  }
+
+  // Held until the end of this object: two clusters would write each other's files.
+  Status LockRunDirectory() {
+    const std::string path = InRun("lock");
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file < 0) return Unavailable("cannot write " + path + ": " + std::strerror(errno));
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+      ::close(file);
+      return FailedPrecondition("the run directory " + options_.run_directory +
+                                " is in use by another cluster; choose another one");
+    }
+    lock_ = file;
+    return {};
   }
 
   ProcessCommand Command(const std::string& program, const std::string& name,
@@ -195,6 +219,7 @@ class ClusterImpl : public LocalCluster {
   const std::function<void(const std::string&)> progress_;
   const std::unique_ptr<ProcessRunner> runner_;
   Supervisor supervisor_;
+  int lock_ = -1;  // of the run directory
   ClusterEndpoints endpoints_;
 };
 

@@ -74,6 +74,12 @@ TEST_F(CommandLine, WorksByHand) {
     return stored["stats"]["blobs"] >= 8;
   });
 
+  const ProgramResult odd = Cli({"submit", "--prompt", Prompt(), "--temperature", "nan"});
+  EXPECT_EQ(odd.exit_code, 3) << odd.errors;
+  EXPECT_THAT(odd.errors, HasSubstr("temperature"));
+  const ProgramResult never = Cli({"submit", "--prompt", Prompt(), "--deadline", "1e300"});
+  EXPECT_EQ(never.exit_code, 2) << never.errors;
+
   const ProgramResult unknown = Cli({"schema", "show", "nothing"});
   EXPECT_EQ(unknown.exit_code, 4);
   EXPECT_THAT(unknown.errors, HasSubstr("promptcache: error:"));
@@ -89,7 +95,9 @@ TEST(Cli, SaysWhichOptionsItHas) {
     EXPECT_GT(help.output.size(), 100U) << command;
   }
   EXPECT_THAT(RunProgram("promptcache", {"--help"}).output, HasSubstr("Exit codes:"));
-  EXPECT_EQ(RunProgram("promptcache", {"frobnicate"}).exit_code, 2);
+  const ProgramResult unknown = RunProgram("promptcache", {"frobnicate"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.errors, HasSubstr("unknown command 'frobnicate'"));
 }
 
 TEST(Cli, SaysWhatToDoWithoutACluster) {

@@ -1,6 +1,24 @@
 #include "tools/cli/generation_flags.h"
 
+#include <charconv>
+#include <cstdint>
+
 namespace promptcache {
+namespace {
+
+constexpr double kLongestDeadline = 30.0 * 24 * 3600;
+
+// What is wrong with it; empty: nothing.
+std::string CheckDeadline(const std::string& text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (is_number && seconds >= 0.001 && seconds <= kLongestDeadline) return {};
+  return "'" + text + "' is not a number of seconds from 0.001 to " +
+         std::to_string(static_cast<int64_t>(kLongestDeadline)) + " (30 days)";
+}
+
+}  // namespace
 
 void GenerationFlags::AddTo(CLI::App& command) {
   command.add_option("--max-new-tokens", options.max_new_tokens, "Longest answer; 0: encode only")
@@ -23,7 +41,7 @@ void GenerationFlags::AddTo(CLI::App& command) {
   command.add_flag("--contiguous", contiguous, "With --no-cache: renumber positions 0, 1, 2, ...")
       ->needs(full);
   command.add_option("--deadline", deadline_seconds, "Seconds until the request fails")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Validator(CheckDeadline, "SECONDS"))
       ->capture_default_str();
 }
 

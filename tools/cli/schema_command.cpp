@@ -49,6 +49,7 @@ int RunList(const CommandContext& context, const SchemaFlags& flags) {
 }
 
 int RunShow(const CommandContext& context, const SchemaFlags& flags) {
+  if (flags.name.empty()) return Fail(InvalidArgument("the name of the schema is empty"));
   auto client = ConnectClient(context);
   if (!client.ok()) return Fail(client.status());
   auto schemas = (*client)->ListSchemas(flags.name);
@@ -66,7 +67,11 @@ int RunRemove(const CommandContext& context, const SchemaFlags& flags) {
   if (!client.ok()) return Fail(client.status());
   const Status status = (*client)->RemoveSchema(flags.name);
   if (!status.ok()) return Fail(status);
-  fmt::print("removed {}\n", flags.name);
+  if (flags.json) {
+    fmt::print("{}\n", nlohmann::json{{"removed", flags.name}}.dump(2));
+  } else {
+    fmt::print("removed {}\n", flags.name);
+  }
   return kExitOk;
 }
 

@@ -40,15 +40,16 @@ Result<LocalClusterOptions> OptionsOf(const CommandContext& context, const UpFla
   return options;
 }
 
-// The process that was given up and without which nothing is served; empty while there is none.
+// The process that was given up and without which nothing is served; empty while there is none. The
+// cachestore is none of them: without it units are encoded anew.
 std::string LostForGood(const std::vector<SupervisedProcess>& processes) {
   std::string lost;
   bool has_worker = false;
   for (const SupervisedProcess& process : processes) {
     const bool is_worker = process.name.starts_with("worker");
     has_worker |= is_worker && !process.given_up;
-    if (process.given_up && !is_worker) return process.name;
-    if (process.given_up) lost = process.name;
+    if (process.given_up && process.name == "coordinator") return process.name;
+    if (process.given_up && is_worker) lost = process.name;
   }
   return has_worker ? "" : lost;
 }
@@ -89,7 +90,7 @@ void AddUpCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command =
       app.add_subcommand("up", "Start a cachestore, a coordinator and workers on this machine");
   command->add_option("--model", flags->model, "GGUF file of the model");
-  command->add_option("--workers", flags->workers, "How many workers");
+  command->add_option("--workers", flags->workers, "How many workers")->check(CLI::Range(1, 256));
   command->add_option("--device", flags->device, "cpu or cuda:N");
   command->add_option("--dtype", flags->dtype, "auto, fp32 or bf16");
   command->add_option("--run-directory", flags->run_directory, "For logs and the store");

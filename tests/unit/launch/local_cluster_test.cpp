@@ -213,5 +213,15 @@ TEST_F(LocalClusterTest, RefusesToStartWithoutWhatItNeeds) {
   EXPECT_THAT(no_model.status().message(), HasSubstr("--model"));
 }
 
+TEST_F(LocalClusterTest, SecondClusterOnARunDirectoryLeavesTheFirstOnesFilesAlone) {
+  const auto first = Start();
+  ASSERT_TRUE(first.ok()) << first.status().ToString();
+  const auto second = Start();
+  EXPECT_EQ(second.status().code(), Code::kFailedPrecondition);
+  EXPECT_THAT(second.status().message(), HasSubstr("in use by another cluster"));
+  EXPECT_TRUE(std::filesystem::exists(Run() / "cluster.json"));
+  EXPECT_TRUE(std::filesystem::exists(Run() / "store.ready"));
+}
+
 }  // namespace
 }  // namespace promptcache
