@@ -127,6 +127,24 @@ TEST(Cli, RunAnswersInOneProcess) {
   EXPECT_GT(run.output.size(), 5U);
 }
 
+TEST(Cli, BenchReportsEveryCaseAsNumbers) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const ProgramResult bench = RunProgram(
+      "promptcache", {"bench", "ttft", "--model", model->string(), "--cached", "64", "--modules",
+                      "2", "--new", "8", "--iterations", "1", "--tiny-units", "4", "--json"});
+  ASSERT_EQ(bench.exit_code, 0) << bench.errors;
+  const json report = json::parse(bench.output);
+  for (const std::string name :
+       {"full", "cold", "warm", "disk", "disk_cold", "control", "tiny_full", "tiny_warm"}) {
+    for (const char* suffix : {"_ms", "_ms_min", "_ms_max"}) {
+      EXPECT_GT(report[name + suffix], 0.0) << name << suffix;
+    }
+  }
+  EXPECT_TRUE(report["dtype"].is_string());
+  EXPECT_TRUE(report["build_type"].is_string());
+}
+
 TEST(Cli, CudaWithoutADeviceIsAClearError) {
   const auto model = ModelPath();
   PC_SKIP_WITHOUT(model, "the model");
