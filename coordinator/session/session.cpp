@@ -196,6 +196,7 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope) {
           actions);
   } else {
     ++request.next_seq;
+    request.delivered_tokens += static_cast<uint32_t>(partial.tokens.size());
     actions.push_back(ToClient(request.client, envelope.request_id, partial));
   }
   return actions;
@@ -254,6 +255,8 @@ std::vector<RequestId> SessionTable::Select(Predicate wanted) const {
 void SessionTable::Finish(Requests::iterator request, const Status& status, Usage usage,
                           Actions& actions) {
   if (!status.ok()) ++counters_.failed;
+  // Without a worker's account, what the client got is what was generated.
+  usage.generated_tokens = std::max(usage.generated_tokens, request->second.delivered_tokens);
   workers_.Unassign(request->second.worker);
   actions.push_back(
       ToClient(request->second.client, request->first, FinalOf(status, std::move(usage))));

@@ -117,6 +117,7 @@ class SessionTable {
     uint32_t attempt = 0;
     uint32_t losses = 0;  // of workers that ran it
     uint32_t next_seq = 0;
+    uint32_t delivered_tokens = 0;
     std::string trace;
   };
   using Requests = std::unordered_map<RequestId, Request>;

@@ -30,6 +30,7 @@ TEST_F(SessionTest, WorkerLostAfterAPartialEndsTheRequestAndSaysWhichWorker) {
   EXPECT_EQ(Words(actions), "client 1: final unavailable");
   EXPECT_THAT(FinalIn(actions, kClient).message,
               HasSubstr("worker 'w11' was lost after part of the answer"));
+  EXPECT_EQ(FinalIn(actions, kClient).usage.generated_tokens, 1u) << "one token was delivered";
   EXPECT_EQ(AssignedTo(kWorkerB), 0u);
 }
 
