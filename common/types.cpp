@@ -5,39 +5,6 @@
 #include <limits>
 
 namespace promptcache {
-namespace {
-
-Status ValidateTokens(const Tokens& tokens, std::string_view name) {
-  const std::string prefix(name);
-  if (tokens.ids.size() != tokens.positions.size()) {
-    return InvalidArgument(prefix + ": " + std::to_string(tokens.ids.size()) + " ids but " +
-                           std::to_string(tokens.positions.size()) + " positions");
-  }
-  for (TokenId id : tokens.ids) {
-    if (id < 0) return InvalidArgument(prefix + ": negative token id " + std::to_string(id));
-  }
-  const auto& p = tokens.positions;
-  if (std::adjacent_find(p.begin(), p.end(), std::greater_equal<>()) != p.end()) {
-    return InvalidArgument(prefix + ": positions do not strictly ascend");
-  }
-  return {};
-}
-
-}  // namespace
-
-std::string_view EncodingModeName(EncodingMode mode) {
-  switch (mode) {
-    case EncodingMode::kAnchored:
-      return "anchored";
-    case EncodingMode::kIndependent:
-      return "independent";
-    case EncodingMode::kSchema:
-      return "schema";
-    case EncodingMode::kScaffoldSet:
-      return "scaffold set";
-  }
-  return "unknown";
-}
 
 std::string_view RepairName(Repair repair) {
   switch (repair) {
@@ -83,35 +50,6 @@ std::string_view FinishReasonName(FinishReason reason) {
       return "error";
   }
   return "unknown";
-}
-
-RecipeDigest Recipe::Digest() const {
-  return Blake2b()
-      .AddString("promptcache recipe 1")
-      .AddU32(static_cast<uint32_t>(mode))
-      .AddI32s(context.ids)
-      .AddI32s(context.positions)
-      .AddI32s(own.ids)
-      .AddI32s(own.positions)
-      .Finish();
-}
-
-Status Recipe::Validate() const {
-  PC_RETURN_IF_ERROR(ValidateTokens(context, "recipe context"));
-  PC_RETURN_IF_ERROR(ValidateTokens(own, "recipe own tokens"));
-  if (own.empty()) return InvalidArgument("recipe: no own tokens");
-  if (own.positions.front() != 0) {
-    return InvalidArgument("recipe: the first own token is at " +
-                           std::to_string(own.positions.front()) + ", not 0");
-  }
-  if (mode != EncodingMode::kScaffoldSet && !context.empty() && context.positions.back() >= 0) {
-    return InvalidArgument("recipe: a context token is not before the own tokens");
-  }
-  if (mode < EncodingMode::kAnchored || mode > EncodingMode::kScaffoldSet) {
-    return InvalidArgument("recipe: unknown encoding mode " +
-                           std::to_string(static_cast<int>(mode)));
-  }
-  return {};
 }
 
 IdentityDigest Identity::Digest() const {

@@ -10,54 +10,14 @@
 #include <vector>
 
 #include "common/hash.h"
+#include "common/recipe.h"
 #include "common/status.h"
+#include "common/tokens.h"
 
 namespace promptcache {
 
-using TokenId = int32_t;
-using Position = int32_t;
-
-// Tokens with their positions. INVARIANT: ids.size() == positions.size(), positions strictly
-// ascend.
-struct Tokens {
-  std::vector<TokenId> ids;
-  std::vector<Position> positions;
-
-  size_t size() const { return ids.size(); }
-  bool empty() const { return ids.empty(); }
-  void Append(TokenId id, Position position) {
-    ids.push_back(id);
-    positions.push_back(position);
-  }
-  bool operator==(const Tokens&) const = default;
-};
-
-// What a unit may see while it is encoded (architecture.md, "Encoding"). On disk and wire: never
-// renumber.
-enum class EncodingMode : uint8_t {
-  kAnchored = 1,
-  kIndependent = 2,
-  kSchema = 3,
-  kScaffoldSet = 4
-};
-std::string_view EncodingModeName(EncodingMode mode);  // "anchored", "independent", ...
-
-using RecipeDigest = Digest256;
 using UnitKey = Digest256;
 using IdentityDigest = Digest256;
-
-// What suffices to encode a unit. Positions are relative: the first own token is at 0, context
-// tokens at negative positions.
-struct Recipe {
-  EncodingMode mode = EncodingMode::kAnchored;
-  Tokens context;
-  Tokens own;  // never empty
-
-  RecipeDigest Digest() const;
-  // kInvalidArgument naming the field unless the invariants above hold.
-  Status Validate() const;
-  bool operator==(const Recipe&) const = default;
-};
 
 // Everything that decides the numbers of an encoded unit, field by field, so that a mismatch can be
 // named.
@@ -79,15 +39,23 @@ struct Identity {
 // BLAKE2b-256(identity || domain || recipe). domain is 0 for shared units.
 UnitKey MakeUnitKey(const IdentityDigest& identity, uint64_t domain, const RecipeDigest& recipe);
 
+// How long encoded units are kept, in every tier.
+struct Lifetime {
+  uint64_t ttl_ms = 0;  // from the last import; 0: as long as there is room
+  bool pinned = false;  // not evicted for want of room
+  bool operator==(const Lifetime&) const = default;
+};
+
 struct PlanUnit {
   RecipeDigest digest;
   std::string path;     // "support/policies/refunds"; the schema name alone for the root unit
   uint32_t tokens = 0;  // rows of the unit, imported or not
+  Lifetime lifetime;
   bool operator==(const PlanUnit&) const = default;
 };
 
 // Rows [first_row, first_row + rows) of a unit; row r sits at target position
-// recipe.own.positions[r] + shift, and these target positions are contiguous.
+// recipe.RowPositions()[r] + shift, and these target positions are contiguous.
 struct PlanSegment {
   uint32_t unit = 0;  // index into Plan::units
   uint32_t first_row = 0;

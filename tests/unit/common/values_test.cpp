@@ -74,47 +74,6 @@ TEST(RequestId, HexRoundTripsAndRejectsOtherText) {
   EXPECT_FALSE(RequestId::FromHex(std::string(32, 'x')).ok());
 }
 
-Recipe SmallRecipe() {
-  return {.mode = EncodingMode::kAnchored,
-          .context = {.ids = {1, 2}, .positions = {-2, -1}},
-          .own = {.ids = {3, 4}, .positions = {0, 5}}};
-}
-
-TEST(Recipe, DigestDependsOnEveryField) {
-  const RecipeDigest base = SmallRecipe().Digest();
-  Recipe changed = SmallRecipe();
-  changed.mode = EncodingMode::kIndependent;
-  EXPECT_NE(changed.Digest(), base);
-  changed = SmallRecipe();
-  changed.context.positions[0] = -3;
-  EXPECT_NE(changed.Digest(), base);
-  changed = SmallRecipe();
-  changed.own.ids[1] = 5;
-  EXPECT_NE(changed.Digest(), base);
-  changed = SmallRecipe();
-  changed.context.ids.pop_back();
-  EXPECT_NE(changed.Digest(), base);
-}
-
-TEST(Recipe, ValidateNamesEachBrokenInvariant) {
-  EXPECT_TRUE(SmallRecipe().Validate().ok());
-  Recipe recipe = SmallRecipe();
-  recipe.own = {};
-  EXPECT_EQ(recipe.Validate().message(), "recipe: no own tokens");
-  recipe = SmallRecipe();
-  recipe.own.positions[0] = 1;
-  EXPECT_NE(recipe.Validate().message().find("not 0"), std::string::npos);
-  recipe = SmallRecipe();
-  recipe.context.positions[1] = 0;
-  EXPECT_NE(recipe.Validate().message().find("not before"), std::string::npos);
-  recipe = SmallRecipe();
-  recipe.context.ids.push_back(1);
-  EXPECT_NE(recipe.Validate().message().find("3 ids but 2 positions"), std::string::npos);
-  recipe = SmallRecipe();
-  recipe.own.ids[0] = -1;
-  EXPECT_NE(recipe.Validate().message().find("negative"), std::string::npos);
-}
-
 TEST(Identity, NamesTheFirstFieldThatDiffers) {
   Identity a{.weights = "w", .dtype = "bf16"};
   Identity b = a;
