@@ -120,7 +120,9 @@ class LayoutBuilder {
     for (size_t c = 0; c < layout_.containers.size(); ++c) {
       LayoutContainer& container = layout_.containers[c];
       if (container.runs.empty() || !container.cached) continue;
-      LayoutUnit unit{.container = static_cast<int32_t>(c), .start = container.runs[0].start};
+      LayoutUnit unit{.container = static_cast<int32_t>(c),
+                      .path = container.path,
+                      .start = container.runs[0].start};
       for (const LayoutRun& run : container.runs) {
         unit.tokens += static_cast<uint32_t>(run.ids.size());
       }
@@ -180,9 +182,12 @@ Recipe Layout::RecipeOf(const LayoutUnit& unit) const {
   return recipe;
 }
 
-Result<Layout> BuildLayout(const SchemaDocument& schema, const TextEncoder& encoder,
-                           const LayoutOptions& options) {
-  return LayoutBuilder(schema, encoder, options).Build();
+std::optional<Layout> BuildLayout(const SchemaDocument& schema, const TextEncoder& encoder,
+                                  const LayoutOptions& options, Diagnostics& diagnostics) {
+  auto layout = LayoutBuilder(schema, encoder, options).Build();
+  if (layout.ok()) return *std::move(layout);
+  diagnostics.Error(schema.root.offset, "layout", layout.status().message());
+  return std::nullopt;
 }
 
 }  // namespace promptcache

@@ -24,6 +24,7 @@ struct LayoutParam {
   std::string name;
   Position start = 0;
   uint32_t length = 0;
+  std::vector<TokenId> scaffold;  // stands in the slot's first positions while text is encoded
 
   Position end() const { return start + static_cast<Position>(length); }
 };
@@ -39,33 +40,58 @@ struct LayoutContainer {
   Position start = 0;
   Position length = 0;  // with everything inside, imported or not
   bool cached = true;
-  std::vector<LayoutRun> runs;
-  std::vector<LayoutParam> params;
-  std::vector<int32_t> children;  // modules, union members included, by name
+  Lifetime lifetime;
+  std::vector<LayoutRun> runs;      // ascending
+  std::vector<LayoutParam> params;  // ascending
+  std::vector<int32_t> children;    // modules, union members included, by name
   int32_t unit = kNone;  // index in Layout::units; none without tokens or with cache="false"
+  size_t offset = 0;     // of its element in the document
 };
 
-struct LayoutUnit {
+// A run of a container, as a set's rows refer to it.
+struct RunRef {
   int32_t container = 0;
-  Position start = 0;  // target position of the first own token; the shift of its rows
-  uint32_t tokens = 0;
+  uint32_t run = 0;
+  bool operator==(const RunRef&) const = default;
+};
+
+// A scaffold set: modules that are encoded together.
+struct LayoutSet {
+  std::vector<int32_t> members;  // containers, in document order
+  std::vector<RunRef> runs;      // what its unit's rows are, ascending by position
+  int32_t unit = kNone;          // index in Layout::units; none without tokens
+  size_t offset = 0;             // of its element in the document
+};
+
+// What is encoded, keyed and stored: the own text of one container, or of a set.
+struct LayoutUnit {
+  int32_t container = kNone;  // of a set: the innermost that encloses all its members
+  int32_t set = kNone;        // index in Layout::sets; none for a container's unit
+  std::string path;           // its container's; a set's is "support/{refunds returns/eu}"
+  Position start = 0;         // of its first row
+  uint32_t tokens = 0;        // rows
+  uint32_t context_tokens = 0;
   RecipeDigest digest;
+  Lifetime lifetime;
 };
 
 // Immutable once built; shared read-only between threads.
 struct Layout {
   std::string schema;
   Whitespace whitespace = Whitespace::kReference;
+  Positions positions = Positions::kSchema;
   EncodingMode encoding = EncodingMode::kAnchored;
   std::vector<LayoutContainer> containers;  // document order, the root first
-  std::vector<LayoutUnit> units;
-  Position length = 0;  // the first free position
+  std::vector<int32_t> union_defaults;      // by union: the member its scaffold names, or kNone
+  std::vector<LayoutSet> sets;              // document order
+  std::vector<LayoutUnit> units;            // those of containers, then those of sets
+  Position length = 0;                      // the first free position
+  TokenId placeholder = 0;                  // stands in slots in `schema` encoding
 
   // The module `name` among a container's children; kNone when there is none.
   int32_t FindChild(int32_t container, std::string_view name) const;
 
-  // What suffices to encode the unit: its own runs, behind its ancestors' earlier runs in anchored
-  // encoding. O(context + own tokens).
+  // What suffices to encode the unit. Its digest is the unit's. O(context + own tokens).
   Recipe RecipeOf(const LayoutUnit& unit) const;
 };
 
@@ -74,9 +100,10 @@ struct LayoutOptions {
   uint32_t context_length = 0;  // of the model; 0: unlimited
 };
 
-// kInvalidArgument when the schema does not fit the context (both numbers named) or a text cannot
-// be tokenized. Pure but for the tokenizer's caches.
-Result<Layout> BuildLayout(const SchemaDocument& schema, const TextEncoder& encoder,
-                           const LayoutOptions& options);
+// nullopt when `diagnostics` (of the schema's source) got errors: the schema or a recipe does not
+// fit the context, a text cannot be tokenized, a scaffold does not fit its slot. Takes time in the
+// document and its sets, whatever its contexts. Pure but for the tokenizer's caches.
+std::optional<Layout> BuildLayout(const SchemaDocument& schema, const TextEncoder& encoder,
+                                  const LayoutOptions& options, Diagnostics& diagnostics);
 
 }  // namespace promptcache

@@ -23,11 +23,19 @@ struct Interval {
 
 class PlanBuilder {
  public:
-  PlanBuilder(const Layout& layout, const TextEncoder& encoder, const PmlSource& source,
-              const PlanOptions& options)
-      : layout_(layout), encoder_(encoder), options_(options), diagnostics_(source) {}
+  PlanBuilder(const Layout& layout, const TextEncoder& encoder, const PlanOptions& options,
+              Diagnostics& diagnostics)
+      : layout_(layout), encoder_(encoder), options_(options), diagnostics_(diagnostics) {}
 
-  Result<Plan> Build(const PromptDocument& prompt) {
+  std::optional<Plan> Build(const PromptDocument& prompt) {
+    auto plan = BuildChecked(prompt);
+    if (plan.ok()) return *std::move(plan);
+    if (diagnostics_.ok()) diagnostics_.Error(0, "plan", plan.status().message());
+    return std::nullopt;
+  }
+
+ private:
+  Result<Plan> BuildChecked(const PromptDocument& prompt) {
     if (options_.repair != Repair::kNone && options_.repair != Repair::kFull) {
       return InvalidArgument("repair '" + std::string(RepairName(options_.repair)) +
                              "' is not supported yet");
@@ -49,7 +57,6 @@ class PlanBuilder {
     return Finish();
   }
 
- private:
   bool HasUnit(const LayoutContainer& container) const { return container.unit != kNone; }
 
   void AddNew(Position start, std::vector<TokenId> ids) {
@@ -252,7 +259,7 @@ class PlanBuilder {
   const Layout& layout_;
   const TextEncoder& encoder_;
   const PlanOptions& options_;
-  Diagnostics diagnostics_;
+  Diagnostics& diagnostics_;
   Selection selection_;
   std::vector<Interval> occupied_;  // by imported text and slots, ascending
   std::set<Position> gaps_;         // where texts between references start
@@ -263,9 +270,18 @@ class PlanBuilder {
 
 }  // namespace
 
+std::optional<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder,
+                              const PromptDocument& prompt, const PlanOptions& options,
+                              Diagnostics& diagnostics) {
+  return PlanBuilder(layout, encoder, options, diagnostics).Build(prompt);
+}
+
 Result<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder, const PmlSource& source,
                        const PromptDocument& prompt, const PlanOptions& options) {
-  return PlanBuilder(layout, encoder, source, options).Build(prompt);
+  Diagnostics diagnostics(source);
+  auto plan = BuildPlan(layout, encoder, prompt, options, diagnostics);
+  if (!plan) return diagnostics.ToStatus();
+  return *std::move(plan);
 }
 
 }  // namespace promptcache

@@ -15,10 +15,14 @@ struct PlanOptions {
   uint32_t context_length = 0;  // of the model; 0: unlimited
 };
 
-// kInvalidArgument, compiler style, when the prompt does not fit the schema: unknown or repeated
-// modules, two members of one union, unknown or too long arguments, texts without room; and when
-// the plan and its answer do not fit the context (all numbers named). Pure; takes time in the
-// prompt's new text and in the number of runs it imports.
+// nullopt when `diagnostics` (of the prompt's source) got errors, because the prompt does not fit
+// the schema: unknown or repeated modules, two members of one union, unknown or too long arguments,
+// texts without room; or because the plan and its answer do not fit the context (all numbers
+// named). Pure; takes time in the prompt's new text and in the number of runs it imports.
+std::optional<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder,
+                              const PromptDocument& prompt, const PlanOptions& options,
+                              Diagnostics& diagnostics);
+// The same; kInvalidArgument with every error, compiler style.
 Result<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder, const PmlSource& source,
                        const PromptDocument& prompt, const PlanOptions& options);
 

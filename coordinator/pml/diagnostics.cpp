@@ -54,29 +54,54 @@ void SetSnippet(std::string_view line, size_t offset, Diagnostic& diagnostic) {
 
 }  // namespace
 
-void Diagnostics::Error(size_t offset, std::string_view id, const std::string& message) {
-  if (full()) {
-    ++suppressed_;
-    return;
-  }
-  Diagnostic diagnostic{.id = std::string(id),
-                        .file = Printable(source_.file()),
+Diagnostic Diagnostics::At(size_t offset, const std::string& message) const {
+  Diagnostic diagnostic{.file = Printable(source_.file()),
                         .location = source_.At(offset),
                         .message = Printable(message)};
   const std::string_view line = source_.Line(diagnostic.location.line);
   const auto line_begin = static_cast<size_t>(line.data() - source_.text().data());
   SetSnippet(line, std::max(offset, line_begin) - line_begin, diagnostic);
-  errors_.push_back(std::move(diagnostic));
+  return diagnostic;
+}
+
+void Diagnostics::Add(size_t offset, const PmlMessage& message, const std::string& text) {
+  const bool is_error = message.severity == Severity::kError;
+  auto& kept = is_error ? errors_ : warnings_;
+  if (kept.size() == (is_error ? kMaxErrors : kMaxWarnings)) {
+    ++(is_error ? suppressed_ : suppressed_warnings_);
+    return;
+  }
+  Diagnostic diagnostic = At(offset, text);
+  diagnostic.severity = message.severity;
+  diagnostic.id = PmlIdName(message.id);
+  kept.push_back(std::move(diagnostic));
+}
+
+void Diagnostics::Error(size_t offset, std::string_view id, const std::string& message) {
+  if (full()) {
+    ++suppressed_;
+    return;
+  }
+  errors_.push_back(At(offset, message));
+  errors_.back().id = id;
 }
 
 std::string Diagnostics::Render() const {
   std::string out;
-  for (const Diagnostic& error : errors_) {
-    out += (out.empty() ? "" : "\n") + error.file + ":" + std::to_string(error.location.line) +
-           ":" + std::to_string(error.location.column) + ": error: " + error.message + "\n  " +
-           error.snippet + "\n  " + std::string(error.caret, ' ') + "^";
-  }
-  if (suppressed_ > 0) out += "\n" + std::to_string(suppressed_) + " more errors";
+  const auto append = [&](const std::vector<Diagnostic>& all, std::string_view severity) {
+    for (const Diagnostic& one : all) {
+      out += fmt::format("{}{}:{}:{}: {}: {} [{}]\n  {}\n  {:{}}^", out.empty() ? "" : "\n",
+                         one.file, one.location.line, one.location.column, severity, one.message,
+                         one.id, one.snippet, "", one.caret);
+    }
+  };
+  const auto count = [&](size_t suppressed, std::string_view severity) {
+    if (suppressed > 0) out += fmt::format("\n{} more {}s", suppressed, severity);
+  };
+  append(errors_, "error");
+  count(suppressed_, "error");
+  append(warnings_, "warning");
+  count(suppressed_warnings_, "warning");
   return out;
 }
 

@@ -1,22 +1,23 @@
 // What a document is told about itself, like a compiler's output.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/status.h"
+#include "coordinator/pml/messages/messages.h"
 #include "coordinator/pml/source.h"
 
 namespace promptcache {
 
-enum class Severity : uint8_t { kError, kWarning };
-
 // All strings are UTF-8 without control characters, whatever the document holds.
 struct Diagnostic {
   Severity severity = Severity::kError;
-  std::string id;  // of the kind of error, stable: "unknown-attribute"
+  std::string id;  // of its message, stable: "PML0205"
   std::string file;
   Location location;
   std::string message;
@@ -24,27 +25,42 @@ struct Diagnostic {
   uint32_t caret = 0;   // characters of the snippet before the column
 };
 
-// The first 20 errors are kept, the others counted. Refers to its source.
+// The first 20 errors and the first 100 warnings are kept, the others counted. Refers to its
+// source.
 class Diagnostics {
  public:
   explicit Diagnostics(const PmlSource& source) : source_(source) {}
 
   static constexpr size_t kMaxErrors = 20;
+  static constexpr size_t kMaxWarnings = 100;
 
+  // Says what the message's text says, with `args` in its places, about the source at `offset`.
+  template <typename... Args>
+  void Report(size_t offset, PmlId id, const Args&... args) {
+    const PmlMessage& message = MessageOf(id);
+    Add(offset, message, fmt::vformat(message.text, fmt::make_format_args(args...)));
+  }
   void Error(size_t offset, std::string_view id, const std::string& message);
   bool ok() const { return errors_.empty(); }
   // Further errors are only counted.
   bool full() const { return errors_.size() == kMaxErrors; }
   const std::vector<Diagnostic>& errors() const { return errors_; }
-  // "file:line:column: error: message", the source line and a caret, for each.
+  const std::vector<Diagnostic>& warnings() const { return warnings_; }
+  // "file:line:column: error: message [PML0205]", the source line and a caret, for each; errors
+  // first.
   std::string Render() const;
-  // OK, or kInvalidArgument with Render()'s text.
+  // OK when there are no errors, or kInvalidArgument with Render()'s text.
   Status ToStatus() const;
 
  private:
+  void Add(size_t offset, const PmlMessage& message, const std::string& text);
+  Diagnostic At(size_t offset, const std::string& message) const;
+
   const PmlSource& source_;
   std::vector<Diagnostic> errors_;
-  size_t suppressed_ = 0;
+  std::vector<Diagnostic> warnings_;
+  size_t suppressed_ = 0;  // errors
+  size_t suppressed_warnings_ = 0;
 };
 
 // 'value', cut when it is long: for messages that quote a document.

@@ -26,7 +26,16 @@ enum class Positions : uint8_t {
 
 struct SchemaParam {
   std::string name;
-  uint32_t length = 0;  // tokens
+  uint32_t length = 0;                  // tokens
+  std::optional<std::string> scaffold;  // stands in the slot while what follows is encoded
+  size_t offset = 0;
+  size_t scaffold_offset = 0;
+};
+
+// Where a container's first text comes from: a file beside the schema.
+struct SchemaSource {
+  std::string path;  // as written; no absolute path, no ".."
+  std::string text;  // filled in by AttachSources (sources.h)
   size_t offset = 0;
 };
 
@@ -45,16 +54,25 @@ using SchemaChild =
 struct SchemaContainer {
   std::string name;
   bool cached = true;
+  Lifetime lifetime;  // its own or its container's
   std::string description;
+  std::optional<SchemaSource> src;
   std::vector<SchemaChild> children;
+  size_t offset = 0;
+};
+
+// Modules that are encoded together, used when all of them are imported.
+struct SchemaSet {
+  std::vector<std::string> members;  // paths ("a/b"), two or more, as written
   size_t offset = 0;
 };
 
 struct SchemaDocument {
   SchemaContainer root;
+  std::vector<SchemaSet> sets;  // in document order
   Whitespace whitespace = Whitespace::kReference;
   Positions positions = Positions::kSchema;
-  EncodingMode encoding = EncodingMode::kAnchored;  // or kIndependent
+  EncodingMode encoding = EncodingMode::kAnchored;  // or kIndependent, kSchema
 };
 
 // nullopt when `diagnostics` got errors. Pure; thread safe.

@@ -40,12 +40,16 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
   PmlLimits limits;
   limits.document_bytes = options.max_bytes;
   const PmlSource source(add.file.empty() ? "schema" : add.file, add.document);
-  PC_ASSIGN_OR_RETURN(const SchemaDocument document, ParseSchema(source, limits));
+  Diagnostics diagnostics(source);
+  const auto document = ParseSchema(source, limits, diagnostics);
+  if (!document) return diagnostics.ToStatus();
+  auto layout = BuildLayout(
+      *document, encoder, {.max_tokens = add.max_tokens, .context_length = options.context_length},
+      diagnostics);
+  if (!layout) return diagnostics.ToStatus();
   auto schema = std::make_shared<RegisteredSchema>();
-  PC_ASSIGN_OR_RETURN(schema->layout, BuildLayout(document, encoder,
-                                                  {.max_tokens = add.max_tokens,
-                                                   .context_length = options.context_length}));
-  schema->name = document.root.name;
+  schema->layout = *std::move(layout);
+  schema->name = document->root.name;
   schema->version = VersionOf(add);
   schema->document = add.document;
   schema->max_tokens = add.max_tokens;

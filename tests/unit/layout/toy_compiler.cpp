@@ -19,8 +19,12 @@ ToyCompiler::ToyCompiler(std::string_view chat_template)
 Result<Layout> ToyCompiler::LayoutOf(const std::string& schema,
                                      const LayoutOptions& options) const {
   const PmlSource source("schema.xml", schema);
-  PC_ASSIGN_OR_RETURN(const SchemaDocument document, ParseSchema(source));
-  return BuildLayout(document, encoder_, options);
+  Diagnostics diagnostics(source);
+  const auto document = ParseSchema(source, {}, diagnostics);
+  if (!document) return diagnostics.ToStatus();
+  auto layout = BuildLayout(*document, encoder_, options, diagnostics);
+  if (!layout) return diagnostics.ToStatus();
+  return *std::move(layout);
 }
 
 Result<Plan> ToyCompiler::PlanOf(const Layout& layout, const std::string& prompt,
