@@ -72,14 +72,13 @@ TEST(Limits, NamesOfElementsAndAttributes) {
 }
 
 TEST(Limits, GivenNames) {
-  EXPECT_THAT(Errors("<schema name='" + std::string(257, 'a') + "'/>", {}),
-              ElementsAre("bad-name"));
+  EXPECT_THAT(Errors("<schema name='" + std::string(257, 'a') + "'/>", {}), ElementsAre("PML0208"));
   EXPECT_THAT(Errors("<schema name='" + std::string(256, 'a') + "'/>", {}), IsEmpty());
 }
 
 TEST(Limits, Units) {
   EXPECT_THAT(Errors(Modules(3), {.units = 4}), IsEmpty());
-  EXPECT_THAT(Errors(Modules(4), {.units = 4}), ElementsAre("limit-units"));
+  EXPECT_THAT(Errors(Modules(4), {.units = 4}), ElementsAre("PML0230"));
 }
 
 TEST(Limits, TheFirstTwentyErrorsAreShownAndTheOthersCounted) {
