@@ -95,8 +95,7 @@ std::string WhatItIsNot(const AttributeRow& row, std::string_view value) {
     case AttributeKind::kChoice:
       break;
   }
-  const bool found =
-      std::find(row.choices.begin(), row.choices.end(), value) != row.choices.end();
+  const bool found = std::find(row.choices.begin(), row.choices.end(), value) != row.choices.end();
   return found ? "" : fmt::format("one of {}", fmt::join(row.choices, ", "));
 }
 

@@ -9,6 +9,7 @@ PromptReference ReadReference(const XmlElement& element, Diagnostics& diagnostic
   PromptReference reference{.name = element.name, .offset = element.offset};
   if (IsRoleName(element.name)) {
     diagnostics.Report(element.offset, PmlId::kPromptMarkerSpelling, element.name);
+    return reference;
   }
   for (const XmlAttribute& attribute : element.attributes) {
     reference.arguments.push_back({attribute.name, attribute.value, attribute.offset});

@@ -92,8 +92,7 @@ class SourceAttacher {
       if (given != files_.end()) bytes += given->second.text.size();
     });
     if (bytes <= limits_.document_bytes) return true;
-    diagnostics_.Report(document_.root.offset, PmlId::kLimitSources, bytes,
-                        limits_.document_bytes);
+    diagnostics_.Report(document_.root.offset, PmlId::kLimitSources, bytes, limits_.document_bytes);
     return false;
   }
 
