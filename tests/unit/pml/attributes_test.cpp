@@ -13,8 +13,8 @@ namespace promptcache {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::ExpectSchemaError;
+using ::testing::IsEmpty;
 using testing::ModuleOf;
 using testing::SchemaErrors;
 using testing::SchemaOf;
@@ -48,7 +48,8 @@ std::string With(std::string_view element, const std::string& attributes) {
   const std::string open = "\n<" + std::string(element) + attributes;
   if (element == "schema") return open.substr(1) + "/>";
   const std::string content = element == "union" ? "><module name='A'/></union>" : "/>";
-  if (element == "param") return "<schema name='s'><module name='M'>" + open + "/></module></schema>";
+  if (element == "param")
+    return "<schema name='s'><module name='M'>" + open + "/></module></schema>";
   return "<schema name='s'><module name='B'/>" +
          std::string(element == "union" ? "" : "<module name='A'/>") + open + content + "</schema>";
 }
@@ -131,8 +132,8 @@ TEST(Attributes, TimesAreMinutesHoursAndDays) {
   EXPECT_EQ(ParseDurationMs("7d"), 7 * 24 * 60 * kMinute);
   EXPECT_EQ(ParseDurationMs("36500d"), 36'500ULL * 24 * 60 * kMinute);
   for (const char* wrong :
-       {"", "m", "0m", "-1m", "+1m", "1", "1s", "1 m", " 1m", "1M", "1.5h", "36501d",
-        "876001h", "18446744073709551615d", "18446744073709551616m", "1mm"}) {
+       {"", "m", "0m", "-1m", "+1m", "1", "1s", "1 m", " 1m", "1M", "1.5h", "36501d", "876001h",
+        "18446744073709551615d", "18446744073709551616m", "1mm"}) {
     EXPECT_EQ(ParseDurationMs(wrong), std::nullopt) << wrong;
   }
 }
@@ -140,7 +141,9 @@ TEST(Attributes, TimesAreMinutesHoursAndDays) {
 TEST(Attributes, PathsOfModulesAreSeparatedByWhiteSpace) {
   EXPECT_THAT(*ParseModulePaths(" a  b/c\n\td.e "), ElementsAre("a", "b/c", "d.e"));
   EXPECT_THAT(*ParseModulePaths(""), IsEmpty());
-  for (const char* wrong : {"a,b", "/a", "a/", "a//b", "user a", "a/user", "a\xC2\xA0" "b"}) {
+  for (const char* wrong : {"a,b", "/a", "a/", "a//b", "user a", "a/user",
+                            "a\xC2\xA0"
+                            "b"}) {
     EXPECT_EQ(ParseModulePaths(wrong), std::nullopt) << wrong;
   }
 }

@@ -8,9 +8,9 @@ namespace promptcache {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::ErrorCase;
 using testing::ExpectPromptError;
+using ::testing::IsEmpty;
 using testing::PromptErrors;
 
 void ExpectAll(std::span<const ErrorCase> cases) {

@@ -8,9 +8,9 @@ namespace promptcache {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::ErrorCase;
 using testing::ExpectSchemaError;
+using ::testing::IsEmpty;
 using testing::SchemaErrors;
 
 // A schema with a module M that holds `inside`.
@@ -35,24 +35,26 @@ TEST(SchemaErrors, S39_AParameterNameIsOncePerModule) {
   EXPECT_THAT(SchemaErrors(InModule("<param name='p' len='1'/>"
                                     "<module name='N'><param name='p' len='1'/></module>")),
               IsEmpty());
-  ExpectSchemaError({"<schema name='s'><module name='M'>\n<param name='p' len='1'/>\n"
-                     "<parameter name='p' len='2'/></module></schema>",
-                     3, 1, "PML0210",
-                     "<parameter name='p'> in 's/M': the parameter is already defined in line 2"});
+  ExpectSchemaError(
+      {"<schema name='s'><module name='M'>\n<param name='p' len='1'/>\n"
+       "<parameter name='p' len='2'/></module></schema>",
+       3, 1, "PML0210",
+       "<parameter name='p'> in 's/M': the parameter is already defined in line 2"});
 }
 
 TEST(SchemaErrors, S40_ALengthIsAPositiveNumberOfTokens) {
-  for (const char* length : {"0", "-3", "3x", "x", "", " 3", "+3", "3.0", "16777217",
-                             "99999999999999999999"}) {
+  for (const char* length :
+       {"0", "-3", "3x", "x", "", " 3", "+3", "3.0", "16777217", "99999999999999999999"}) {
     EXPECT_THAT(SchemaErrors(InModule("<param name='p' length='" + std::string(length) + "'/>")),
                 ElementsAre("PML0207 1:51"))
         << length;
   }
   EXPECT_THAT(SchemaErrors(InModule("<param name='p' length='16777216'/>")), IsEmpty());
-  ExpectSchemaError({"<schema name='s'><module name='M'><param name='p' len='0'/></module></schema>",
-                     1, 51, "PML0207",
-                     "<param name='p'> in 's/M': len '0' is not a number of tokens from 1 to "
-                     "16777216"});
+  ExpectSchemaError(
+      {"<schema name='s'><module name='M'><param name='p' len='0'/></module></schema>", 1, 51,
+       "PML0207",
+       "<param name='p'> in 's/M': len '0' is not a number of tokens from 1 to "
+       "16777216"});
 }
 
 TEST(SchemaErrors, S41_LengthIsGivenOnceAsLengthOrAsLen) {
@@ -119,8 +121,9 @@ TEST(SchemaErrors, S57_AModuleNameIsOncePerScopeUnionsBeingTransparent) {
 }
 
 TEST(SchemaErrors, S58_TwoMembersOfAUnionHaveDifferentNames) {
-  ExpectSchemaError({"<schema name='s'><union><module name='A'/><module name='A'/></union></schema>",
-                     1, 43, "PML0209", "already defined"});
+  ExpectSchemaError(
+      {"<schema name='s'><union><module name='A'/><module name='A'/></union></schema>", 1, 43,
+       "PML0209", "already defined"});
 }
 
 TEST(SchemaErrors, S59_AChildMayReuseItsParentsName) {
@@ -194,10 +197,11 @@ TEST(SchemaErrors, S68_UnknownAttributesAreRefused) {
 
 TEST(SchemaErrors, AnUncachedModuleHasNothingCachedInside) {
   EXPECT_THAT(SchemaErrors(InModule("<module name='A' cache='true'/>")), IsEmpty());
-  ExpectSchemaError({"<schema name='s'><module name='M' cache='false'><union><module name='N' "
-                     "cache='true'/></union></module></schema>",
-                     1, 73, "PML0216",
-                     "<module name='N'> in 's/M': cache 'true' inside a module with cache 'false'"});
+  ExpectSchemaError(
+      {"<schema name='s'><module name='M' cache='false'><union><module name='N' "
+       "cache='true'/></union></module></schema>",
+       1, 73, "PML0216",
+       "<module name='N'> in 's/M': cache 'true' inside a module with cache 'false'"});
 }
 
 TEST(SchemaErrors, AllErrorsOfADocumentAreReported) {
@@ -209,8 +213,8 @@ TEST(SchemaErrors, AllErrorsOfADocumentAreReported) {
 
 TEST(SchemaErrors, LongNamesAreCutInMessages) {
   const std::string name(200, 'a');
-  const PmlSource source("s.xml", "<schema name='" + name + "'><module name='" + name +
-                                      "'><x/></module></schema>");
+  const PmlSource source(
+      "s.xml", "<schema name='" + name + "'><module name='" + name + "'><x/></module></schema>");
   Diagnostics diagnostics(source);
   EXPECT_FALSE(ParseSchema(source, {}, diagnostics).has_value());
   EXPECT_LT(diagnostics.errors().at(0).message.size(), 200U);

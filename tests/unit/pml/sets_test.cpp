@@ -39,9 +39,9 @@ TEST(Sets, NameTwoOrMoreModulesByTheirPaths) {
 }
 
 TEST(Sets, ComeInDocumentOrderAndMayStandBeforeTheirModules) {
-  const SchemaDocument schema =
-      SchemaOf("<schema name='s'><scaffold modules='a b'/><module name='a'/><module name='b'/>"
-               "<scaffold modules='b a'/></schema>");
+  const SchemaDocument schema = SchemaOf(
+      "<schema name='s'><scaffold modules='a b'/><module name='a'/><module name='b'/>"
+      "<scaffold modules='b a'/></schema>");
   ASSERT_EQ(schema.sets.size(), 2U);
   EXPECT_THAT(schema.sets[0].members, ElementsAre("a", "b"));
   EXPECT_THAT(schema.sets[1].members, ElementsAre("b", "a"));
@@ -104,8 +104,10 @@ std::string TextsOf(const SchemaDocument& schema) {
 }
 
 TEST(Sets, DoNotSplitTheTextAroundThem) {
-  for (const char* before : {"", " ", "x", " x ", "\n", "<user>", "x <user> ", "&#32;", "x\xC2\xA0"}) {
-    for (const char* after : {"", " ", "y", " y ", "\n ", "</user>", " </user>y ", "&#32;", "<![CDATA[ ]]>"}) {
+  for (const char* before :
+       {"", " ", "x", " x ", "\n", "<user>", "x <user> ", "&#32;", "x\xC2\xA0"}) {
+    for (const char* after :
+         {"", " ", "y", " y ", "\n ", "</user>", " </user>y ", "&#32;", "<![CDATA[ ]]>"}) {
       SCOPED_TRACE(std::string(before) + "|" + after);
       const auto with = [&](const std::string& middle) {
         return TextsOf(SchemaOf("<schema name='s'><module name='a'/><module name='b'/>" +

@@ -10,9 +10,9 @@ namespace promptcache {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::ExpectSchemaError;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::ExpectSchemaError;
 using testing::ModuleOf;
 using testing::SchemaErrors;
 using testing::SchemaOf;
@@ -60,8 +60,8 @@ TEST(Sources, S23_APathStaysBelowTheSchemasFolder) {
 }
 
 TEST(Sources, APathIsPlain) {
-  for (const char* path : {"", ".", "./a", "a/./b", "a//b", "a/", "a\\b", "C:\\a", "a&#10;b",
-                           "a&#127;"}) {
+  for (const char* path :
+       {"", ".", "./a", "a/./b", "a//b", "a/", "a\\b", "C:\\a", "a&#10;b", "a&#127;"}) {
     EXPECT_THAT(SchemaErrors("<schema name='s' src='" + std::string(path) + "'/>"),
                 ElementsAre("PML0601 1:18"))
         << path;
@@ -81,8 +81,9 @@ TEST(Sources, S22_AFilesTextBecomesItsContainers) {
 }
 
 TEST(Sources, OneFileMayServeSeveralContainers) {
-  const Attached attached = Attach(
-      "<schema name='s'><module name='A' src='a'/><module name='B' src='a'/></schema>", {{"a", "x"}});
+  const Attached attached =
+      Attach("<schema name='s'><module name='A' src='a'/><module name='B' src='a'/></schema>",
+             {{"a", "x"}});
   EXPECT_THAT(attached.errors, IsEmpty());
   EXPECT_EQ(TextOf(ModuleOf(attached.schema, "A").src->text), "x");
   EXPECT_EQ(TextOf(ModuleOf(attached.schema, "B").src->text), "x");
@@ -145,10 +146,10 @@ TEST(Sources, AFileCountsAgainstTheDocumentsLimitAsOftenAsItIsNamed) {
 }
 
 TEST(Sources, AnUncachedModuleMayHaveAFile) {
-  EXPECT_THAT(Attach("<schema name='s'><module name='A' cache='false' src='a'/></schema>",
-                     {{"a", "x"}})
-                  .errors,
-              IsEmpty());
+  EXPECT_THAT(
+      Attach("<schema name='s'><module name='A' cache='false' src='a'/></schema>", {{"a", "x"}})
+          .errors,
+      IsEmpty());
 }
 
 }  // namespace
