@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace promptcache {
 
@@ -32,5 +35,23 @@ struct AttributeRow {
 // By element: schema, module, union, param, scaffold. `parameter` is another word for `param`,
 // `len` for `length`, of which exactly one is required.
 std::span<const AttributeRow> SchemaAttributes();
+
+// The element's name in the table.
+std::string_view CanonicalElement(std::string_view element);
+// nullptr when the element has no such attribute.
+const AttributeRow* FindAttribute(std::string_view element, std::string_view name);
+
+inline constexpr uint32_t kMaxParamLength = 1 << 24;
+inline constexpr uint64_t kMaxTtlDays = 36'500;
+
+// Empty when `value` may be the attribute's, else what it is not: "one of true, false". Names and
+// files' paths have rules of their own (names.h, sources.h) and are not looked at.
+std::string WhatItIsNot(const AttributeRow& row, std::string_view value);
+
+// nullopt when `value` is none.
+std::optional<bool> ParseFlag(std::string_view value);
+std::optional<uint32_t> ParseTokenCount(std::string_view value);
+std::optional<uint64_t> ParseDurationMs(std::string_view value);
+std::optional<std::vector<std::string_view>> ParseModulePaths(std::string_view value);
 
 }  // namespace promptcache

@@ -41,9 +41,12 @@ class Diagnostics {
     Add(offset, message, fmt::vformat(message.text, fmt::make_format_args(args...)));
   }
   void Error(size_t offset, std::string_view id, const std::string& message);
+  const PmlSource& source() const { return source_; }
   bool ok() const { return errors_.empty(); }
   // Further errors are only counted.
   bool full() const { return errors_.size() == kMaxErrors; }
+  // For a message that names a second place; 0 when full(), for nobody will read it.
+  uint32_t LineOf(size_t offset) const { return full() ? 0 : source_.At(offset).line; }
   const std::vector<Diagnostic>& errors() const { return errors_; }
   const std::vector<Diagnostic>& warnings() const { return warnings_; }
   // "file:line:column: error: message [PML0205]", the source line and a caret, for each; errors

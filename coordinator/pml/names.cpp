@@ -20,11 +20,22 @@ std::string WhyNotAName(std::string_view name) {
     return "the name " + quoted +
            " is not a letter or '_' followed by letters, digits, '_', '.' or '-'";
   }
-  if (name == "prompt" || name == "system" || name == "user" || name == "assistant" ||
-      name.starts_with("xml")) {
+  if (name == "prompt" || IsRoleName(name) || name.starts_with("xml")) {
     return "the name " + quoted + " is reserved";
   }
   return "";
+}
+
+std::string ElementPlace(std::string_view element, std::string_view name, std::string_view path) {
+  std::string place = "<" + std::string(element);
+  if (!name.empty()) place += " name=" + Quoted(name);
+  place += ">";
+  if (!path.empty()) place += " in " + Quoted(path);
+  return place;
+}
+
+bool IsRoleName(std::string_view name) {
+  return name == "system" || name == "user" || name == "assistant";
 }
 
 std::string DidYouMean(std::string_view word, std::span<const std::string> known) {

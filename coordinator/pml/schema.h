@@ -35,7 +35,7 @@ struct SchemaParam {
 // Where a container's first text comes from: a file beside the schema.
 struct SchemaSource {
   std::string path;  // as written; no absolute path, no ".."
-  std::string text;  // filled in by AttachSources (sources.h)
+  XmlText text;      // filled in by AttachSources (sources.h); literal, without a role marker
   size_t offset = 0;
 };
 

@@ -1,304 +1,286 @@
 #include "coordinator/pml/schema_builder.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "coordinator/pml/names.h"
+#include "coordinator/pml/schema_sets.h"
+#include "coordinator/pml/sources.h"
 
 namespace promptcache {
 namespace {
 
-// Every attribute of every element, once. A new attribute is a row here and a reader below.
-struct AttributeRow {
-  const char* element;
-  const char* name;
-  Support support;
+struct ContentRow {
+  std::string_view element;
+  std::string_view holds;
 };
-constexpr AttributeRow kAttributes[] = {
-    {"schema", "name", Support::kYes},       {"schema", "src", Support::kNotYet},
-    {"schema", "whitespace", Support::kYes}, {"schema", "positions", Support::kYes},
-    {"schema", "encoding", Support::kYes},   {"schema", "ttl", Support::kNotYet},
-    {"schema", "pin", Support::kNotYet},     {"schema", "description", Support::kYes},
-    {"module", "name", Support::kYes},       {"module", "src", Support::kNotYet},
-    {"module", "cache", Support::kYes},      {"module", "ttl", Support::kNotYet},
-    {"module", "pin", Support::kNotYet},     {"module", "description", Support::kYes},
-    {"union", "scaffold", Support::kYes},    {"param", "name", Support::kYes},
-    {"param", "length", Support::kYes},      {"param", "len", Support::kYes},
-    {"param", "scaffold", Support::kNotYet},
+constexpr ContentRow kContent[] = {
+    {"schema", "text, <module>, <union> and <scaffold>"},
+    {"module", "text, <module>, <union> and <param>"},
+    {"union", "<module> only"},
 };
 
-constexpr Choice<Whitespace> kWhitespaces[] = {
-    {"reference", Whitespace::kReference},
-    {"indent", Whitespace::kIndent},
-    {"preserve", Whitespace::kPreserve},
-};
-constexpr Choice<Positions> kPositions[] = {
-    {"schema", Positions::kSchema},
-    {"packed", Positions::kPacked, Support::kNotYet},
-};
-constexpr Choice<EncodingMode> kEncodings[] = {
-    {"anchored", EncodingMode::kAnchored},
-    {"independent", EncodingMode::kIndependent},
-    {"schema", EncodingMode::kSchema, Support::kNotYet},
-};
-
-constexpr int64_t kMaxParamLength = 1 << 24;
-
-std::string_view CanonicalName(std::string_view element) {
-  return element == "parameter" ? "param" : element;
+// Of an element that is no param or scaffold: those are empty.
+std::string_view ContentOf(std::string_view element) {
+  return std::find_if(std::begin(kContent), std::end(kContent),
+                      [&](const ContentRow& row) { return row.element == element; })
+      ->holds;
 }
 
 std::string Joined(const std::string& path, const std::string& name) {
   return path.empty() ? name : path + "/" + name;
 }
 
+// The value's index among the attribute's choices; the first when it is missing or wrong.
+template <typename T>
+T ReadChoice(const XmlElement& element, std::string_view attribute, T first) {
+  const auto& choices = FindAttribute(element.name, attribute)->choices;
+  const auto found = std::find(choices.begin(), choices.end(), element.ValueOf(attribute));
+  const auto index = found == choices.end() ? 0 : found - choices.begin();
+  return static_cast<T>(static_cast<int>(first) + static_cast<int>(index));
+}
+
+// Behind a text, or behind a set behind a text, it is the same text that goes on.
+void AddText(XmlText text, std::vector<SchemaChild>& children) {
+  XmlText* last = children.empty() ? nullptr : std::get_if<XmlText>(&children.back());
+  if (last == nullptr) {
+    children.emplace_back(std::move(text));
+  } else {
+    last->Append(text);
+  }
+}
+
 }  // namespace
 
-void SchemaBuilder::Error(const Place& place, std::string_view id, const std::string& message) {
-  std::string where = "<" + place.element.name + ">";
-  if (!place.path.empty()) where += " in '" + place.path + "'";
-  diagnostics_.Error(place.offset, id, where + ": " + message);
-}
-
-void SchemaBuilder::CheckAttributes(const XmlElement& element, const std::string& path) {
-  const std::string_view canonical = CanonicalName(element.name);
-  std::vector<std::string> known;
-  for (const AttributeRow& row : kAttributes) {
-    if (row.element == canonical) known.emplace_back(row.name);
-  }
-  for (const XmlAttribute& attribute : element.attributes) {
-    const auto* row = std::find_if(
-        std::begin(kAttributes), std::end(kAttributes), [&](const AttributeRow& candidate) {
-          return candidate.element == canonical && candidate.name == attribute.name;
-        });
-    if (row == std::end(kAttributes)) {
-      Error(At(attribute, element, path), "unknown-attribute",
-            "unknown attribute " + Quoted(attribute.name) + DidYouMean(attribute.name, known));
-    } else if (row->support == Support::kNotYet) {
-      Error(At(attribute, element, path), "not-supported",
-            "the attribute '" + attribute.name + "' is not supported yet");
-    }
-  }
-}
-
-std::string SchemaBuilder::ReadName(const XmlElement& element, const std::string& path) {
-  const XmlAttribute* name = element.Find("name");
-  if (name == nullptr) {
-    Error(At(element, path), "missing-attribute", "the attribute 'name' is missing");
-    return "";
-  }
-  std::string why = WhyNotAName(name->value);
-  if (why.empty() && name->value.size() > limits_.name_bytes) {
-    why = "the name has " + std::to_string(name->value.size()) + " bytes; the limit is " +
-          std::to_string(limits_.name_bytes);
-  }
-  if (why.empty()) return name->value;
-  Error(At(*name, element, path), "bad-name", why);
-  return "";
-}
-
-SchemaDocument SchemaBuilder::Build(const XmlElement& root) {
+SchemaDocument SchemaBuilder::Build(XmlElement& root) {
   SchemaDocument document;
+  const std::string nothing;
+  const Spot spot{root, nothing};
   if (root.name != "schema") {
-    Error(At(root, ""), "wrong-root", "the root of a schema is <schema>");
+    Report(spot, root.offset, PmlId::kWrongSchemaRoot);
     return document;
   }
-  CheckAttributes(root, "");
-  document.root.name = ReadName(root, "");
-  document.root.offset = root.offset;
+  CountUnit(spot);
+  ReadContainer(spot, {}, document.root);
   ReadSchemaAttributes(root, document);
-  units_ = 1;
-  ReadChildren(root, document.root.name, document.root);
+  ReadChildren(spot, document.root);
+  ReadSets(sets_, document, diagnostics_);
   return document;
 }
 
-template <typename T>
-void SchemaBuilder::ReadChoice(const XmlElement& element, std::string_view attribute,
-                               std::span<const Choice<T>> choices, T& value) {
-  const XmlAttribute* given = element.Find(attribute);
-  if (given == nullptr) return;
-  std::string known;
-  for (const Choice<T>& choice : choices) {
-    known += (known.empty() ? "" : ", ") + std::string(choice.name);
-    if (given->value != choice.name) continue;
-    if (choice.support == Support::kNotYet) {
-      Error(At(*given, element, ""), "not-supported",
-            given->name + " '" + given->value + "' is not supported yet");
-    }
-    value = choice.value;
-    return;
-  }
-  Error(At(*given, element, ""), "bad-value",
-        given->name + " " + Quoted(given->value) + " is not one of " + known);
+void SchemaBuilder::ReadSchemaAttributes(const XmlElement& root, SchemaDocument& document) {
+  document.whitespace = ReadChoice(root, "whitespace", Whitespace::kReference);
+  document.positions = ReadChoice(root, "positions", Positions::kSchema);
+  document.encoding = ReadChoice(root, "encoding", EncodingMode::kAnchored);
 }
 
-void SchemaBuilder::ReadSchemaAttributes(const XmlElement& element, SchemaDocument& document) {
-  if (const XmlAttribute* description = element.Find("description")) {
-    document.root.description = description->value;
-  }
-  ReadChoice<Whitespace>(element, "whitespace", kWhitespaces, document.whitespace);
-  ReadChoice<Positions>(element, "positions", kPositions, document.positions);
-  ReadChoice<EncodingMode>(element, "encoding", kEncodings, document.encoding);
-}
-
-void SchemaBuilder::ReadChildren(const XmlElement& element, const std::string& path,
-                                 SchemaContainer& into) {
-  NameScope modules;
-  NameScope params;
-  const bool is_schema = element.name == "schema";
-  for (const XmlNode& node : element.children) {
-    if (const XmlText* text = std::get_if<XmlText>(&node)) {
-      into.children.emplace_back(*text);
+void SchemaBuilder::CheckAttributes(const Spot& spot) {
+  const std::string_view element = CanonicalElement(spot.element.name);
+  for (const XmlAttribute& attribute : spot.element.attributes) {
+    if (const AttributeRow* row = FindAttribute(element, attribute.name)) {
+      CheckValue(spot, attribute, *row);
       continue;
     }
-    const XmlElement& child = *std::get<std::unique_ptr<XmlElement>>(node);
-    if (child.name == "module") {
-      into.children.emplace_back(ReadModule(child, path, into.cached, modules));
-    } else if (child.name == "union") {
-      into.children.emplace_back(ReadUnion(child, path, into.cached, modules));
-    } else if (CanonicalName(child.name) == "param" && is_schema) {
-      Error(At(child, path), "param-in-schema",
-            "parameters are not allowed in a schema, only in modules");
-    } else if (CanonicalName(child.name) == "param") {
-      into.children.emplace_back(ReadParam(child, path, params));
-    } else if (child.name == "scaffold" && is_schema) {
-      Error(At(child, path), "not-supported", "scaffold sets are not supported yet");
-    } else {
-      UnknownElement(child, path);
+    std::vector<std::string> known;
+    for (const AttributeRow& row : SchemaAttributes()) {
+      if (row.element == element) known.emplace_back(row.name);
+    }
+    Report(spot, attribute.offset, PmlId::kUnknownAttribute, Quoted(attribute.name),
+           DidYouMean(attribute.name, known));
+  }
+  for (const AttributeRow& row : SchemaAttributes()) {
+    if (row.element != element || row.presence == Presence::kOptional) continue;
+    if (spot.element.Find(row.name) == nullptr) {
+      Report(spot, spot.element.offset, PmlId::kMissingAttribute, row.name);
     }
   }
 }
 
-void SchemaBuilder::UnknownElement(const XmlElement& element, const std::string& path) {
-  static const std::vector<std::string> kElements = {"module", "union", "param", "parameter"};
-  const bool known =
-      std::find(kElements.begin(), kElements.end(), element.name) != kElements.end() ||
-      element.name == "schema" || element.name == "scaffold";
-  const bool marker =
-      element.name == "system" || element.name == "user" || element.name == "assistant";
-  Error(At(element, path), known ? "misplaced-element" : "unknown-element",
-        known ? "this element is not allowed here"
-        : marker
-            ? "a role marker has no attributes and no white space inside: <" + element.name + ">"
-            : "unknown element" + DidYouMean(element.name, kElements) +
-                  " (write &lt; for a literal '<')");
+void SchemaBuilder::CheckValue(const Spot& spot, const XmlAttribute& attribute,
+                               const AttributeRow& row) {
+  if (row.kind == AttributeKind::kName) return CheckName(spot, attribute);
+  if (row.kind == AttributeKind::kPath) {
+    const std::string why = WhyNotASourcePath(attribute.value);
+    if (LeavesItsFolder(attribute.value)) {
+      Report(spot, attribute.offset, PmlId::kSourceOutside, Quoted(attribute.value));
+    } else if (!why.empty()) {
+      Report(spot, attribute.offset, PmlId::kSourcePath, Quoted(attribute.value), why);
+    }
+    return;
+  }
+  const std::string not_this = WhatItIsNot(row, attribute.value);
+  if (not_this.empty()) return;
+  Report(spot, attribute.offset, PmlId::kBadValue, attribute.name, Quoted(attribute.value),
+         not_this);
 }
 
-std::unique_ptr<SchemaContainer> SchemaBuilder::ReadModule(const XmlElement& element,
-                                                           const std::string& path,
-                                                           bool parent_is_cached,
-                                                           NameScope& scope) {
-  CheckAttributes(element, path);
-  auto module = std::make_unique<SchemaContainer>();
-  module->name = ReadName(element, path);
-  module->offset = element.offset;
-  if (!module->name.empty() && !scope.insert(module->name).second) {
-    Error(At(element, path), "duplicate-module",
-          "the module '" + module->name + "' is already defined in this scope");
+void SchemaBuilder::CheckName(const Spot& spot, const XmlAttribute& name) {
+  std::string why = WhyNotAName(name.value);
+  if (why.empty() && name.value.size() > limits_.name_bytes) {
+    why = "the name has " + std::to_string(name.value.size()) + " bytes; the limit is " +
+          std::to_string(limits_.name_bytes);
   }
+  if (!why.empty()) Report(spot, name.offset, PmlId::kBadName, why);
+}
+
+void SchemaBuilder::CheckEmpty(const Spot& spot, PmlId id) {
+  for (const XmlNode& node : spot.element.children) {
+    const XmlText* text = std::get_if<XmlText>(&node);
+    if (text != nullptr && text->blank()) continue;
+    Report(spot,
+           text != nullptr ? *text->content_offset
+                           : std::get<std::unique_ptr<XmlElement>>(node)->offset,
+           id);
+    return;
+  }
+}
+
+void SchemaBuilder::CountUnit(const Spot& spot) {
   if (++units_ == limits_.units + 1) {
-    Error(At(element, path), "limit-units",
-          "more than " + std::to_string(limits_.units) + " units in a schema");
+    Report(spot, spot.element.offset, PmlId::kLimitUnits, limits_.units);
   }
-  if (const XmlAttribute* description = element.Find("description")) {
-    module->description = description->value;
+}
+
+void SchemaBuilder::TakeName(const Spot& spot, std::map<std::string, size_t>& taken, PmlId id) {
+  const std::string_view name = spot.element.ValueOf("name");
+  if (name.empty()) return;  // reported
+  const auto [first, is_new] = taken.emplace(name, spot.element.offset);
+  if (!is_new) Report(spot, spot.element.offset, id, diagnostics_.LineOf(first->second));
+}
+
+void SchemaBuilder::ReadContainer(const Spot& spot, const SchemaContainer& parent,
+                                  SchemaContainer& into) {
+  CheckAttributes(spot);
+  into.name = spot.element.ValueOf("name");
+  into.description = spot.element.ValueOf("description");
+  into.offset = spot.element.offset;
+  if (const XmlAttribute* src = spot.element.Find("src")) {
+    into.src = SchemaSource{.path = src->value, .offset = src->offset};
   }
-  module->cached = ReadCached(element, path, parent_is_cached);
-  ReadChildren(element, Joined(path, module->name), *module);
+  into.lifetime = parent.lifetime;
+  if (const auto ttl = ParseDurationMs(spot.element.ValueOf("ttl"))) into.lifetime.ttl_ms = *ttl;
+  if (const auto pin = ParseFlag(spot.element.ValueOf("pin"))) into.lifetime.pinned = *pin;
+}
+
+void SchemaBuilder::ReadChildren(const Spot& spot, SchemaContainer& into) {
+  Scope scope{.container = into};
+  const std::string path = Joined(spot.path, into.name);
+  for (XmlNode& node : spot.element.children) {
+    if (XmlText* text = std::get_if<XmlText>(&node)) {
+      AddText(std::move(*text), into.children);
+    } else {
+      ReadChild({*std::get<std::unique_ptr<XmlElement>>(node), path}, spot.element, scope);
+    }
+  }
+}
+
+void SchemaBuilder::ReadChild(const Spot& child, const XmlElement& parent, Scope& scope) {
+  auto& children = scope.container.children;
+  const std::string_view kind = CanonicalElement(child.element.name);
+  const bool in_schema = parent.name == "schema";
+  if (kind == "module") {
+    children.emplace_back(ReadModule(child, scope));
+  } else if (kind == "union") {
+    children.emplace_back(ReadUnion(child, scope));
+  } else if (kind == "param" && !in_schema) {
+    children.emplace_back(ReadParam(child, scope));
+  } else if (kind == "scaffold" && in_schema) {
+    ReadSet(child);
+  } else {
+    RefuseElement(child, parent);
+  }
+}
+
+void SchemaBuilder::RefuseElement(const Spot& child, const XmlElement& parent) {
+  static const std::vector<std::string> kElements = {"module",    "union",  "param",
+                                                     "parameter", "schema", "scaffold"};
+  const XmlElement& element = child.element;
+  if (CanonicalElement(element.name) == "param" && parent.name == "schema") {
+    Report(child, element.offset, PmlId::kParamInSchema);
+  } else if (std::find(kElements.begin(), kElements.end(), element.name) != kElements.end()) {
+    Report(child, element.offset, PmlId::kMisplacedElement, parent.name, ContentOf(parent.name));
+  } else if (IsRoleName(element.name)) {
+    Report(child, element.offset, PmlId::kMarkerSpelling, element.name);
+  } else {
+    Report(child, element.offset, PmlId::kUnknownElement, DidYouMean(element.name, kElements));
+  }
+}
+
+std::unique_ptr<SchemaContainer> SchemaBuilder::ReadModule(const Spot& spot, Scope& scope) {
+  CountUnit(spot);
+  auto module = std::make_unique<SchemaContainer>();
+  ReadContainer(spot, scope.container, *module);
+  TakeName(spot, scope.modules, PmlId::kDuplicateModule);
+  module->cached = ReadCached(spot, scope.container);
+  ReadChildren(spot, *module);
   return module;
 }
 
-bool SchemaBuilder::ReadCached(const XmlElement& element, const std::string& path,
-                               bool parent_is_cached) {
-  const XmlAttribute* cache = element.Find("cache");
-  if (cache == nullptr) return parent_is_cached;
-  if (cache->value != "true" && cache->value != "false") {
-    Error(At(*cache, element, path), "bad-value",
-          "cache " + Quoted(cache->value) + " is not one of true, false");
-  } else if (cache->value == "true" && !parent_is_cached) {
-    Error(At(*cache, element, path), "cache-inside-uncached",
-          "cache 'true' inside a module with cache 'false'");
+bool SchemaBuilder::ReadCached(const Spot& spot, const SchemaContainer& parent) {
+  const XmlAttribute* cache = spot.element.Find("cache");
+  const auto cached = ParseFlag(spot.element.ValueOf("cache"));
+  if (cached == true && !parent.cached) {
+    Report(spot, cache->offset, PmlId::kCacheInsideUncached);
   }
-  return parent_is_cached && cache->value == "true";
+  return cached.value_or(true) && parent.cached;
 }
 
-SchemaUnion SchemaBuilder::ReadUnion(const XmlElement& element, const std::string& path,
-                                     bool parent_is_cached, NameScope& scope) {
-  CheckAttributes(element, path);
-  SchemaUnion result{.offset = element.offset};
-  for (const XmlNode& node : element.children) {
+SchemaUnion SchemaBuilder::ReadUnion(const Spot& spot, Scope& scope) {
+  CheckAttributes(spot);
+  SchemaUnion group{.offset = spot.element.offset};
+  for (const XmlNode& node : spot.element.children) {
     if (const XmlText* text = std::get_if<XmlText>(&node)) {
-      if (!text->blank()) {
-        diagnostics_.Error(*text->content_offset, "text-in-union",
-                           "text in a <union> in '" + path + "': only modules are allowed");
-      }
+      if (!text->blank()) Report(spot, *text->content_offset, PmlId::kTextInUnion);
       continue;
     }
-    const XmlElement& child = *std::get<std::unique_ptr<XmlElement>>(node);
-    if (child.name == "module") {
-      result.members.push_back(ReadModule(child, path, parent_is_cached, scope));
+    const Spot child{*std::get<std::unique_ptr<XmlElement>>(node), spot.path};
+    if (child.element.name == "module") {
+      group.members.push_back(ReadModule(child, scope));
     } else {
-      Error(At(child, path), "misplaced-element", "only <module> is allowed in a <union>");
+      RefuseElement(child, spot.element);
     }
   }
-  if (const XmlAttribute* scaffold = element.Find("scaffold")) {
-    result.scaffold = scaffold->value;
-    const bool found =
-        std::any_of(result.members.begin(), result.members.end(),
-                    [&](const auto& member) { return member->name == scaffold->value; });
-    if (!found) {
-      Error(At(*scaffold, element, path), "bad-value",
-            "the scaffold " + Quoted(scaffold->value) + " is no member of the union");
-    }
-  }
-  return result;
+  ReadUnionScaffold(spot, group);
+  return group;
 }
 
-SchemaParam SchemaBuilder::ReadParam(const XmlElement& element, const std::string& path,
-                                     NameScope& scope) {
-  CheckAttributes(element, path);
-  SchemaParam param{.name = ReadName(element, path), .offset = element.offset};
-  if (!param.name.empty() && !scope.insert(param.name).second) {
-    Error(At(element, path), "duplicate-param",
-          "the parameter '" + param.name + "' is already defined in this module");
+void SchemaBuilder::ReadUnionScaffold(const Spot& spot, SchemaUnion& group) {
+  const XmlAttribute* scaffold = spot.element.Find("scaffold");
+  if (scaffold == nullptr) return;
+  group.scaffold = scaffold->value;
+  std::vector<std::string> names;
+  for (const auto& member : group.members) names.push_back(member->name);
+  if (std::find(names.begin(), names.end(), group.scaffold) != names.end()) return;
+  Report(spot, scaffold->offset, PmlId::kUnionScaffold, Quoted(group.scaffold),
+         DidYouMean(group.scaffold, names));
+}
+
+SchemaParam SchemaBuilder::ReadParam(const Spot& spot, Scope& scope) {
+  CheckAttributes(spot);
+  TakeName(spot, scope.params, PmlId::kDuplicateParam);
+  CheckEmpty(spot, PmlId::kParamContent);
+  const XmlElement& element = spot.element;
+  SchemaParam param{.name = std::string(element.ValueOf("name")), .offset = element.offset};
+  if (const XmlAttribute* scaffold = element.Find("scaffold")) {
+    param.scaffold = scaffold->value;
+    param.scaffold_offset = scaffold->offset;
   }
-  param.length = ReadLength(element, path, param.name);
-  for (const XmlNode& node : element.children) {
-    const XmlText* text = std::get_if<XmlText>(&node);
-    if (text == nullptr || !text->blank()) {
-      Error(At(element, path), "content-in-param",
-            "the parameter '" + param.name + "' has content; it must be empty");
-      break;
-    }
+  const XmlAttribute* length = element.Find("length");
+  const XmlAttribute* len = element.Find("len");
+  if (length != nullptr && len != nullptr) {
+    Report(spot, len->offset, PmlId::kParamLength, "both 'length' and 'len'");
+  } else if (length == nullptr && len == nullptr) {
+    Report(spot, element.offset, PmlId::kParamLength, "no length");
+  } else {
+    param.length = ParseTokenCount((length != nullptr ? length : len)->value).value_or(1);
   }
   return param;
 }
 
-uint32_t SchemaBuilder::ReadLength(const XmlElement& element, const std::string& path,
-                                   const std::string& name) {
-  const XmlAttribute* length = element.Find("length");
-  const XmlAttribute* len = element.Find("len");
-  if (length != nullptr && len != nullptr) {
-    Error(At(*len, element, path), "param-length",
-          "the parameter '" + name + "' has both 'length' and 'len'");
-  }
-  if (length == nullptr) length = len;
-  if (length == nullptr) {
-    Error(At(element, path), "param-length",
-          "the parameter '" + name + "' has no length (in tokens)");
-    return 1;
-  }
-  const std::string& text = length->value;
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
-  if (!is_number || value < 1 || value > kMaxParamLength) {
-    Error(At(*length, element, path), "param-length",
-          "the parameter '" + name + "': length " + Quoted(text) +
-              " is not a number of tokens from 1 to " + std::to_string(kMaxParamLength));
-    return 1;
-  }
-  return static_cast<uint32_t>(value);
+void SchemaBuilder::ReadSet(const Spot& spot) {
+  CountUnit(spot);
+  CheckAttributes(spot);
+  CheckEmpty(spot, PmlId::kSetContent);
+  sets_.push_back(&spot.element);
 }
 
 }  // namespace promptcache

@@ -1,27 +1,21 @@
 // From an XML tree to a checked schema. Internal to coordinator/pml.
 #pragma once
 
-#include <set>
-#include <span>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "coordinator/pml/attributes.h"
+#include "coordinator/pml/names.h"
 #include "coordinator/pml/schema.h"
 
 namespace promptcache {
 
-// Names already taken in a scope, unions being transparent.
-using NameScope = std::set<std::string>;
-
-enum class Support : uint8_t { kYes, kNotYet };
-
-// One value of an attribute.
-template <typename T>
-struct Choice {
-  const char* name;
-  T value;
-  Support support = Support::kYes;
+// An element and the path of the container around it, for which errors are reported.
+struct Spot {
+  XmlElement& element;
+  const std::string& path;
 };
 
 class SchemaBuilder {
@@ -29,46 +23,50 @@ class SchemaBuilder {
   SchemaBuilder(const PmlLimits& limits, Diagnostics& diagnostics)
       : limits_(limits), diagnostics_(diagnostics) {}
 
-  // Errors go to the diagnostics; the document is meaningful only without them.
-  SchemaDocument Build(const XmlElement& root);
+  // Takes the texts out of the tree. Errors go to the diagnostics; the document is meaningful only
+  // without them.
+  SchemaDocument Build(XmlElement& root);
 
  private:
-  // Reads an attribute of the schema that has one of a few values.
-  template <typename T>
-  void ReadChoice(const XmlElement& element, std::string_view attribute,
-                  std::span<const Choice<T>> choices, T& value);
-  void ReadSchemaAttributes(const XmlElement& element, SchemaDocument& document);
-  void ReadChildren(const XmlElement& element, const std::string& path, SchemaContainer& into);
-  std::unique_ptr<SchemaContainer> ReadModule(const XmlElement& element, const std::string& path,
-                                              bool parent_is_cached, NameScope& scope);
-  SchemaUnion ReadUnion(const XmlElement& element, const std::string& path, bool parent_is_cached,
-                        NameScope& scope);
-  SchemaParam ReadParam(const XmlElement& element, const std::string& path, NameScope& scope);
-  uint32_t ReadLength(const XmlElement& element, const std::string& path, const std::string& name);
-  bool ReadCached(const XmlElement& element, const std::string& path, bool parent_is_cached);
-  std::string ReadName(const XmlElement& element, const std::string& path);
-  // Reports attributes that the element does not have, and those that are not supported yet.
-  void CheckAttributes(const XmlElement& element, const std::string& path);
-  void UnknownElement(const XmlElement& element, const std::string& path);
-
-  // Where and about what an error is; `path` is that of the enclosing container.
-  struct Place {
-    size_t offset = 0;
-    const XmlElement& element;
-    const std::string& path;
+  // The names taken in a container, with the offsets of their elements. Unions are transparent.
+  struct Scope {
+    SchemaContainer& container;
+    std::map<std::string, size_t> modules;
+    std::map<std::string, size_t> params;
   };
-  static Place At(const XmlElement& element, const std::string& path) {
-    return {element.offset, element, path};
+
+  template <typename... Args>
+  void Report(const Spot& spot, size_t offset, PmlId id, const Args&... args) {
+    diagnostics_.Report(offset, id,
+                        ElementPlace(spot.element.name, spot.element.ValueOf("name"), spot.path),
+                        args...);
   }
-  static Place At(const XmlAttribute& attribute, const XmlElement& element,
-                  const std::string& path) {
-    return {attribute.offset, element, path};
-  }
-  void Error(const Place& place, std::string_view id, const std::string& message);
+
+  // Unknown, missing and malformed attributes.
+  void CheckAttributes(const Spot& spot);
+  void CheckValue(const Spot& spot, const XmlAttribute& attribute, const AttributeRow& row);
+  void CheckName(const Spot& spot, const XmlAttribute& name);
+  void CheckEmpty(const Spot& spot, PmlId id);
+  void CountUnit(const Spot& spot);
+
+  void ReadSchemaAttributes(const XmlElement& root, SchemaDocument& document);
+  // What the schema and modules have in common.
+  void ReadContainer(const Spot& spot, const SchemaContainer& parent, SchemaContainer& into);
+  void ReadChildren(const Spot& spot, SchemaContainer& into);
+  void ReadChild(const Spot& child, const XmlElement& parent, Scope& scope);
+  std::unique_ptr<SchemaContainer> ReadModule(const Spot& spot, Scope& scope);
+  SchemaUnion ReadUnion(const Spot& spot, Scope& scope);
+  void ReadUnionScaffold(const Spot& spot, SchemaUnion& group);
+  SchemaParam ReadParam(const Spot& spot, Scope& scope);
+  void ReadSet(const Spot& spot);
+  bool ReadCached(const Spot& spot, const SchemaContainer& parent);
+  void TakeName(const Spot& spot, std::map<std::string, size_t>& taken, PmlId id);
+  void RefuseElement(const Spot& child, const XmlElement& parent);
 
   const PmlLimits& limits_;
   Diagnostics& diagnostics_;
   uint32_t units_ = 0;
+  std::vector<const XmlElement*> sets_;  // in document order
 };
 
 }  // namespace promptcache

@@ -18,6 +18,8 @@ std::vector<std::string> SourcePaths(const SchemaDocument& document);
 // Empty when `path` may be a src, else why not: relative, "/" between names, no empty name, no "."
 // or "..", no backslash, no control character, at most 4096 bytes.
 std::string WhyNotASourcePath(std::string_view path);
+// Whether it is absolute or has a "..".
+bool LeavesItsFolder(std::string_view path);
 
 // Gives each container with a src its file's text, line breaks as LF, without a byte order mark.
 // Errors at the attribute: no such file among `files`, not UTF-8. At the root: a file that nobody

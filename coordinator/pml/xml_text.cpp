@@ -135,4 +135,19 @@ void XmlText::AppendVerbatim(std::string_view text, size_t offset) {
   span.text += text;
 }
 
+void XmlText::Append(const XmlText& next) {
+  if (!content_offset) content_offset = next.content_offset;
+  for (const TextSpan& span : next.spans) {
+    if (span.marker || spans.empty() || spans.back().marker) {
+      spans.push_back(span);
+      continue;
+    }
+    TextSpan& last = spans.back();
+    if (last.only_space) last.head_space += span.head_space;
+    last.tail_space = span.tail_space + (span.only_space ? last.tail_space : 0);
+    last.only_space = last.only_space && span.only_space;
+    last.text += span.text;
+  }
+}
+
 }  // namespace promptcache

@@ -33,9 +33,12 @@ struct XmlText {
   // The inside of a CDATA section.
   void AppendCData(std::string_view raw, size_t offset);
   void AppendMarker(RoleMarker marker, size_t offset);
+  // Written as it is, nothing in it being markup.
+  void AppendLiteral(std::string_view raw, size_t offset);
+  // A text that follows directly, as if both had been written as one.
+  void Append(const XmlText& next);
 
  private:
-  void AppendLiteral(std::string_view text, size_t offset);
   void AppendVerbatim(std::string_view text, size_t offset);
   TextSpan& LastText();
 };

@@ -263,6 +263,11 @@ const XmlAttribute* XmlElement::Find(std::string_view attribute) const {
   return nullptr;
 }
 
+std::string_view XmlElement::ValueOf(std::string_view attribute) const {
+  const XmlAttribute* found = Find(attribute);
+  return found == nullptr ? std::string_view() : found->value;
+}
+
 std::unique_ptr<XmlElement> ParseXml(const PmlSource& source, const PmlLimits& limits,
                                      Diagnostics& diagnostics) {
   if (source.text().size() > limits.document_bytes) {

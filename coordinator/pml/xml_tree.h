@@ -31,6 +31,8 @@ struct XmlElement {
 
   // nullptr when it has none of this name.
   const XmlAttribute* Find(std::string_view attribute) const;
+  // Empty when it is missing.
+  std::string_view ValueOf(std::string_view attribute) const;
 };
 
 // nullptr when `diagnostics` got errors. Thread safe.

@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "coordinator/pml/sources.h"
+
 namespace promptcache {
 namespace {
 
@@ -41,8 +43,10 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
   limits.document_bytes = options.max_bytes;
   const PmlSource source(add.file.empty() ? "schema" : add.file, add.document);
   Diagnostics diagnostics(source);
-  const auto document = ParseSchema(source, limits, diagnostics);
+  auto document = ParseSchema(source, limits, diagnostics);
   if (!document) return diagnostics.ToStatus();
+  AttachSources({}, limits, *document, diagnostics);
+  if (!diagnostics.ok()) return diagnostics.ToStatus();
   auto layout = BuildLayout(
       *document, encoder, {.max_tokens = add.max_tokens, .context_length = options.context_length},
       diagnostics);

@@ -57,6 +57,7 @@ enum class PmlId : uint16_t {
   kSetRepeatedMember = 219,
   kSetExclusiveMembers = 220,
   kSetUncachedMember = 221,
+  kSetContent = 222,
   kLimitUnits = 230,
 
   // The prompt as a tree (messages/prompt.cpp).
@@ -68,6 +69,7 @@ enum class PmlId : uint16_t {
   kTextInReference = 306,
   kTextBeforeReference = 307,
   kEmptyPrompt = 308,
+  kPromptMarkerSpelling = 309,
 
   // Tokens and positions (messages/layout.cpp).
   kSchemaOverContext = 401,

@@ -2,8 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/pml/prompt.h"
-#include "coordinator/pml/schema.h"
+#include "tests/unit/pml/parsed.h"
 
 namespace promptcache {
 namespace {
@@ -16,11 +15,8 @@ std::string Repeat(const std::string& text, size_t times) {
 
 // Ids of the errors of a schema under `limits`.
 std::vector<std::string> Errors(const std::string& schema, const PmlLimits& limits) {
-  const PmlSource source("s.xml", schema);
-  Diagnostics diagnostics(source);
-  (void)ParseSchema(source, limits, diagnostics);
-  std::vector<std::string> ids;
-  for (const Diagnostic& error : diagnostics.errors()) ids.push_back(error.id);
+  std::vector<std::string> ids = testing::SchemaErrors(schema, limits);
+  for (std::string& id : ids) id.resize(id.find(' '));
   return ids;
 }
 
@@ -72,14 +68,13 @@ TEST(Limits, NamesOfElementsAndAttributes) {
 }
 
 TEST(Limits, GivenNames) {
-  EXPECT_THAT(Errors("<schema name='" + std::string(257, 'a') + "'/>", {}),
-              ElementsAre("bad-name"));
+  EXPECT_THAT(Errors("<schema name='" + std::string(257, 'a') + "'/>", {}), ElementsAre("PML0208"));
   EXPECT_THAT(Errors("<schema name='" + std::string(256, 'a') + "'/>", {}), IsEmpty());
 }
 
 TEST(Limits, Units) {
   EXPECT_THAT(Errors(Modules(3), {.units = 4}), IsEmpty());
-  EXPECT_THAT(Errors(Modules(4), {.units = 4}), ElementsAre("limit-units"));
+  EXPECT_THAT(Errors(Modules(4), {.units = 4}), ElementsAre("PML0230"));
 }
 
 TEST(Limits, TheFirstTwentyErrorsAreShownAndTheOthersCounted) {

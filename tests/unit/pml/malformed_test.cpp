@@ -1,35 +1,15 @@
-// Documents with mistakes: where the error points and what it says.
-#include <gmock/gmock.h>
+// Documents that are no XML, or XML that PML does not take: where the error points and what it
+// says.
 #include <gtest/gtest.h>
 
-#include "coordinator/pml/prompt.h"
-#include "coordinator/pml/schema.h"
+#include "tests/unit/pml/parsed.h"
 
 namespace promptcache {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::ErrorCase;
 
-struct Case {
-  const char* document;
-  uint32_t line;
-  uint32_t column;
-  const char* id;
-  const char* message;  // a part of it
-};
-
-void Expect(const Case& c, const Diagnostics& diagnostics) {
-  SCOPED_TRACE(c.document);
-  ASSERT_FALSE(diagnostics.ok()) << "accepted";
-  const Diagnostic& first = diagnostics.errors()[0];
-  EXPECT_EQ(first.location.line, c.line) << diagnostics.Render();
-  EXPECT_EQ(first.location.column, c.column) << diagnostics.Render();
-  EXPECT_EQ(first.id, c.id) << diagnostics.Render();
-  EXPECT_THAT(first.message, HasSubstr(c.message));
-}
-
-// Not even XML, or XML that PML does not take.
-constexpr Case kDocuments[] = {
+constexpr ErrorCase kDocuments[] = {
     {"", 1, 1, "not-well-formed", "not well-formed XML"},
     {"plain text", 1, 1, "not-well-formed", "not well-formed XML"},
     {"<schema name='s'>x < y</schema>", 1, 20, "not-well-formed", "in <schema name='s'>"},
@@ -64,126 +44,7 @@ constexpr Case kDocuments[] = {
 };
 
 TEST(MalformedDocuments, PointAtTheMistake) {
-  for (const Case& c : kDocuments) {
-    const PmlSource source("s.xml", c.document);
-    Diagnostics diagnostics(source);
-    EXPECT_FALSE(ParseSchema(source, {}, diagnostics).has_value());
-    Expect(c, diagnostics);
-  }
-}
-
-constexpr Case kSchemas[] = {
-    {"<notschema name='s'>a</notschema>", 1, 1, "wrong-root", "<schema>"},
-    {"<schema>a</schema>", 1, 1, "missing-attribute", "'name' is missing"},
-    {"<schema name='s'><module>a</module></schema>", 1, 18, "missing-attribute", "<module> in 's'"},
-    {"<schema name='s'><module name='1a'/></schema>", 1, 26, "bad-name", "'1a'"},
-    {"<schema name='s'><module name='a b'/></schema>", 1, 26, "bad-name", "'a b'"},
-    {"<schema name='s'><module name='a/b'/></schema>", 1, 26, "bad-name", "'a/b'"},
-    {"<schema name='s'><module name='a:b'/></schema>", 1, 26, "bad-name", "'a:b'"},
-    {"<schema name='s'><module name='\xC3\xA9'/></schema>", 1, 26, "bad-name", "\xC3\xA9"},
-    {"<schema name='s'><module name=''/></schema>", 1, 26, "bad-name", "empty"},
-    {"<schema name='s'><module name='-a'/></schema>", 1, 26, "bad-name", "'-a'"},
-    {"<schema name='prompt'/>", 1, 9, "bad-name", "reserved"},
-    {"<schema name='s'><module name='user'/></schema>", 1, 26, "bad-name", "reserved"},
-    {"<schema name='s'><module name='xmlish'/></schema>", 1, 26, "bad-name", "reserved"},
-    {"<schema name='s'><module name='A'/>\n<module name='A'/></schema>", 2, 1, "duplicate-module",
-     "'A' is already defined"},
-    {"<schema name='s'><module name='A'/><union><module name='A'/></union></schema>", 1, 43,
-     "duplicate-module", "'A'"},
-    {"<schema name='s'><union><module name='A'/></union><union><module name='A'/></union></schema>",
-     1, 58, "duplicate-module", "'A'"},
-    {"<schema name='s'><union><module name='A'/><module name='A'/></union></schema>", 1, 43,
-     "duplicate-module", "'A'"},
-    {"<schema name='s'>a<foo>x</foo></schema>", 1, 19, "unknown-element", "&lt;"},
-    {"<schema name='s'><modul name='A'/></schema>", 1, 18, "unknown-element",
-     "did you mean 'module'?"},
-    {"<schema name='s'><system >x</system ></schema>", 1, 18, "unknown-element", "role marker"},
-    {"<schema name='s'><module name='A' lenght='3'/></schema>", 1, 35, "unknown-attribute",
-     "'lenght'"},
-    {"<schema name='s' whitespaces='indent'/>", 1, 18, "unknown-attribute",
-     "did you mean 'whitespace'?"},
-    {"<schema name='s' whitespace='none'/>", 1, 18, "bad-value", "reference, indent, preserve"},
-    {"<schema name='s' encoding='paper'/>", 1, 18, "bad-value", "anchored, independent, schema"},
-    {"<schema name='s' positions='tight'/>", 1, 18, "bad-value", "schema, packed"},
-    {"<schema name='s' encoding='schema'/>", 1, 18, "not-supported", "not supported yet"},
-    {"<schema name='s' ttl='7d'/>", 1, 18, "not-supported", "'ttl' is not supported yet"},
-    {"<schema name='s'><module name='A' src='a.txt'/></schema>", 1, 35, "not-supported",
-     "'src' is not supported yet"},
-    {"<schema name='s'><module name='A' pin='true'/></schema>", 1, 35, "not-supported",
-     "'pin' is not supported yet"},
-    {"<schema name='s'><scaffold modules='a b'/></schema>", 1, 18, "not-supported",
-     "scaffold sets are not supported yet"},
-    {"<schema name='s'><module name='A' cache='True'/></schema>", 1, 35, "bad-value",
-     "true, false"},
-    {"<schema name='s'><module name='A' cache='false'><module name='B' "
-     "cache='true'/></module></schema>",
-     1, 66, "cache-inside-uncached", "cache 'false'"},
-    {"<schema name='s'><union>\n zzz<module name='A'/></union></schema>", 2, 2, "text-in-union",
-     "only modules"},
-    {"<schema name='s'><union><user><module name='A'/></union></schema>", 1, 25, "text-in-union",
-     "only modules"},
-    {"<schema name='s'><union><param name='p' len='1'/></union></schema>", 1, 25,
-     "misplaced-element", "<param> in 's'"},
-    {"<schema name='s'><union><union/></union></schema>", 1, 25, "misplaced-element", "<union>"},
-    {"<schema name='s'><union scaffold='B'><module name='A'/></union></schema>", 1, 25, "bad-value",
-     "'B' is no member"},
-    {"<schema name='s'><param name='p' len='1'/></schema>", 1, 18, "param-in-schema",
-     "not allowed in a schema"},
-    {"<schema name='s'><module name='M'><param len='1'/></module></schema>", 1, 35,
-     "missing-attribute", "<param> in 's/M'"},
-    {"<schema name='s'><module name='M'><param name='p'/></module></schema>", 1, 35, "param-length",
-     "'p' has no length"},
-    {"<schema name='s'><module name='M'><param name='p' len='1' length='1'/></module></schema>", 1,
-     51, "param-length", "both"},
-    {"<schema name='s'><module name='M'><param name='p' len='0'/></module></schema>", 1, 51,
-     "param-length", "'p': length '0'"},
-    {"<schema name='s'><module name='M'><param name='p' len='-3'/></module></schema>", 1, 51,
-     "param-length", "'-3'"},
-    {"<schema name='s'><module name='M'><param name='p' len='3x'/></module></schema>", 1, 51,
-     "param-length", "'3x'"},
-    {"<schema name='s'><module name='M'><param name='p' len='99999999999999999999'/></module>"
-     "</schema>",
-     1, 51, "param-length", "16777216"},
-    {"<schema name='s'><module name='M'><param name='p' len='1'/><param name='p' "
-     "len='1'/></module></schema>",
-     1, 60, "duplicate-param", "'p' is already defined"},
-    {"<schema name='s'><module name='M'><param name='p' len='1'>x</param></module></schema>", 1, 35,
-     "content-in-param", "must be empty"},
-    {"<schema name='s'><module name='M'><schema name='t'/></module></schema>", 1, 35,
-     "misplaced-element", "not allowed here"},
-};
-
-TEST(MalformedSchemas, PointAtTheMistake) {
-  for (const Case& c : kSchemas) {
-    const PmlSource source("s.xml", c.document);
-    Diagnostics diagnostics(source);
-    EXPECT_FALSE(ParseSchema(source, {}, diagnostics).has_value());
-    Expect(c, diagnostics);
-  }
-}
-
-constexpr Case kPrompts[] = {
-    {"<schema name='s'/>", 1, 1, "wrong-root", "<prompt>"},
-    {"<prompt>q</prompt>", 1, 1, "missing-attribute", "'schema' is missing"},
-    {"<prompt schema='s' model='m'>q</prompt>", 1, 20, "unknown-attribute", "'model'"},
-    {"<prompt schema='a b'>q</prompt>", 1, 9, "bad-name", "'a b'"},
-    {"<prompt schema='s@'>q</prompt>", 1, 9, "bad-value", "version"},
-    {"<prompt schema='s'/>", 1, 1, "empty-prompt", "empty"},
-    {"<prompt schema='s'> <!-- c --> </prompt>", 1, 1, "empty-prompt", "empty"},
-    {"<prompt schema='s'>\n lead<A/></prompt>", 2, 2, "text-before-reference", "put it after"},
-    {"<prompt schema='s'><user><A/>q</prompt>", 1, 20, "text-before-reference", "put it after"},
-    {"<prompt schema='s'><A> x</A></prompt>", 1, 24, "text-in-reference", "<A>"},
-    {"<prompt schema='s'><A><B/>&#32;</A></prompt>", 1, 27, "text-in-reference", "<A>"},
-    {"<prompt schema='s'><A p='1' p='2'/></prompt>", 1, 31, "not-well-formed", "p"},
-};
-
-TEST(MalformedPrompts, PointAtTheMistake) {
-  for (const Case& c : kPrompts) {
-    const PmlSource source("p.xml", c.document);
-    Diagnostics diagnostics(source);
-    EXPECT_FALSE(ParsePrompt(source, kPromptLimits, diagnostics).has_value());
-    Expect(c, diagnostics);
-  }
+  for (const ErrorCase& one : kDocuments) testing::ExpectSchemaError(one);
 }
 
 }  // namespace
