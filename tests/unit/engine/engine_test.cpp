@@ -190,10 +190,10 @@ TEST_F(EngineBehaviour, PlansThatDoNotHoldTogetherAreRefused) {
   request.recipes.clear();
   EXPECT_THAT(Refusal(request).message(), HasSubstr("recipes for 0 of 1"));
   request = Request(Prompt());
-  request.recipes[0] = MakeRecipe({}, RandomIds(39, 1));
+  request.recipes[0] = Known(*MakeRecipe({}, RandomIds(39, 1)));
   EXPECT_THAT(Refusal(request).message(), HasSubstr("39 tokens"));
   request = Request(Prompt());
-  request.recipes[0] = MakeRecipe({}, RandomIds(40, 99));
+  request.recipes[0] = Known(*MakeRecipe({}, RandomIds(40, 99)));
   EXPECT_THAT(Refusal(request).message(), HasSubstr("digest"));
   request = Request(Prompt());
   request.plan.segments[0].shift = 1;
@@ -230,14 +230,6 @@ TEST_F(EngineBehaviour, ContextLongerThanTheModelsIsRefused) {
   Start();
   const auto recipe = MakeRecipe(RandomIds(10, 1), RandomIds(4, 2), kTinyContext);
   EXPECT_THAT(Refusal(Request(PlanMaker().Unit(recipe).New({1}))).message(), HasSubstr("4096"));
-}
-
-TEST_F(EngineBehaviour, EncodingModeThatIsNotImplementedIsRefused) {
-  Start();
-  Recipe recipe = *MakeRecipe({}, RandomIds(4, 2));
-  recipe.mode = EncodingMode::kSchema;
-  const auto shared = std::make_shared<const Recipe>(recipe);
-  EXPECT_THAT(Refusal(Request(PlanMaker().Unit(shared).New({1}))).message(), HasSubstr("schema"));
 }
 
 TEST_F(EngineBehaviour, FullQueueIsBusyAndSaysTheLimit) {
