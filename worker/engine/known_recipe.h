@@ -9,7 +9,8 @@
 
 namespace promptcache {
 
-// A recipe with its name and what every request asks of it. Immutable; made by MakeKnownRecipe only.
+// A recipe with its name and what every request asks of it. Immutable; made by MakeKnownRecipe
+// only.
 struct KnownRecipe {
   Recipe recipe;
   RecipeDigest digest;               // recipe.Digest()

@@ -232,6 +232,28 @@ TEST_F(EngineBehaviour, ContextLongerThanTheModelsIsRefused) {
   EXPECT_THAT(Refusal(Request(PlanMaker().Unit(recipe).New({1}))).message(), HasSubstr("4096"));
 }
 
+TEST_F(EngineBehaviour, UnitsOfEveryEncodingModeAreTaken) {
+  Start();
+  for (const auto mode : {EncodingMode::kAnchored, EncodingMode::kIndependent,
+                          EncodingMode::kSchema, EncodingMode::kScaffoldSet}) {
+    Recipe recipe = *MakeRecipe({}, RandomIds(4, 2));
+    recipe.mode = mode;
+    const auto shared = std::make_shared<const Recipe>(recipe);
+    EXPECT_TRUE(Run(PlanMaker().Unit(shared).New({1}))->status().ok()) << EncodingModeName(mode);
+  }
+}
+
+TEST_F(EngineBehaviour, SegmentsCountRowsNotOwnTokens) {
+  Start();
+  const auto recipe = WithHidden(MakeRecipe({}, RandomIds(10, 2)), {{2, 3}, {6, 1}});
+  EXPECT_TRUE(Run(PlanMaker().Unit(recipe).New({1}))->status().ok());
+  EngineRequest request = Request(PlanMaker().Unit(recipe).New({1}));
+  request.plan.segments = {{.unit = 0, .first_row = 0, .rows = 3}};  // the third row stands at 5
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("positions"));
+  request.plan.units[0].tokens = 10;
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("has 6 tokens, not 10"));
+}
+
 TEST_F(EngineBehaviour, FullQueueIsBusyAndSaysTheLimit) {
   options_.slots = 1;
   options_.queue_limit = 2;
