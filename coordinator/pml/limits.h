@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "common/config.h"
+
 namespace promptcache {
 
 struct PmlLimits {
@@ -12,11 +14,15 @@ struct PmlLimits {
   uint32_t attributes = 64;   // of one element
   uint32_t name_bytes = 256;  // of an element, an attribute or what a name attribute gives
   uint64_t attribute_bytes = 1 << 20;
-  uint32_t units = 65'536;      // of a schema
+  uint32_t units = 65'536;      // modules and scaffold sets of a schema
   uint32_t pieces = 1'000'000;  // texts, tags, comments, CDATA sections and role markers together
 };
 
 // Those of a prompt, where they differ.
 inline constexpr PmlLimits kPromptLimits{.document_bytes = uint64_t{8} << 20};
+
+// As configured.
+PmlLimits SchemaLimitsOf(const CoordinatorSettings& settings);
+PmlLimits PromptLimitsOf(const CoordinatorSettings& settings);
 
 }  // namespace promptcache
