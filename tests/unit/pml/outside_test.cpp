@@ -44,7 +44,7 @@ TEST(AttackDocuments, AreRefusedWithTheirReason) {
     EXPECT_FALSE(ParseSchema(source, {}, diagnostics).has_value());
     ASSERT_FALSE(diagnostics.ok());
     const bool has_doctype = source.text().find("<!DOCTYPE") != std::string_view::npos;
-    EXPECT_EQ(diagnostics.errors()[0].id == "doctype", has_doctype) << diagnostics.Render();
+    EXPECT_EQ(diagnostics.errors()[0].id == "PML0104", has_doctype) << diagnostics.Render();
   }
 }
 
@@ -70,13 +70,13 @@ TEST(ReferenceDocuments, ParseOrSayWhyNot) {
   EXPECT_EQ(parsed, 27U);
   const std::map<std::string, std::string> expected = {
       {"benchmark__document_summary__schema_summary_sample.97930e26", "PML0215"},
-      {"benchmark__document_summary__schema_summary_sample.fa8e110f", "not-well-formed"},
+      {"benchmark__document_summary__schema_summary_sample.fa8e110f", "PML0113"},
       {"benchmark__schema_mbti.6c092c20", "PML0209"},
       {"benchmark__schema_mbti.acc8f311", "PML0209"},
-      {"benchmark__schema_qanda.19a45a8e", "not-well-formed"},
-      {"benchmark__schema_qanda.4473d2e0", "not-well-formed"},
-      {"examples__code_generation_game.abef3cfb", "not-well-formed"},
-      {"examples__code_generation_game", "not-well-formed"},
+      {"benchmark__schema_qanda.19a45a8e", "PML0108"},
+      {"benchmark__schema_qanda.4473d2e0", "PML0108"},
+      {"examples__code_generation_game.abef3cfb", "PML0107"},
+      {"examples__code_generation_game", "PML0107"},
       {"examples__parameterized_prompts.a8d03910", "PML0212"},
   };
   EXPECT_EQ(refused, expected);
