@@ -121,10 +121,10 @@ class TagReader {
     }
     ++at_;
     if (attribute.value.size() <= limits_.attribute_bytes) return std::nullopt;
-    return TagFault{PmlId::kLimitAttributeValue, attribute.offset,
-                    fmt::format("the value of {} has {} bytes; the limit is {}",
-                                Quoted(attribute.name), attribute.value.size(),
-                                limits_.attribute_bytes)};
+    return TagFault{
+        PmlId::kLimitAttributeValue, attribute.offset,
+        fmt::format("the value of {} has {} bytes; the limit is {}", Quoted(attribute.name),
+                    attribute.value.size(), limits_.attribute_bytes)};
   }
 
   const std::string_view text_;

@@ -42,8 +42,8 @@ struct TagFault {
   std::string what;  // the message's second argument
 };
 
-// The tag that begins with the '<' at `at`, into `tag`, whose memory is used again. Looks at nothing
-// beyond the next '<'. References in values are not looked at. REQUIRES: text[at] == '<'.
+// The tag that begins with the '<' at `at`, into `tag`, whose memory is used again. Looks at
+// nothing beyond the next '<'. References in values are not looked at. REQUIRES: text[at] == '<'.
 std::optional<TagFault> ReadTag(std::string_view text, size_t at, const PmlLimits& limits,
                                 Tag& tag);
 

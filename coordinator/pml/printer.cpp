@@ -34,8 +34,11 @@ std::string OptionalAttribute(std::string_view name, std::string_view value) {
   return value.empty() ? "" : Attribute(name, value);
 }
 
-std::string ChoiceAttribute(std::string_view name, size_t index) {
-  if (index == 0) return "";  // the default
+// Of a choice whose default is `first`.
+template <typename T>
+std::string ChoiceAttribute(std::string_view name, T first, T chosen) {
+  if (chosen == first) return "";
+  const auto index = static_cast<size_t>(chosen) - static_cast<size_t>(first);
   return Attribute(name, FindAttribute("schema", name)->choices[index]);
 }
 
@@ -54,14 +57,14 @@ class Printer {
 
   void Print(const SchemaDocument& document) {
     const std::string attributes =
-        ChoiceAttribute("whitespace", static_cast<size_t>(document.whitespace)) +
-        ChoiceAttribute("positions", static_cast<size_t>(document.positions)) +
-        ChoiceAttribute("encoding", static_cast<size_t>(document.encoding));
+        ChoiceAttribute("whitespace", Whitespace::kReference, document.whitespace) +
+        ChoiceAttribute("positions", Positions::kSchema, document.positions) +
+        ChoiceAttribute("encoding", EncodingMode::kAnchored, document.encoding);
     out_ += "<schema" + ContainerAttributes(document.root, {}) + attributes + ">";
     // Wherever sets stand, they do not split the text around them.
     for (const SchemaSet& set : document.sets) {
-      out_ += "<scaffold" + Attribute("modules", fmt::format("{}", fmt::join(set.members, " "))) +
-              "/>";
+      out_ +=
+          "<scaffold" + Attribute("modules", fmt::format("{}", fmt::join(set.members, " "))) + "/>";
     }
     PrintChildren(document.root);
     out_ += "</schema>";
