@@ -69,11 +69,15 @@ class Fixer {
 
   size_t SectionBytes(size_t at, std::string_view open, std::string_view close) const {
     if (!text_.substr(at).starts_with(open)) return 0;
-    const size_t end = text_.find(close, at + open.size());
-    return end == std::string_view::npos ? 0 : end + close.size() - at;
+    const size_t last = close == kCommentClose ? last_comment_close_ : last_cdata_close_;
+    if (last == std::string_view::npos || last < at + open.size()) return 0;
+    return text_.find(close, at + open.size()) + close.size() - at;
   }
 
   const std::string_view text_;
+  // What begins behind these has no end, without a search of the rest each time.
+  const size_t last_comment_close_ = text_.rfind(kCommentClose);
+  const size_t last_cdata_close_ = text_.rfind(kCDataClose);
   FixedPml fixed_;
   Tag tag_;
   bool in_root_ = false;    // before it nothing is text

@@ -183,7 +183,8 @@ class Scanner {
   }
 
   void ScanInstruction() {
-    const size_t end = text_.find("?>", at_ + 2);
+    const size_t next = std::min(text_.find('<', at_ + 2), text_.size());
+    const size_t end = text_.substr(0, next).find("?>", at_ + 2);
     const size_t length = end == std::string_view::npos ? 2 : end + 2 - at_;
     const std::string_view whole = text_.substr(at_, length);
     if (at_ == first_ && whole.starts_with("<?xml") && whole.size() > 5 && IsXmlSpace(whole[5])) {
@@ -247,8 +248,9 @@ class Scanner {
       });
       if (first != one) Report(one->offset, PmlId::kRepeatedAttribute, Quoted(one->name));
       const auto begin = static_cast<size_t>(one->value.data() - text_.data());
-      const size_t end = begin + one->value.size();
-      for (size_t at = text_.find('&', begin); at < end; at = text_.find('&', at)) {
+      const std::string_view up_to_end = text_.substr(0, begin + one->value.size());
+      for (size_t at = up_to_end.find('&', begin); at < up_to_end.size();
+           at = up_to_end.find('&', at)) {
         at = CheckReference(at);
       }
     }
