@@ -11,7 +11,6 @@
 namespace promptcache {
 namespace {
 
-constexpr std::string_view kXmlSpace = " \t\r\n";
 constexpr size_t kLongestReference = 32;  // with leading zeros; the longest without is &#1114111;
 
 // Which characters beyond ASCII a name may have is left to the XML parser.
@@ -155,7 +154,7 @@ uint32_t EntityCode(std::string_view name) {
 
 }  // namespace
 
-bool IsXmlSpace(char c) { return kXmlSpace.find(c) != std::string_view::npos; }
+bool IsXmlSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 std::optional<TagFault> ReadTag(std::string_view text, size_t at, const PmlLimits& limits,
                                 Tag& tag) {
@@ -170,9 +169,13 @@ std::string_view TagName(std::string_view tag) {
 }
 
 std::optional<RoleMarker> MarkerAt(std::string_view text, size_t at) {
+  const std::string_view ahead = text.substr(at);
+  if (ahead.size() < 2 || std::string_view("/sua").find(ahead[1]) == std::string_view::npos) {
+    return std::nullopt;  // most tags
+  }
   for (size_t m = 0; m < kRoleMarkers; ++m) {
     const auto marker = static_cast<RoleMarker>(m);
-    if (text.substr(at).starts_with(RoleMarkerText(marker))) return marker;
+    if (ahead.starts_with(RoleMarkerText(marker))) return marker;
   }
   return std::nullopt;
 }

@@ -31,7 +31,8 @@ constexpr Case kCases[] = {
      "<schema name='s'>#include &lt;a.h>\n&lt;b>&lt;/c></schema>"},
     {"<prompt schema='s'><m/>a < b<c/></prompt>", "<prompt schema='s'><m/>a &lt; b<c/></prompt>"},
     // What has a meaning keeps it.
-    {"<schema name='s'><module name='M'>&lt;&#65;&<![CDATA[<&]]><!-- <& --><user></module></schema>",
+    {"<schema name='s'><module name='M'>&lt;&#65;&<![CDATA[<&]]><!-- <& "
+     "--><user></module></schema>",
      "<schema name='s'><module name='M'>&lt;&#65;&amp;<![CDATA[<&]]><!-- <& --><user></module>"
      "</schema>"},
     {"<?xml version='1.0'?><!-- a & b --><schema name='s'><</schema>",
@@ -67,16 +68,15 @@ TEST(Fix, SaysWhereTheCharactersStood) {
 }
 
 TEST(Fix, LeavesWellFormedDocumentsAlone) {
-  for (const char* document : {"<schema name='s'>a &lt; b</schema>", "<schema><foo>x</foo></schema>",
-                               "\xEF\xBB\xBF<prompt/>\r\n"}) {
+  for (const char* document : {"<schema name='s'>a &lt; b</schema>",
+                               "<schema><foo>x</foo></schema>", "\xEF\xBB\xBF<prompt/>\r\n"}) {
     EXPECT_EQ(Fixed(document).text, document);
   }
 }
 
 TEST(Fix, LeavesWhatNobodyCouldMeanToThePersonWhoWroteIt) {
-  for (const char* document :
-       {"", "&", "plain & <", "<schema name='s'><module name='M'></schema>", "<!DOCTYPE a><a/>",
-        "<schema name='s'>a]]>b</schema>"}) {
+  for (const char* document : {"", "&", "plain & <", "<schema name='s'><module name='M'></schema>",
+                               "<!DOCTYPE a><a/>", "<schema name='s'>a]]>b</schema>"}) {
     EXPECT_EQ(Fixed(document).text, document);
   }
 }

@@ -8,14 +8,13 @@ namespace {
 
 // What a text may be made of; a character of XML each, or what looks like markup.
 const std::vector<std::string> kFragments = {
-    "a",      "word",     "<",      "&",      ">",      "]]>",    "]",      "\"",     "'",
-    "<user>", "</user>",  "&lt;",   "&#65;",  "<!--",   "-->",    "<a/>",   "{}",     "\u00E9",
-    "\uFEFF", "\U0001F600"};
+    "a",       "word", "<",     "&",    ">",   "]]>",  "]",  "\"",     "'",      "<user>",
+    "</user>", "&lt;", "&#65;", "<!--", "-->", "<a/>", "{}", "\u00E9", "\uFEFF", "\U0001F600"};
 // All of Unicode's white space that XML has.
 const std::vector<std::string> kSpaces = {
-    " ",      "\t",     "\n",     "\r",     "\u0085", "\u00A0", "\u1680", "\u2000", "\u2001",
-    "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200A",
-    "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
+    " ",      "\t",     "\n",     "\r",     "\u0085", "\u00A0", "\u1680", "\u2000",
+    "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+    "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
 
 // The whole range from the first case on: these trees are small enough.
 int Below(int end) { return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(0, end)); }
@@ -164,11 +163,10 @@ std::string Dump(const XmlText& text) {
 }
 
 std::string Dump(const SchemaContainer& container) {
-  std::string out =
-      fmt::format("container {} cached {} ttl {} pinned {} src '{}' description '{}'\n",
-                  container.name, container.cached, container.lifetime.ttl_ms,
-                  container.lifetime.pinned, container.src ? container.src->path : "-",
-                  container.description);
+  std::string out = fmt::format(
+      "container {} cached {} ttl {} pinned {} src '{}' description '{}'\n", container.name,
+      container.cached, container.lifetime.ttl_ms, container.lifetime.pinned,
+      container.src ? container.src->path : "-", container.description);
   for (const SchemaChild& child : container.children) {
     if (const auto* text = std::get_if<XmlText>(&child)) {
       out += Dump(*text);
@@ -211,10 +209,9 @@ PromptDocument AnyPrompt() {
 }
 
 std::string Dump(const SchemaDocument& document) {
-  std::string out = fmt::format("whitespace {} positions {} encoding {}\n",
-                                static_cast<int>(document.whitespace),
-                                static_cast<int>(document.positions),
-                                static_cast<int>(document.encoding));
+  std::string out =
+      fmt::format("whitespace {} positions {} encoding {}\n", static_cast<int>(document.whitespace),
+                  static_cast<int>(document.positions), static_cast<int>(document.encoding));
   for (const SchemaSet& set : document.sets) {
     out += fmt::format("set {}\n", fmt::join(set.members, " "));
   }

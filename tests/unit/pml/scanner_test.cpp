@@ -28,15 +28,15 @@ std::vector<std::string> Errors(const std::string& schema) {
 }
 
 TEST(Scan, TellsEveryMistakeAtItsPlace) {
-  EXPECT_THAT(Errors("<schema name='s'>\n"
-                     "  a < b &nbsp; c\n"
-                     "  <module name=M>x]]>y</module>\n"
-                     "  <!-- a -- b --><module name='N' name='O'>\x01</module>\n"
-                     "  <?php ?>&\n"
-                     "</schema>"),
-              ElementsAre("2:5 PML0107", "2:9 PML0108", "3:16 PML0112", "3:19 PML0115",
-                          "4:10 PML0116", "4:35 PML0119", "4:44 PML0109", "5:3 PML0105",
-                          "5:11 PML0108"));
+  EXPECT_THAT(
+      Errors("<schema name='s'>\n"
+             "  a < b &nbsp; c\n"
+             "  <module name=M>x]]>y</module>\n"
+             "  <!-- a -- b --><module name='N' name='O'>\x01</module>\n"
+             "  <?php ?>&\n"
+             "</schema>"),
+      ElementsAre("2:5 PML0107", "2:9 PML0108", "3:16 PML0112", "3:19 PML0115", "4:10 PML0116",
+                  "4:35 PML0119", "4:44 PML0109", "5:3 PML0105", "5:11 PML0108"));
 }
 
 TEST(Scan, AMalformedTagDoesNotMakeItsEndTagWrong) {
@@ -72,9 +72,10 @@ TEST(Scan, ReferencesMayBeWrittenInEveryWay) {
 }
 
 TEST(Scan, TagsMayBeWrittenInEveryWay) {
-  EXPECT_THAT(Errors("<schema\n\tname = \"s\"\r\ndescription='a > \"b\" / ]]>' ><module name='A'\n/>"
-                     "<module name='\n'></module\t></schema >"),
-              ElementsAre("4:11 PML0208"));
+  EXPECT_THAT(
+      Errors("<schema\n\tname = \"s\"\r\ndescription='a > \"b\" / ]]>' ><module name='A'\n/>"
+             "<module name='\n'></module\t></schema >"),
+      ElementsAre("4:11 PML0208"));
 }
 
 TEST(Scan, TheParserGetsTagsOnly) {
