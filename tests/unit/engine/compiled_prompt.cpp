@@ -62,9 +62,9 @@ class Spelled {
     }
     std::vector<size_t> rows;  // where they are in the list
     for (size_t i = 0; i < recipe.own.size(); ++i) {
-      const bool hidden = std::any_of(
-          recipe.hidden.begin(), recipe.hidden.end(),
-          [&](const RowRange& range) { return i >= range.first && i < range.end(); });
+      const bool hidden =
+          std::any_of(recipe.hidden.begin(), recipe.hidden.end(),
+                      [&](const RowRange& range) { return i >= range.first && i < range.end(); });
       if (!hidden) rows.push_back(tokens_.size());
       Add(recipe.own.ids[i], recipe.own.positions[i], unit, std::nullopt);
     }
@@ -155,8 +155,7 @@ std::vector<float> ModelLogits(Model& model, const CompiledPrompt& prompt) {
   const Tokens& fresh = prompt.plan.new_tokens;
   const auto ranges = BuildKeyRanges(prompt.plan, units, fresh.positions);
   KvBuffer own(model.shape(), model.kv_options(), static_cast<int64_t>(fresh.size()));
-  SequenceStep step{
-      .ids = fresh.ids, .positions = fresh.positions, .units = ranges, .own = &own};
+  SequenceStep step{.ids = fresh.ids, .positions = fresh.positions, .units = ranges, .own = &own};
   const auto logits = model.Forward({&step, 1});
   EXPECT_TRUE(logits.ok()) << logits.status().ToString();
   if (!logits.ok()) return {};
@@ -167,8 +166,7 @@ std::vector<float> ModelLogits(Model& model, const CompiledPrompt& prompt) {
 std::vector<double> ReferenceLogits(const TinyLlama& llama, const CompiledPrompt& prompt) {
   const Spelled spelled(prompt);
   return ReferenceLogits(
-      llama, spelled.tokens(),
-      [&](size_t query, size_t key) { return spelled.Sees(query, key); },
+      llama, spelled.tokens(), [&](size_t query, size_t key) { return spelled.Sees(query, key); },
       [&](size_t query, size_t key) { return spelled.Moved(query, key); });
 }
 

@@ -98,9 +98,8 @@ class Leaks : public Isolation, public ::testing::WithParamInterface<LeakCase> {
 
 INSTANTIATE_TEST_SUITE_P(
     Encoding, Leaks,
-    ::testing::Values(
-        LeakCase{"anchored", "encoding=\"anchored\"", OtherTexts::kAsLong},
-        LeakCase{"independent", "encoding=\"independent\"", OtherTexts::kAsLong}),
+    ::testing::Values(LeakCase{"anchored", "encoding=\"anchored\"", OtherTexts::kAsLong},
+                      LeakCase{"independent", "encoding=\"independent\"", OtherTexts::kAsLong}),
     [](const auto& test) { return test.param.name; });
 
 TEST_P(Leaks, S87_TextOfModulesThatAreNotImportedChangesNothing) {
@@ -162,9 +161,9 @@ TEST_F(Isolation, S88_PromptOfUncachedModulesOnlyStoresNothing) {
 
 TEST_F(Isolation, S88_UncachedModulesAreComputedAtTheirPositions) {
   const CompiledPrompt prompt = compiler_.Compile(kSecrets, "<A><I/></A><B/>question");
-  EXPECT_LE(RelativeDifference(ModelLogits(*loaded_.model, prompt),
-                               ReferenceLogits(llama_, prompt)),
-            1e-5);
+  EXPECT_LE(
+      RelativeDifference(ModelLogits(*loaded_.model, prompt), ReferenceLogits(llama_, prompt)),
+      1e-5);
 }
 
 }  // namespace

@@ -79,9 +79,9 @@ TEST_F(PlanExactness, AnyPlanEqualsTheReference) {
   Start();
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const CompiledPrompt prompt = RandomPlan(seed).Make();
-    EXPECT_LE(RelativeDifference(ModelLogits(*loaded_.model, prompt),
-                                 ReferenceLogits(llama_, prompt)),
-              1e-5)
+    EXPECT_LE(
+        RelativeDifference(ModelLogits(*loaded_.model, prompt), ReferenceLogits(llama_, prompt)),
+        1e-5)
         << seed;
     EXPECT_TRUE(Run(RequestFor(prompt, 2))->status().ok()) << seed;
   }

@@ -89,13 +89,17 @@ constexpr const char* kTwo =
 
 TEST_F(Exactness, S79_IndependentModulesSeeThemselvesOnly) {
   ExpectByHand(WithAttributes("encoding=\"independent\"", kTwo), "<B/>question",
-               {{'r', "root", 0, ""}, {'B', "beta", 9, ""}, {'t', "tail", 13, "r"},
+               {{'r', "root", 0, ""},
+                {'B', "beta", 9, ""},
+                {'t', "tail", 13, "r"},
                 {'q', "question", 17, "rBt"}});
 }
 
 TEST_F(Exactness, AnchoredModulesSeeWhatEnclosesThem) {
   ExpectByHand(WithAttributes("", kTwo), "<B/>question",
-               {{'r', "root", 0, ""}, {'B', "beta", 9, "r"}, {'t', "tail", 13, "r"},
+               {{'r', "root", 0, ""},
+                {'B', "beta", 9, "r"},
+                {'t', "tail", 13, "r"},
                 {'q', "question", 17, "rBt"}});
 }
 
@@ -105,31 +109,32 @@ constexpr const char* kSlot =
     "<module name=\"M\">before<param name=\"p\" length=\"6\" scaffold=\"hint\"/>after</module>";
 
 TEST_F(Exactness, S26_AnEmptySlotLeavesNothingToAttendTo) {
-  ExpectByHand(WithAttributes("", "<module name=\"M\">before<param name=\"p\" length=\"6\"/>after</module>"),
-               "<M/>question",
-               {{'b', "before", 0, ""}, {'a', "after", 12, "b"}, {'q', "question", 17, "ba"}});
+  ExpectByHand(
+      WithAttributes("", "<module name=\"M\">before<param name=\"p\" length=\"6\"/>after</module>"),
+      "<M/>question",
+      {{'b', "before", 0, ""}, {'a', "after", 12, "b"}, {'q', "question", 17, "ba"}});
 }
 
 // ---- order ----
 
 TEST_F(Exactness, S91_TheOrderOfReferencesAndArgumentsChangesNothing) {
-  const LayoutPtr layout = compiler_.Schema(WithAttributes(
-      "", kTwo + std::string("<module name=\"M\">m<param name=\"p\" length=\"2\"/>"
-                             "<param name=\"o\" length=\"2\"/></module>")));
+  const LayoutPtr layout = compiler_.Schema(
+      WithAttributes("", kTwo + std::string("<module name=\"M\">m<param name=\"p\" length=\"2\"/>"
+                                            "<param name=\"o\" length=\"2\"/></module>")));
   const auto logits = [&](const char* text) {
     return ModelLogits(*loaded_.model, compiler_.Prompt(layout, text));
   };
   const auto expected = logits("<A/><B/><M p=\"1\" o=\"2\"/>question");
-  for (const char* text : {"<B/><A/><M p=\"1\" o=\"2\"/>question",
-                           "<M o=\"2\" p=\"1\"/><B/><A/>question"}) {
+  for (const char* text :
+       {"<B/><A/><M p=\"1\" o=\"2\"/>question", "<M o=\"2\" p=\"1\"/><B/><A/>question"}) {
     EXPECT_EQ(logits(text), expected) << text;
   }
 }
 
 TEST_F(Exactness, S92_EachRequestAnswersAsInAFreshEngine) {
-  const LayoutPtr layout = compiler_.Schema(
-      WithAttributes("", kThree + std::string(kSetOfThree) + kSlot));
-  const char* prompts[] = {"<A/>one", "<A/><B/>two", "<B/>two", "<A/><B><C/></B>one",
+  const LayoutPtr layout =
+      compiler_.Schema(WithAttributes("", kThree + std::string(kSetOfThree) + kSlot));
+  const char* prompts[] = {"<A/>one",     "<A/><B/>two",     "<B/>two", "<A/><B><C/></B>one",
                            "<A/><B/>two", "<M p=\"q\"/>one", "<A/>one"};
   std::vector<std::vector<TokenId>> fresh;
   for (const char* prompt : prompts) {
