@@ -170,4 +170,20 @@ std::vector<double> ReferenceLogits(const TinyLlama& llama, const CompiledPrompt
       [&](size_t query, size_t key) { return spelled.Moved(query, key); });
 }
 
+std::vector<double> ReferenceLogits(const TinyLlama& llama, const std::vector<Piece>& pieces) {
+  Tokens tokens;
+  std::vector<const Piece*> piece_of;
+  for (const Piece& piece : pieces) {
+    Position at = piece.at;
+    for (const char c : piece.text) {
+      tokens.Append(static_cast<uint8_t>(c), at++);
+      piece_of.push_back(&piece);
+    }
+  }
+  return ReferenceLogits(llama, tokens, [&](size_t query, size_t key) {
+    return piece_of[query] == piece_of[key] ||
+           piece_of[query]->sees.find(piece_of[key]->name) != std::string::npos;
+  });
+}
+
 }  // namespace promptcache::testing

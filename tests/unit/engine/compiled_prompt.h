@@ -56,4 +56,15 @@ std::vector<float> ModelLogits(Model& model, const CompiledPrompt& prompt);
 // rows moved to where the segments have them; new tokens see what stands before them.
 std::vector<double> ReferenceLogits(const TinyLlama& llama, const CompiledPrompt& prompt);
 
+// A text of a computation by hand. Each token sees the earlier ones of its piece and all tokens of
+// the pieces in `sees`, which are listed before it.
+struct Piece {
+  char name;
+  std::string text;
+  Position at;
+  std::string sees;
+};
+// The last token's.
+std::vector<double> ReferenceLogits(const TinyLlama& llama, const std::vector<Piece>& pieces);
+
 }  // namespace promptcache::testing

@@ -7,15 +7,6 @@
 namespace promptcache::testing {
 namespace {
 
-// A text of a computation by hand. Each token sees the earlier ones of its piece and all tokens of
-// the pieces in `sees`, which are listed before it.
-struct Piece {
-  char name;
-  std::string text;
-  Position at;
-  std::string sees;
-};
-
 class Exactness : public PmlTest {
  protected:
   static constexpr double kTolerance = 1e-5;
@@ -25,25 +16,10 @@ class Exactness : public PmlTest {
   std::vector<float> Logits(const std::string& schema, const std::string& prompt) {
     return ModelLogits(*loaded_.model, compiler_.Compile(schema, prompt));
   }
-  // The last token's.
-  std::vector<double> ByHand(const std::vector<Piece>& pieces) const {
-    Tokens tokens;
-    std::vector<const Piece*> piece_of;
-    for (const Piece& piece : pieces) {
-      Position at = piece.at;
-      for (const char c : piece.text) {
-        tokens.Append(static_cast<uint8_t>(c), at++);
-        piece_of.push_back(&piece);
-      }
-    }
-    return ReferenceLogits(llama_, tokens, [&](size_t query, size_t key) {
-      return piece_of[query] == piece_of[key] ||
-             piece_of[query]->sees.find(piece_of[key]->name) != std::string::npos;
-    });
-  }
   void ExpectByHand(const std::string& schema, const std::string& prompt,
                     const std::vector<Piece>& pieces) {
-    EXPECT_LE(RelativeDifference(Logits(schema, prompt), ByHand(pieces)), kTolerance)
+    EXPECT_LE(RelativeDifference(Logits(schema, prompt), ReferenceLogits(llama_, pieces)),
+              kTolerance)
         << schema << prompt;
   }
   // That of the prompt's tokens in one go, everything seeing all before it.
