@@ -26,6 +26,7 @@ struct CoordinatorSettings {
   int64_t pml_name_bytes = 0;
   int64_t pml_attribute_bytes = 0;
   int64_t pml_units = 0;
+  int64_t pml_set_tokens = 0;
   int64_t pml_pieces = 0;
   int64_t max_active_requests = 0;
   int64_t default_deadline_ms = 0;

@@ -60,6 +60,8 @@ const SettingRow kRows[] = {
               "The value of an attribute, such as an argument."),
     PC_NUMBER(coordinator, pml_units, 65'536, 1, 1'000'000, "units",
               "Modules and scaffold sets of a schema."),
+    PC_NUMBER(coordinator, pml_set_tokens, 16 * kMiB, 1, kGiB, "tokens",
+              "All scaffold sets of a schema together, with what they are encoded behind."),
     PC_NUMBER(coordinator, pml_pieces, 1'000'000, 1, 100'000'000, "pieces",
               "Tags, comments, CDATA sections, role markers and texts of a document together."),
     PC_NUMBER(coordinator, max_active_requests, 1024, 1, 1'000'000, "requests",

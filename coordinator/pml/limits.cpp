@@ -11,6 +11,7 @@ PmlLimits LimitsOf(const CoordinatorSettings& settings, int64_t document_bytes) 
           .name_bytes = static_cast<uint32_t>(settings.pml_name_bytes),
           .attribute_bytes = static_cast<uint64_t>(settings.pml_attribute_bytes),
           .units = static_cast<uint32_t>(settings.pml_units),
+          .set_tokens = static_cast<uint64_t>(settings.pml_set_tokens),
           .pieces = static_cast<uint32_t>(settings.pml_pieces)};
 }
 

@@ -14,7 +14,8 @@ struct PmlLimits {
   uint32_t attributes = 64;   // of one element
   uint32_t name_bytes = 256;  // of an element, an attribute or what a name attribute gives
   uint64_t attribute_bytes = 1 << 20;
-  uint32_t units = 65'536;      // modules and scaffold sets of a schema
+  uint32_t units = 65'536;                   // modules and scaffold sets of a schema
+  uint64_t set_tokens = uint64_t{16} << 20;  // of a schema's scaffold sets, contexts included
   uint32_t pieces = 1'000'000;  // texts, tags, comments, CDATA sections and role markers together
 };
 

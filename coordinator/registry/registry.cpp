@@ -43,9 +43,11 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
   if (!document) return diagnostics.ToStatus();
   AttachSources(add.sources, options.limits, *document, diagnostics);
   if (!diagnostics.ok()) return diagnostics.ToStatus();
-  auto layout = BuildLayout(
-      *document, encoder, {.max_tokens = add.max_tokens, .context_length = options.context_length},
-      diagnostics);
+  auto layout = BuildLayout(*document, encoder,
+                            {.max_tokens = add.max_tokens,
+                             .context_length = options.context_length,
+                             .set_tokens = options.limits.set_tokens},
+                            diagnostics);
   if (!layout) return diagnostics.ToStatus();
   auto schema = std::make_shared<RegisteredSchema>();
   schema->layout = *std::move(layout);
