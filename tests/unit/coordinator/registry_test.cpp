@@ -264,8 +264,8 @@ TEST_F(RegistryTest, SourceFilesCountForTheLimitOfADocument) {
 }
 
 TEST_F(RegistryTest, RecordOfTheFirstFormatHasNoSourceFiles) {
-  const auto stored = ParseSchemaRecord(
-      R"({"format":1,"document":"d","max_tokens":3,"registered_unix_ms":1})");
+  const auto stored =
+      ParseSchemaRecord(R"({"format":1,"document":"d","max_tokens":3,"registered_unix_ms":1})");
   ASSERT_TRUE(stored.ok()) << stored.status().ToString();
   EXPECT_EQ(stored->add.document, "d");
   EXPECT_TRUE(stored->add.sources.empty());

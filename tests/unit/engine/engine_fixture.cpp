@@ -124,6 +124,7 @@ std::shared_ptr<Answer> EngineTest::Submit(EngineRequest request) {
   };
   const Status status = engine_->Submit(std::move(request));
   EXPECT_TRUE(status.ok()) << status.ToString();
+  if (!status.ok()) answer->Events().on_final(status, {});  // or the test would wait for ever
   return answer;
 }
 

@@ -65,8 +65,9 @@ TEST_F(EngineLifetimes, UnitExpiresWithoutAnyRequest) {
   (void)Run(prompt, 1);
   added.get_future().wait();
   clock_.Advance(std::chrono::milliseconds(10));  // the engine looks again by itself
-  EXPECT_THAT(removed.get_future().get(),
-              ElementsAre(MakeUnitKey(loaded_.identity.Digest(), 0, prompt.plan().units[0].digest)));
+  EXPECT_THAT(removed.get_future().get(), ElementsAre(MakeUnitKey(loaded_.identity.Digest(), 0,
+                                                                  prompt.plan().units[0].digest)));
+  engine_ = nullptr;  // before the promises
 }
 
 TEST_F(EngineLifetimes, LongerOfTwoLifetimesWinsForRequestsThatWaitTogether) {
