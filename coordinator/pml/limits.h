@@ -19,6 +19,16 @@ struct PmlLimits {
   uint32_t pieces = 1'000'000;  // texts, tags, comments, CDATA sections and role markers together
 };
 
+// For a document that was measured before.
+inline constexpr PmlLimits kUnlimited{.document_bytes = UINT64_MAX,
+                                      .depth = UINT32_MAX,
+                                      .elements = UINT32_MAX,
+                                      .attributes = UINT32_MAX,
+                                      .name_bytes = UINT32_MAX,
+                                      .attribute_bytes = UINT64_MAX,
+                                      .units = UINT32_MAX,
+                                      .pieces = UINT32_MAX};
+
 // Those of a prompt, where they differ.
 inline constexpr PmlLimits kPromptLimits{.document_bytes = uint64_t{8} << 20};
 

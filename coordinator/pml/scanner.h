@@ -1,10 +1,9 @@
-// Splits a document into markup and text before the XML parser sees it: where each piece is, which
-// role markers it holds, and what PML does not allow in any document.
+// Splits a document into markup and text before the XML parser sees it, and finds what is wrong
+// with either: every mistake at its place, where what follows can still be understood.
 #pragma once
 
+#include <span>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/text/templates.h"
@@ -18,7 +17,7 @@ enum class PieceKind : uint8_t {
   kText,
   kCData,
   kComment,
-  kDeclaration,
+  kDeclaration,  // <?xml ...?>
   kMarker,
   kOpenTag,
   kCloseTag,
@@ -34,17 +33,20 @@ struct Piece {
 
 struct ScannedDocument {
   std::vector<Piece> pieces;  // in order, without gaps, from source.begin() on
-  // The text with each role marker replaced by a processing instruction of the same length, so that
-  // the XML parser's columns are the author's. Without the byte order mark.
+  // What is left for the XML parser to judge: the declaration and the tags, one behind the other.
+  // All texts, comments, CDATA sections and role markers are right, and left out.
   std::string xml;
 };
 
-// Errors go to `diagnostics`: bytes that are not UTF-8, another encoding or version of XML, a
-// DOCTYPE, a processing instruction, a limit. The result is meaningful only without errors.
+// Errors go to `diagnostics`; every limit is held. The result is meaningful only without errors.
 ScannedDocument ScanDocument(const PmlSource& source, const PmlLimits& limits,
                              Diagnostics& diagnostics);
 
-// Names and offsets of a start tag's attributes in `tag`, which the XML parser has accepted.
-std::vector<std::pair<std::string_view, size_t>> FindAttributes(std::string_view tag);
+// Where in the source the byte of `xml` at `offset` is.
+size_t SourceOffset(const ScannedDocument& scanned, size_t offset);
+
+// " in <module name='refunds'>": what is open at an offset of the source, as far out as the next
+// element with a name. Empty outside the root.
+std::string Enclosing(const PmlSource& source, std::span<const Piece> pieces, size_t offset);
 
 }  // namespace promptcache

@@ -28,6 +28,14 @@ enum class PmlId : uint16_t {
   kIllegalCharacter = 109,
   kNamespace = 110,
   kStrayMarker = 111,
+  kMalformedTag = 112,
+  kMismatchedTag = 113,
+  kUnclosedElement = 114,
+  kCDataEnd = 115,
+  kDashesInComment = 116,
+  kUnclosedSection = 117,
+  kOutsideRoot = 118,
+  kRepeatedAttribute = 119,
   kLimitDocument = 120,
   kLimitDepth = 121,
   kLimitElements = 122,
@@ -35,6 +43,7 @@ enum class PmlId : uint16_t {
   kLimitName = 124,
   kLimitAttributeValue = 125,
   kLimitPieces = 126,
+  kNoElement = 127,
 
   // The schema as a tree (messages/schema.cpp).
   kWrongSchemaRoot = 201,
