@@ -69,9 +69,10 @@ class Scanner {
   }
 
  private:
-  // Nobody reads where the errors are that are only counted.
+  // Nobody reads where the errors are that are only counted; and somewhere even counting ends.
   template <typename... Args>
   void Report(size_t offset, PmlId id, const Args&... args) {
+    if (++mistakes_ > limits_.pieces) stopped_ = true;
     diagnostics_.Report(offset, id,
                         diagnostics_.full() ? std::string() : Enclosing(source_, pieces_, offset),
                         args...);
@@ -105,7 +106,7 @@ class Scanner {
   void ScanText() {
     const size_t from = at_;
     size_t at = PlainEnd(from);
-    while (at < text_.size() && text_[at] != '<') at = PlainEnd(CheckSpecial(at));
+    while (at < text_.size() && text_[at] != '<' && !stopped_) at = PlainEnd(CheckSpecial(at));
     if (open_.empty()) {
       const auto begin = text_.begin() + static_cast<std::ptrdiff_t>(from);
       const auto end = text_.begin() + static_cast<std::ptrdiff_t>(at);
@@ -221,7 +222,7 @@ class Scanner {
     if (const auto fault = ReadTag(text_, at_, limits_, tag_)) {
       const bool is_limit = fault->id != PmlId::kMalformedTag && fault->id != PmlId::kBareLessThan;
       Report(fault->offset, fault->id, fault->what);
-      stopped_ = is_limit;
+      stopped_ = stopped_ || is_limit;
       return Add(PieceKind::kText, 1);
     }
     if (tag_.kind == TagKind::kClose) {
@@ -296,6 +297,7 @@ class Scanner {
   const size_t first_;
   size_t at_;
   uint32_t elements_ = 0;
+  uint32_t mistakes_ = 0;
   bool root_seen_ = false;
   bool stopped_ = false;
 };
