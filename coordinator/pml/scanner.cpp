@@ -148,7 +148,7 @@ class Scanner {
 
   void CheckCharacters(size_t from, size_t to) {
     const std::string_view text = text_.substr(0, to);
-    for (size_t at = FirstIllegalCharacter(text, from); at < to;
+    for (size_t at = FirstIllegalCharacter(text, from); at < to && !stopped_;
          at = FirstIllegalCharacter(text, at + 1)) {
       const auto code = static_cast<uint32_t>(DecodeUtf8At(text_, at).code);
       Report(at, PmlId::kIllegalCharacter, fmt::format("U+{:04X}", code));
