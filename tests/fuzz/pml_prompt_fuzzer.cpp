@@ -19,8 +19,8 @@ constexpr std::string_view kModules =
     "<module name='G' cache='false'>g0 g1</module> r1 <scaffold modules='A A/B'/></schema>";
 
 Layout LayoutOf(const std::string& positions, const TextEncoder& encoder) {
-  const PmlSource source("schema.xml", "<schema name='s' positions='" + positions + "'>" +
-                                           std::string(kModules));
+  const PmlSource source("schema.xml",
+                         "<schema name='s' positions='" + positions + "'>" + std::string(kModules));
   Diagnostics diagnostics(source);
   const auto schema = ParseSchema(source, {}, diagnostics);
   auto layout = schema ? BuildLayout(*schema, encoder, {}, diagnostics) : std::nullopt;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/text/toy_tokenizer.h"
 #include "coordinator/pml/limits.h"
 
 namespace promptcache {
@@ -131,9 +132,10 @@ struct PmlExample {
   std::string_view prompt;  // empty: it is about the schema
   uint32_t line = 1;
   uint32_t column = 1;
-  PmlLimits limits = {};              // small ones, to show how they are exceeded
-  uint32_t context_length = 0;        // of the model; 0: unlimited
-  uint32_t max_new_tokens = 0;        // of the prompt
+  PmlLimits limits = {};        // small ones, to show how they are exceeded
+  uint32_t context_length = 0;  // of the model; 0: unlimited
+  uint32_t max_new_tokens = 0;  // of the prompt
+  ToyTokenizerOptions toy = {};
   std::string_view source_path = {};  // of the one file that comes with the schema
   std::string_view source_text = {};
 };

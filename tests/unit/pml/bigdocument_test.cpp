@@ -39,9 +39,10 @@ std::string Said(const char* name, const std::string& document, size_t multiple)
   const size_t peak = testing::PeakBytes();
   const std::chrono::duration<double, std::milli> elapsed =
       std::chrono::steady_clock::now() - start;
-  std::printf("%-28s %9zu bytes %9.2f ms, peak %5.2f times the document\n", name, document.size(),
-              elapsed.count(),
-              static_cast<double>(peak) / static_cast<double>(std::max<size_t>(document.size(), 1)));
+  std::printf(
+      "%-28s %9zu bytes %9.2f ms, peak %5.2f times the document\n", name, document.size(),
+      elapsed.count(),
+      static_cast<double>(peak) / static_cast<double>(std::max<size_t>(document.size(), 1)));
   EXPECT_LE(peak, multiple * document.size() + kFixedBytes) << name;
   return said;
 }
@@ -56,9 +57,9 @@ TEST(BigDocuments, SixtyFourMebibytesOfTextLoad) {
 }
 
 TEST(BigDocuments, SixtyFourMebibytesOfLineBreaksLoad) {
-  EXPECT_EQ(Said("line breaks",
-                 "<schema name='s'>" + std::string(64 * kMiB - 30, '\n') + "</schema>", 3),
-            "");
+  EXPECT_EQ(
+      Said("line breaks", "<schema name='s'>" + std::string(64 * kMiB - 30, '\n') + "</schema>", 3),
+      "");
 }
 
 TEST(BigDocuments, OneByteMoreIsRefusedUnread) {
@@ -88,7 +89,8 @@ TEST(BigDocuments, AMillionElementsEndAtTheLimit) {
 }
 
 TEST(BigDocuments, MillionsOfMistakesAreCountedAndNotKept) {
-  for (const char* mistake : {"&", "<", "]]>", "\x01", "<a b=\"", "<?", "<!", "</x>", "&#0;", "<!---"}) {
+  for (const char* mistake :
+       {"&", "<", "]]>", "\x01", "<a b=\"", "<?", "<!", "</x>", "&#0;", "<!---"}) {
     const std::string document =
         "<schema name='s'>" + Repeat(mistake, 8 * kMiB / std::string(mistake).size());
     EXPECT_THAT(Said("mistakes", document, 16), HasSubstr("error: ")) << mistake;
@@ -120,8 +122,9 @@ TEST(BigDocuments, LyingEncodingsAreToldApart) {
               HasSubstr("looks like UTF-16"));
   EXPECT_THAT(Said("UTF-16 LE", utf16(schema, false), 2), HasSubstr("looks like UTF-16"));
   EXPECT_THAT(Said("UTF-16 BE", utf16(schema, true), 2), HasSubstr("looks like UTF-16"));
-  EXPECT_THAT(Said("declared UTF-16", "<?xml version='1.0' encoding='UTF-16'?><schema name='s'/>", 2),
-              HasSubstr("'UTF-16' is not UTF-8"));
+  EXPECT_THAT(
+      Said("declared UTF-16", "<?xml version='1.0' encoding='UTF-16'?><schema name='s'/>", 2),
+      HasSubstr("'UTF-16' is not UTF-8"));
   EXPECT_THAT(Said("declared UTF-7", "<?xml version='1.0' encoding='utf-7'?><schema name='s'/>", 2),
               HasSubstr("'utf-7' is not UTF-8"));
 }

@@ -2,8 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/pml/prompt.h"
-#include "coordinator/pml/schema.h"
+#include "tests/unit/pml/parsed.h"
 
 namespace promptcache {
 namespace {
@@ -16,11 +15,8 @@ std::string Repeat(const std::string& text, size_t times) {
 
 // Ids of the errors of a schema under `limits`.
 std::vector<std::string> Errors(const std::string& schema, const PmlLimits& limits) {
-  const PmlSource source("s.xml", schema);
-  Diagnostics diagnostics(source);
-  (void)ParseSchema(source, limits, diagnostics);
-  std::vector<std::string> ids;
-  for (const Diagnostic& error : diagnostics.errors()) ids.push_back(error.id);
+  std::vector<std::string> ids = testing::SchemaErrors(schema, limits);
+  for (std::string& id : ids) id.resize(id.find(' '));
   return ids;
 }
 

@@ -152,6 +152,18 @@ TEST(HostileWire, RefusesMessagesOfImpossibleSizeUnread) {
               HasSubstr("268435457 bytes is outside the limits"));
 }
 
+TEST(HostileWire, RefusesRecipesThatShareTheirHiddenRanges) {
+  const Recipe many{.hidden = std::vector<RowRange>(1'000, RowRange{1, 1})};
+  const Recipe one{.hidden = {{1, 1}}};
+  WireBytes bytes = BytesOf(RecipeReply{.recipes = {many, one}});
+  const size_t recipes = bytes.Follow(bytes.Field(bytes.Body(), 0));
+  const size_t ranges = bytes.Follow(bytes.Field(bytes.Follow(recipes + 4), 3));
+  const size_t place = bytes.Field(bytes.Follow(recipes + 8), 3);
+  ASSERT_LT(place, ranges);
+  bytes.Set<uint32_t>(place, static_cast<uint32_t>(ranges - place));
+  ExpectRefused(bytes, "recipe_reply: the message uses the same bytes more than once");
+}
+
 TEST(HostileWire, CountsTheSourcesOfASchema) {
   const SchemaAdd add{.sources = std::vector<SourceFile>((1 << 18) + 1, SourceFile{"a", ""})};
   ExpectRefused(BytesOf(add), "schema_add: sources has 262145 items, the limit is 262144");

@@ -202,7 +202,16 @@ std::vector<Message> StoreMessages() {
 // What follows them in the file name is what was appended.
 std::vector<std::pair<std::string, Message>> AppendedFields() {
   const std::vector<SourceFile> sources = {{"texts/a.txt", "line\nna\xc3\xafve"}, {"b", ""}};
-  return {{"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
+  Plan plan = SamplePlan();
+  plan.units[0].lifetime = {.ttl_ms = 1ULL << 40, .pinned = false};
+  plan.units[1].lifetime = {.ttl_ms = 0, .pinned = true};
+  const Recipe hidden{.mode = EncodingMode::kScaffoldSet,
+                      .context = {{1}, {-4}},
+                      .own = {{2, 3, 4, 5, 6, 7}, {0, 1, 2, 8, 9, 10}},
+                      .hidden = {{1, 1}, {3, 2}}};
+  return {{"lifetime", Run{.plan = plan}},
+          {"hidden", RecipeReply{.recipes = {hidden}}},
+          {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
           {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}}};
 }
 
