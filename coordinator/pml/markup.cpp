@@ -28,14 +28,19 @@ bool IsXmlCharacter(uint32_t code) {
          (code >= 0xE000 && code < 0xFFFE) || (code >= 0x10000 && code <= 0x10FFFF);
 }
 
-// First bytes of characters that may be illegal: control characters, and 0xEF as in U+FFFE.
-constexpr std::array<bool, 256> Suspects() {
-  std::array<bool, 256> suspects{};
+using Bytes = std::array<bool, 256>;
+
+// First bytes of characters that may be illegal: control characters, and 0xEF as in U+FFFE. And
+// `others`.
+constexpr Bytes SuspectsAnd(std::string_view others) {
+  Bytes suspects{};
   for (size_t c = 0; c < 0x20; ++c) suspects[c] = c != '\t' && c != '\n' && c != '\r';
   suspects[0xEF] = true;
+  for (const char c : others) suspects[static_cast<unsigned char>(c)] = true;
   return suspects;
 }
-constexpr std::array<bool, 256> kSuspects = Suspects();
+constexpr Bytes kSuspects = SuspectsAnd("");
+constexpr Bytes kSpecial = SuspectsAnd("<&]");
 
 class TagReader {
  public:
@@ -188,6 +193,11 @@ std::optional<Reference> ReferenceAt(std::string_view text, size_t at) {
   const uint32_t code = name[0] == '#' ? CharacterCode(name) : EntityCode(name);
   if (!IsXmlCharacter(code)) return std::nullopt;
   return Reference{code, end + 1};
+}
+
+size_t FirstSpecial(std::string_view text, size_t at) {
+  while (at < text.size() && !kSpecial[static_cast<unsigned char>(text[at])]) ++at;
+  return at;
 }
 
 size_t FirstIllegalCharacter(std::string_view text, size_t at) {

@@ -64,6 +64,10 @@ std::optional<Reference> ReferenceAt(std::string_view text, size_t at);
 // REQUIRES: the text is UTF-8.
 size_t FirstIllegalCharacter(std::string_view text, size_t at);
 
+// Offset of the first character at or behind `at` that is not simply text: '<', '&', ']', or what
+// no XML document may hold, possibly; or text.size().
+size_t FirstSpecial(std::string_view text, size_t at);
+
 bool IsXmlSpace(char c);
 
 }  // namespace promptcache

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "common/text/utf8.h"
 #include "coordinator/pml/markup.h"
@@ -11,23 +10,10 @@
 namespace promptcache {
 namespace {
 
-// Characters of text that have to be looked at; the others follow each other freely.
-constexpr std::array<bool, 256> Special() {
-  std::array<bool, 256> special{};
-  for (size_t c = 0; c < 0x20; ++c) special[c] = c != '\t' && c != '\n' && c != '\r';
-  for (const unsigned char c : {0x3C, 0x26, 0x5D, 0xEF}) special[c] = true;  // < & ] and U+FFFE
-  return special;
-}
-constexpr std::array<bool, 256> kSpecial = Special();
-
 constexpr PieceKind KindOf(TagKind kind) {
   return kind == TagKind::kOpen    ? PieceKind::kOpenTag
          : kind == TagKind::kClose ? PieceKind::kCloseTag
                                    : PieceKind::kEmptyTag;
-}
-
-bool IsForTheParser(const Piece& piece) {
-  return piece.kind == PieceKind::kDeclaration || piece.kind >= PieceKind::kOpenTag;
 }
 
 // The value of a pseudo-attribute of the XML declaration, with its offset; empty when it has none.
@@ -69,9 +55,10 @@ class Scanner {
   }
 
  private:
-  // Nobody reads where the errors are that are only counted.
+  // Nobody reads where the errors are that are only counted; and somewhere even counting ends.
   template <typename... Args>
   void Report(size_t offset, PmlId id, const Args&... args) {
+    if (++mistakes_ > limits_.pieces) stopped_ = true;
     diagnostics_.Report(offset, id,
                         diagnostics_.full() ? std::string() : Enclosing(source_, pieces_, offset),
                         args...);
@@ -104,8 +91,9 @@ class Scanner {
 
   void ScanText() {
     const size_t from = at_;
-    size_t at = PlainEnd(from);
-    while (at < text_.size() && text_[at] != '<') at = PlainEnd(CheckSpecial(at));
+    size_t at = FirstSpecial(text_, from);
+    while (at < text_.size() && text_[at] != '<' && !stopped_)
+      at = FirstSpecial(text_, CheckSpecial(at));
     if (open_.empty()) {
       const auto begin = text_.begin() + static_cast<std::ptrdiff_t>(from);
       const auto end = text_.begin() + static_cast<std::ptrdiff_t>(at);
@@ -113,11 +101,6 @@ class Scanner {
       if (content != end) CheckInside(static_cast<size_t>(content - text_.begin()), "text");
     }
     Add(PieceKind::kText, at - from);
-  }
-
-  size_t PlainEnd(size_t at) const {
-    while (at < text_.size() && !kSpecial[static_cast<unsigned char>(text_[at])]) ++at;
-    return at;
   }
 
   // Reports what is wrong with the character at `at`; one past it and what it begins.
@@ -147,7 +130,7 @@ class Scanner {
 
   void CheckCharacters(size_t from, size_t to) {
     const std::string_view text = text_.substr(0, to);
-    for (size_t at = FirstIllegalCharacter(text, from); at < to;
+    for (size_t at = FirstIllegalCharacter(text, from); at < to && !stopped_;
          at = FirstIllegalCharacter(text, at + 1)) {
       const auto code = static_cast<uint32_t>(DecodeUtf8At(text_, at).code);
       Report(at, PmlId::kIllegalCharacter, fmt::format("U+{:04X}", code));
@@ -221,7 +204,7 @@ class Scanner {
     if (const auto fault = ReadTag(text_, at_, limits_, tag_)) {
       const bool is_limit = fault->id != PmlId::kMalformedTag && fault->id != PmlId::kBareLessThan;
       Report(fault->offset, fault->id, fault->what);
-      stopped_ = is_limit;
+      stopped_ = stopped_ || is_limit;
       return Add(PieceKind::kText, 1);
     }
     if (tag_.kind == TagKind::kClose) {
@@ -296,6 +279,7 @@ class Scanner {
   const size_t first_;
   size_t at_;
   uint32_t elements_ = 0;
+  uint32_t mistakes_ = 0;
   bool root_seen_ = false;
   bool stopped_ = false;
 };
@@ -322,38 +306,6 @@ ScannedDocument ScanDocument(const PmlSource& source, const PmlLimits& limits,
   diagnostics.Report(bad, PmlId::kNotUtf8, Enclosing(source, before.pieces, bad),
                      utf16 ? "; it looks like UTF-16" : "");
   return {};
-}
-
-size_t SourceOffset(const ScannedDocument& scanned, size_t offset) {
-  size_t end = 0;
-  for (const Piece& piece : scanned.pieces) {
-    if (!IsForTheParser(piece)) continue;
-    const size_t length = piece.end - piece.begin;
-    if (offset < length) return piece.begin + offset;
-    offset -= length;
-    end = piece.end;
-  }
-  return end;
-}
-
-std::string Enclosing(const PmlSource& source, std::span<const Piece> pieces, size_t offset) {
-  std::vector<const Piece*> open;
-  for (const Piece& piece : pieces) {
-    if (piece.end > offset) break;
-    if (piece.kind == PieceKind::kOpenTag) open.push_back(&piece);
-    if (piece.kind == PieceKind::kCloseTag && !open.empty()) open.pop_back();
-  }
-  std::string where;
-  Tag tag;
-  for (; !open.empty(); open.pop_back()) {
-    if (ReadTag(source.text(), open.back()->begin, kUnlimited, tag)) break;  // it was read before
-    where += " in <" + std::string(tag.name);
-    const auto name = std::find_if(tag.attributes.begin(), tag.attributes.end(),
-                                   [](const TagAttribute& one) { return one.name == "name"; });
-    if (name != tag.attributes.end()) return where + " name=" + Quoted(name->value) + ">";
-    where += ">";
-  }
-  return where;
 }
 
 }  // namespace promptcache

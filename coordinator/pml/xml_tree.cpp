@@ -73,7 +73,7 @@ class TreeBuilder : public xc::DefaultHandler {
     const PmlSource parsed("", scanned_.xml);
     const size_t offset = parsed.OffsetOfUtf16(static_cast<uint32_t>(error.getLineNumber()),
                                                static_cast<uint32_t>(error.getColumnNumber()));
-    Fail(SourceOffset(scanned_, offset), ToUtf8(error.getMessage()));
+    Fail(SourceOffset(scanned_.pieces, offset), ToUtf8(error.getMessage()));
   }
   void error(const xc::SAXParseException& e) override { fatalError(e); }
 

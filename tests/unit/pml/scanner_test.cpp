@@ -92,7 +92,8 @@ TEST(Scan, TheParserGetsTagsOnly) {
     end = piece.end;
   }
   EXPECT_EQ(end, source.text().size());
-  EXPECT_EQ(source.text().substr(SourceOffset(scanned, scanned.xml.find("<e"))), "<e/></a>\n");
+  EXPECT_EQ(source.text().substr(SourceOffset(scanned.pieces, scanned.xml.find("<e"))),
+            "<e/></a>\n");
 }
 
 }  // namespace
