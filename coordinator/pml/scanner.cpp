@@ -92,8 +92,9 @@ class Scanner {
   void ScanText() {
     const size_t from = at_;
     size_t at = FirstSpecial(text_, from);
-    while (at < text_.size() && text_[at] != '<' && !stopped_)
+    while (at < text_.size() && text_[at] != '<' && !stopped_) {
       at = FirstSpecial(text_, CheckSpecial(at));
+    }
     if (open_.empty()) {
       const auto begin = text_.begin() + static_cast<std::ptrdiff_t>(from);
       const auto end = text_.begin() + static_cast<std::ptrdiff_t>(at);
