@@ -20,6 +20,14 @@ struct CoordinatorSettings {
   std::string chat_template;
   int64_t max_prompt_bytes = 0;
   int64_t max_schema_bytes = 0;
+  int64_t pml_depth = 0;
+  int64_t pml_elements = 0;
+  int64_t pml_attributes = 0;
+  int64_t pml_name_bytes = 0;
+  int64_t pml_attribute_bytes = 0;
+  int64_t pml_units = 0;
+  int64_t pml_set_tokens = 0;
+  int64_t pml_pieces = 0;
   int64_t max_active_requests = 0;
   int64_t default_deadline_ms = 0;
   int64_t worker_wait_ms = 0;

@@ -103,12 +103,13 @@ void RecipeHasher::Add(std::span<const TokenId> ids, Position start) {
     origin_ = start;
   }
   std::array<uint8_t, kPairs * 8> bytes;
-  Position position = start - origin_;
+  // Unsigned, because hostile positions may be further apart than a Position is wide.
+  uint32_t position = static_cast<uint32_t>(start) - static_cast<uint32_t>(origin_);
   for (size_t done = 0; done < ids.size();) {
     const size_t count = std::min(kPairs, ids.size() - done);
     for (size_t i = 0; i < count; ++i) {
       PutLittleEndian(static_cast<uint32_t>(ids[done + i]), &bytes[8 * i]);
-      PutLittleEndian(static_cast<uint32_t>(position++), &bytes[8 * i + 4]);
+      PutLittleEndian(position++, &bytes[8 * i + 4]);
     }
     stream_.AddBytes({bytes.data(), 8 * count});
     done += count;

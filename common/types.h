@@ -42,7 +42,7 @@ UnitKey MakeUnitKey(const IdentityDigest& identity, uint64_t domain, const Recip
 // How long encoded units are kept, in every tier.
 struct Lifetime {
   uint64_t ttl_ms = 0;  // from the last import; 0: as long as there is room
-  bool pinned = false;  // not evicted for want of room
+  bool pinned = false;  // neither evicted for want of room nor expired
   bool operator==(const Lifetime&) const = default;
 };
 

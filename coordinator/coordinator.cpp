@@ -32,7 +32,7 @@ SessionLimits LimitsOf(const CoordinatorSettings& settings) {
 CatalogOptions CatalogOptionsOf(const CoordinatorSettings& settings, const ServedModel& model) {
   return {.store_endpoint = settings.store_endpoint,
           .context_length = model.context_length,
-          .max_schema_bytes = static_cast<uint64_t>(settings.max_schema_bytes)};
+          .limits = SchemaLimitsOf(settings)};
 }
 
 Message ReplyOf(const Status& status) { return Reply{status.code(), status.message()}; }
@@ -57,7 +57,7 @@ class CoordinatorImpl : public Coordinator {
         compiling_(OrThread(std::move(deps.compiling), transport)),
         planning_(OrThread(std::move(deps.planning), transport)),
         catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
-        prompts_(*planning_, catalog_, model_, static_cast<uint64_t>(settings.max_prompt_bytes)) {}
+        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings)) {}
 
   ~CoordinatorImpl() override {
     transport_.CancelTimer(tick_);

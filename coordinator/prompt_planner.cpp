@@ -15,12 +15,12 @@ struct PromptPlanner::Job {
 };
 
 PromptPlanner::PromptPlanner(Background& background, const SchemaCatalog& catalog,
-                             const ServedModel& model, uint64_t max_prompt_bytes)
+                             const ServedModel& model, const PmlLimits& limits)
     : background_(background),
       catalog_(catalog),
       model_(model),
       encoder_(*model.tokenizer, *model.chat_template),
-      max_prompt_bytes_(max_prompt_bytes) {}
+      limits_(limits) {}
 
 // Two visits to the background: parsing tells which schema is meant, which is looked up here, where
 // the catalog lives; then the plan is built.
@@ -33,11 +33,9 @@ void PromptPlanner::Plan(Submit submit, const Wanted& wanted, const Callback& do
   std::string text = std::exchange(submit.prompt, {});
   auto job = std::make_shared<Job>(
       Job{.submit = std::move(submit), .source = PmlSource("prompt", std::move(text))});
-  PmlLimits limits = kPromptLimits;
-  limits.document_bytes = max_prompt_bytes_;
   const Status queued = background_.Compute<Status>(
-      [job, limits]() -> Status {
-        PC_ASSIGN_OR_RETURN(job->prompt, ParsePrompt(job->source, limits));
+      [this, job]() -> Status {
+        PC_ASSIGN_OR_RETURN(job->prompt, ParsePrompt(job->source, limits_));
         return {};
       },
       [this, job, wanted, done](const Status& parsed) {

@@ -21,7 +21,7 @@ class PromptPlanner {
   using Callback = std::function<void(Result<PlannedPrompt>)>;
 
   PromptPlanner(Background& background, const SchemaCatalog& catalog, const ServedModel& model,
-                uint64_t max_prompt_bytes);
+                const PmlLimits& limits);
 
   // Calls `done` once, unless the plan is not wanted any more or the background has gone.
   // kInvalidArgument, compiler style, for what is wrong with the prompt; kNotFound for an unknown
@@ -37,7 +37,7 @@ class PromptPlanner {
   const SchemaCatalog& catalog_;
   const ServedModel& model_;
   const TextEncoder encoder_;
-  const uint64_t max_prompt_bytes_;
+  const PmlLimits limits_;
 };
 
 }  // namespace promptcache

@@ -61,7 +61,7 @@ std::vector<RecipeReply> SchemaCatalog::FindRecipes(
 
 CompileOptions SchemaCatalog::OptionsAt(uint64_t unix_ms) const {
   return {.context_length = options_.context_length,
-          .max_bytes = options_.max_schema_bytes,
+          .limits = options_.limits,
           .registered_unix_ms = unix_ms};
 }
 
@@ -189,7 +189,8 @@ void SchemaCatalog::RunWrites() {
 
 void SchemaCatalog::Add(SchemaAdd add, const AddCallback& done) {
   if (const Status status = CheckWritable(); !status.ok()) return done(status);
-  const uint64_t bytes = add.document.size();
+  uint64_t bytes = add.document.size();
+  for (const SourceFile& file : add.sources) bytes += file.path.size() + file.text.size();
   const Status queued = deps_.background.Compute<Result<Compiled>>(
       [this, add = std::move(add), options = OptionsAt(NextStamp())]() -> Result<Compiled> {
         Compiled compiled;

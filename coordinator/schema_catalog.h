@@ -19,7 +19,7 @@ namespace promptcache {
 struct CatalogOptions {
   std::string store_endpoint;  // empty: schemas live in memory only
   uint32_t context_length = 0;
-  uint64_t max_schema_bytes = 0;
+  PmlLimits limits;
   // Of all records together: they are read back in one message.
   uint64_t max_total_bytes = uint64_t{80} << 20;
 };

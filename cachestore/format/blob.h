@@ -21,7 +21,8 @@
 
 namespace promptcache {
 
-inline constexpr uint32_t kBlobVersion = 1;
+inline constexpr uint32_t kBlobVersion = 2;        // what is written
+inline constexpr uint32_t kOldestBlobVersion = 1;  // that is read
 inline constexpr uint64_t kBlobPrefixBytes = 64;
 inline constexpr uint64_t kBlobAlignment = 4096;  // of the data and of each segment
 inline constexpr uint64_t kMaxBlobHeaderBytes = 16 << 20;
@@ -36,7 +37,7 @@ uint64_t BlobDtypeBytes(BlobDtype dtype);         // bytes of one element
 struct BlobShape {
   uint32_t layers = 0;
   uint32_t kv_heads = 0;
-  uint32_t tokens = 0;  // rows: the recipe's own tokens
+  uint32_t tokens = 0;  // recipe.rows()
   uint32_t head_dim = 0;
   bool operator==(const BlobShape&) const = default;
 };
@@ -52,7 +53,7 @@ struct BlobSegment {
 struct BlobHeader {
   Identity identity;
   Recipe recipe;
-  RecipeDigest recipe_digest;  // recipe.Digest()
+  RecipeDigest recipe_digest;  // recipe.Digest(); of a version-1 blob what it was called then
   BlobDtype dtype = BlobDtype::kFloat32;
   BlobShape shape;
   double encode_seconds = 0;          // what encoding cost; never negative
@@ -67,7 +68,7 @@ struct BlobHeader {
 Result<uint64_t> BlobSegmentBytes(BlobDtype dtype, const BlobShape& shape);
 
 // How many bytes from the start of a blob ParseBlobHeader needs (prefix and header), from its first
-// kBlobPrefixBytes. kDataLoss when they are not a prefix of this version.
+// kBlobPrefixBytes. kDataLoss when they are not a prefix of a version that is read.
 Result<uint64_t> BlobPrefixLength(std::span<const uint8_t> prefix);
 
 // The header from the first bytes of a blob, at least BlobPrefixLength of them. kDataLoss unless

@@ -61,9 +61,9 @@ Result<uint64_t> BlobSegmentBytes(BlobDtype dtype, const BlobShape& shape) {
 
 Status internal::ValidateBlobHeader(const BlobHeader& header) {
   PC_RETURN_IF_ERROR(header.recipe.Validate());
-  if (header.shape.tokens != header.recipe.own.size()) {
-    return InvalidArgument("blob: " + std::to_string(header.shape.tokens) + " rows for " +
-                           std::to_string(header.recipe.own.size()) + " own tokens");
+  if (header.shape.tokens != header.recipe.rows()) {
+    return InvalidArgument("blob: " + std::to_string(header.shape.tokens) +
+                           " rows, its recipe has " + std::to_string(header.recipe.rows()));
   }
   if (header.identity.kv_layout != kBlobLayout) {
     return InvalidArgument("blob: identity names the layout " + header.identity.kv_layout +

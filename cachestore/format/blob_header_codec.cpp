@@ -22,6 +22,13 @@ flatbuffers::Offset<blob::Identity> BuildIdentity(flatbuffers::FlatBufferBuilder
   return blob::CreateIdentity(builder, weights, tokenizer, positions, dtype, kv_layout, encoder);
 }
 
+flatbuffers::Offset<flatbuffers::Vector<const blob::RowRange*>> BuildRanges(
+    flatbuffers::FlatBufferBuilder& builder, const std::vector<RowRange>& in) {
+  std::vector<blob::RowRange> ranges;
+  for (const RowRange& range : in) ranges.emplace_back(range.first, range.rows);
+  return builder.CreateVectorOfStructs(ranges);
+}
+
 // Segments as they are stored: offsets from `data_offset`. Their values do not change the size.
 std::vector<uint8_t> BuildHeader(const BlobHeader& header) {
   flatbuffers::FlatBufferBuilder builder;
@@ -35,6 +42,7 @@ std::vector<uint8_t> BuildHeader(const BlobHeader& header) {
   const auto context_positions = builder.CreateVector(header.recipe.context.positions);
   const auto own_ids = builder.CreateVector(header.recipe.own.ids);
   const auto own_positions = builder.CreateVector(header.recipe.own.positions);
+  const auto hidden = BuildRanges(builder, header.recipe.hidden);
   const auto layout = builder.CreateString(kBlobLayout.data(), kBlobLayout.size());
   const auto places = builder.CreateVectorOfStructs(segments);
   const blob::Digest digest(header.recipe_digest.bytes);
@@ -55,6 +63,7 @@ std::vector<uint8_t> BuildHeader(const BlobHeader& header) {
   fields.add_head_dim(header.shape.head_dim);
   fields.add_encode_seconds(header.encode_seconds);
   fields.add_segments(places);
+  fields.add_hidden(hidden);
   blob::FinishHeaderBuffer(builder, fields.Finish());
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
@@ -69,6 +78,7 @@ bool IsAligned(const blob::Header& h) {
   for (const auto* ids : {h.context_ids(), h.context_positions(), h.own_ids(), h.own_positions()}) {
     if (!IsAligned(ids->data(), alignof(int32_t))) return false;
   }
+  if (h.hidden() != nullptr && !IsAligned(h.hidden()->Data(), alignof(uint32_t))) return false;
   return IsAligned(h.segments()->Data(), alignof(uint64_t)) && IsAligned(h.recipe(), 1);
 }
 
@@ -85,12 +95,20 @@ std::vector<int32_t> ReadInts(const flatbuffers::Vector<int32_t>& values) {
   return {values.begin(), values.end()};
 }
 
+std::vector<RowRange> ReadRanges(const flatbuffers::Vector<const blob::RowRange*>* in) {
+  std::vector<RowRange> ranges;
+  if (in == nullptr) return ranges;  // version 1
+  for (const blob::RowRange* range : *in) ranges.push_back({range->first(), range->rows()});
+  return ranges;
+}
+
 BlobHeader ReadHeader(const blob::Header& in, const BlobPrefix& prefix) {
   BlobHeader header;
   header.identity = ReadIdentity(*in.identity());
   header.recipe.mode = static_cast<EncodingMode>(in.mode());
   header.recipe.context = {ReadInts(*in.context_ids()), ReadInts(*in.context_positions())};
   header.recipe.own = {ReadInts(*in.own_ids()), ReadInts(*in.own_positions())};
+  header.recipe.hidden = ReadRanges(in.hidden());
   std::memcpy(header.recipe_digest.bytes.data(), in.recipe()->bytes()->data(), 32);
   header.dtype = static_cast<BlobDtype>(in.dtype());
   header.shape = {in.layers(), in.kv_heads(), in.tokens(), in.head_dim()};
@@ -119,9 +137,26 @@ Status CheckPlaces(const BlobHeader& header, const BlobPrefix& prefix) {
   return {};
 }
 
+// What a recipe was called in version 1, when all own tokens were rows.
+RecipeDigest DigestOfVersion1(const Recipe& recipe) {
+  return Blake2b()
+      .AddString("promptcache recipe 1")
+      .AddU32(static_cast<uint32_t>(recipe.mode))
+      .AddI32s(recipe.context.ids)
+      .AddI32s(recipe.context.positions)
+      .AddI32s(recipe.own.ids)
+      .AddI32s(recipe.own.positions)
+      .Finish();
+}
+
 Status CheckHeader(const BlobHeader& header, const BlobPrefix& prefix) {
   PC_RETURN_IF_ERROR(internal::ValidateBlobHeader(header));
-  if (header.recipe.Digest() != header.recipe_digest) {
+  if (prefix.version == 1 && !header.recipe.hidden.empty()) {
+    return InvalidArgument("blob: hidden tokens, which version 1 does not have");
+  }
+  const RecipeDigest digest =
+      prefix.version == 1 ? DigestOfVersion1(header.recipe) : header.recipe.Digest();
+  if (digest != header.recipe_digest) {
     return InvalidArgument("blob: the recipe does not have the digest that the header names");
   }
   return CheckPlaces(header, prefix);

@@ -34,7 +34,7 @@ uint64_t Load(std::span<const uint8_t> bytes, size_t at, size_t width) {
 std::array<uint8_t, kBlobPrefixBytes> EncodeBlobPrefix(const BlobPrefix& prefix) {
   std::array<uint8_t, kBlobPrefixBytes> bytes{};
   std::copy(kMagic.begin(), kMagic.end(), bytes.begin());
-  bytes[kVersionAt] = kBlobVersion;
+  bytes[kVersionAt] = static_cast<uint8_t>(prefix.version);
   Store64(bytes, kHeaderBytesAt, prefix.header_bytes);
   Store64(bytes, kDataOffsetAt, prefix.data_offset);
   Store64(bytes, kTotalBytesAt, prefix.total_bytes);
@@ -50,9 +50,10 @@ Result<BlobPrefix> ParseBlobPrefix(std::span<const uint8_t> bytes) {
   if (!std::equal(kMagic.begin(), kMagic.end(), bytes.begin())) {
     return DataLoss("blob: does not begin with PCKV");
   }
-  if (const uint64_t version = Load(bytes, kVersionAt, 4); version != kBlobVersion) {
+  const uint64_t version = Load(bytes, kVersionAt, 4);
+  if (version < kOldestBlobVersion || version > kBlobVersion) {
     return DataLoss("blob: format version " + std::to_string(version) + ", this build reads " +
-                    std::to_string(kBlobVersion));
+                    std::to_string(kOldestBlobVersion) + " to " + std::to_string(kBlobVersion));
   }
   if (Load(bytes, kFlagsAt, 8) != 0 || Load(bytes, kReservedAt, 8) != 0) {
     return DataLoss("blob: flags or reserved bytes of the prefix are set");
@@ -61,6 +62,7 @@ Result<BlobPrefix> ParseBlobPrefix(std::span<const uint8_t> bytes) {
     return DataLoss("blob: the header's length is no multiple of 8");
   }
   const BlobPrefix prefix{
+      .version = static_cast<uint32_t>(version),
       .header_bytes = Load(bytes, kHeaderBytesAt, 8),
       .data_offset = Load(bytes, kDataOffsetAt, 8),
       .total_bytes = Load(bytes, kTotalBytesAt, 8),

@@ -10,6 +10,7 @@
 namespace promptcache::internal {
 
 struct BlobPrefix {
+  uint32_t version = kBlobVersion;
   uint64_t header_bytes = 0;
   uint64_t data_offset = 0;
   uint64_t total_bytes = 0;

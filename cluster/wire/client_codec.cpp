@@ -61,15 +61,38 @@ void ReadBody(Reader& reader, const wire::Final& in, Final* out) {
 uint32_t WriteBody(Writer& writer, const Cancel&) { return wire::CreateCancel(writer.builder()).o; }
 void ReadBody(Reader&, const wire::Cancel&, Cancel*) {}
 
+namespace {
+
+using WireSources = flatbuffers::Vector<flatbuffers::Offset<wire::SourceFile>>;
+
+flatbuffers::Offset<WireSources> WriteSources(Writer& writer, const std::vector<SourceFile>& in) {
+  return writer.Tables<wire::SourceFile>(in, [&](const SourceFile& source) {
+    const auto path = writer.Text(source.path);
+    const auto text = writer.Text(source.text);
+    return wire::CreateSourceFile(writer.builder(), path, text);
+  });
+}
+
+std::vector<SourceFile> ReadSources(Reader& reader, const WireSources* in) {
+  return reader.Tables<SourceFile>(
+      in, "sources", [&](const wire::SourceFile* source) -> SourceFile {
+        return {.path = reader.Text(source->path()), .text = reader.Text(source->text())};
+      });
+}
+
+}  // namespace
+
 uint32_t WriteBody(Writer& writer, const SchemaAdd& in) {
   const auto file = writer.Text(in.file);
   const auto document = writer.Text(in.document);
-  return wire::CreateSchemaAdd(writer.builder(), file, document, in.max_tokens).o;
+  const auto sources = WriteSources(writer, in.sources);
+  return wire::CreateSchemaAdd(writer.builder(), file, document, in.max_tokens, sources).o;
 }
 void ReadBody(Reader& reader, const wire::SchemaAdd& in, SchemaAdd* out) {
-  out->file = reader.Text(in.file());
-  out->document = reader.Text(in.document());
-  out->max_tokens = in.max_tokens();
+  *out = {.file = reader.Text(in.file()),
+          .document = reader.Text(in.document()),
+          .max_tokens = in.max_tokens(),
+          .sources = ReadSources(reader, in.sources())};
 }
 
 uint32_t WriteBody(Writer& writer, const SchemaList& in) {
@@ -86,8 +109,9 @@ flatbuffers::Offset<wire::SchemaInfo> WriteSchemaInfo(Writer& writer, const Sche
   const auto name = writer.Text(in.name);
   const auto version = writer.Text(in.version);
   const auto document = writer.Text(in.document);
+  const auto sources = WriteSources(writer, in.sources);
   return wire::CreateSchemaInfo(writer.builder(), name, version, in.tokens, in.units,
-                                in.registered_unix_ms, in.current, document);
+                                in.registered_unix_ms, in.current, document, sources);
 }
 
 SchemaInfo ReadSchemaInfo(Reader& reader, const wire::SchemaInfo* in) {
@@ -97,7 +121,8 @@ SchemaInfo ReadSchemaInfo(Reader& reader, const wire::SchemaInfo* in) {
           .units = in->units(),
           .registered_unix_ms = in->registered_unix_ms(),
           .current = in->current(),
-          .document = reader.Text(in->document())};
+          .document = reader.Text(in->document()),
+          .sources = ReadSources(reader, in->sources())};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/source_file.h"
 #include "common/status.h"
 #include "common/types.h"
 
@@ -94,6 +95,7 @@ struct SchemaAdd {
   std::string file;         // for error messages only
   std::string document;     // PML
   uint32_t max_tokens = 0;  // per text run; 0: no truncation
+  std::vector<SourceFile> sources;
   bool operator==(const SchemaAdd&) const = default;
 };
 struct SchemaInfo {
@@ -102,8 +104,9 @@ struct SchemaInfo {
   uint32_t tokens = 0;  // layout length
   uint32_t units = 0;
   uint64_t registered_unix_ms = 0;
-  bool current = true;   // what the name alone selects
-  std::string document;  // empty in listings
+  bool current = true;              // what the name alone selects
+  std::string document;             // empty in listings
+  std::vector<SourceFile> sources;  // likewise
   bool operator==(const SchemaInfo&) const = default;
 };
 struct SchemaList {

@@ -30,7 +30,8 @@ Tokens ReadTokens(Reader& reader, const wire::Tokens* in, const char* field) {
 PlanUnit ReadPlanUnit(Reader& reader, const wire::PlanUnit* in) {
   return {.digest = reader.Digest256<RecipeDigest>(in->digest(), "plan unit digest"),
           .path = reader.Text(in->path()),
-          .tokens = in->tokens()};
+          .tokens = in->tokens(),
+          .lifetime = {.ttl_ms = in->ttl_ms(), .pinned = in->pinned()}};
 }
 
 UnitUsage ReadUnitUsage(Reader& reader, const wire::UnitUsage* in) {
@@ -58,8 +59,10 @@ Offset<wire::UnitUsage> WriteUnitUsage(Writer& writer, const UnitUsage& in) {
 uint32_t WriteRecipe(Writer& writer, const Recipe& in) {
   const auto context = WriteTokens(writer, in.context);
   const auto own = WriteTokens(writer, in.own);
+  const auto hidden = writer.Structs<wire::RowRange>(
+      in.hidden, [](const RowRange& range) { return wire::RowRange(range.first, range.rows); });
   return wire::CreateRecipe(writer.builder(), static_cast<wire::EncodingMode>(in.mode), context,
-                            own)
+                            own, hidden)
       .o;
 }
 
@@ -68,7 +71,10 @@ Recipe ReadRecipe(Reader& reader, const wire::Recipe* in) {
   return {.mode = reader.Enum<EncodingMode>(
               in->mode(), {EncodingMode::kAnchored, EncodingMode::kScaffoldSet}, "recipe mode"),
           .context = ReadTokens(reader, in->context(), "recipe context"),
-          .own = ReadTokens(reader, in->own(), "recipe own tokens")};
+          .own = ReadTokens(reader, in->own(), "recipe own tokens"),
+          .hidden = reader.Structs<RowRange>(in->hidden(), [](const wire::RowRange& range) {
+            return RowRange{.first = range.first(), .rows = range.rows()};
+          })};
 }
 
 uint32_t WriteIdentity(Writer& writer, const Identity& in) {
@@ -97,15 +103,12 @@ uint32_t WritePlan(Writer& writer, const Plan& in) {
   const auto units = writer.Tables<wire::PlanUnit>(in.units, [&](const PlanUnit& unit) {
     const auto path = writer.Text(unit.path);
     const wire::Digest digest = Writer::ToDigest(unit.digest.bytes);
-    return wire::CreatePlanUnit(writer.builder(), &digest, path, unit.tokens);
+    return wire::CreatePlanUnit(writer.builder(), &digest, path, unit.tokens, unit.lifetime.ttl_ms,
+                                unit.lifetime.pinned);
   });
-  std::vector<wire::PlanSegment> rows;
-  rows.reserve(in.segments.size());
-  for (const PlanSegment& s : in.segments) {
-    rows.emplace_back(s.unit, s.first_row, s.rows, s.first_position, s.shift);
-  }
-  Offset<flatbuffers::Vector<const wire::PlanSegment*>> segments = 0;
-  if (!rows.empty()) segments = writer.builder().CreateVectorOfStructs(rows);
+  const auto segments = writer.Structs<wire::PlanSegment>(in.segments, [](const PlanSegment& s) {
+    return wire::PlanSegment(s.unit, s.first_row, s.rows, s.first_position, s.shift);
+  });
   const auto new_tokens = WriteTokens(writer, in.new_tokens);
   return wire::CreatePlan(writer.builder(), units, segments, new_tokens, in.next_position,
                           static_cast<wire::Repair>(in.repair))
@@ -118,17 +121,14 @@ Plan ReadPlan(Reader& reader, const wire::Plan* in) {
   out.units = reader.Tables<PlanUnit>(in->units(), "plan units", [&](const wire::PlanUnit* unit) {
     return ReadPlanUnit(reader, unit);
   });
-  if (in->segments() != nullptr && !reader.failed()) {
-    // Their bytes lie in the message once, so the count is bounded by its size.
-    out.segments.reserve(in->segments()->size());
-    for (const wire::PlanSegment* s : *in->segments()) {
-      out.segments.push_back({.unit = s->unit(),
-                              .first_row = s->first_row(),
-                              .rows = s->rows(),
-                              .first_position = s->first_position(),
-                              .shift = s->shift()});
-    }
-  }
+  out.segments =
+      reader.Structs<PlanSegment>(in->segments(), [](const wire::PlanSegment& s) -> PlanSegment {
+        return {.unit = s.unit(),
+                .first_row = s.first_row(),
+                .rows = s.rows(),
+                .first_position = s.first_position(),
+                .shift = s.shift()};
+      });
   out.new_tokens = ReadTokens(reader, in->new_tokens(), "plan new tokens");
   out.next_position = in->next_position();
   out.repair = reader.Enum<Repair>(in->repair(), {Repair::kNone, Repair::kFull}, "plan repair");

@@ -3,13 +3,20 @@
 // text of only white space is one "_".
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "common/text/tokenizer.h"
 
 namespace promptcache {
 
-// Ids are given in the order in which tokens are first seen; 0 is "<unk>", 1 is "_". Thread safe.
-std::unique_ptr<Tokenizer> MakeToyTokenizer();
+struct ToyTokenizerOptions {
+  size_t max_word_bytes = SIZE_MAX;  // longer ones are an error, as real tokenizers have limits
+  bool has_unknown = true;           // whether there is an unknown token
+};
+
+// Ids are digests of their words, the same in every process; 0 is "<unk>", 1 is "_". Two words of
+// one id (there are 2^30) are an error. Thread safe.
+std::unique_ptr<Tokenizer> MakeToyTokenizer(const ToyTokenizerOptions& options = {});
 
 }  // namespace promptcache

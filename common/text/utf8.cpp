@@ -1,5 +1,7 @@
 #include "common/text/utf8.h"
 
+#include <cstring>
+
 namespace promptcache {
 
 namespace {
@@ -57,9 +59,31 @@ Utf8Fault Utf8FaultAt(std::string_view text, size_t at) {
   return {fitting, at + fitting == text.size()};
 }
 
+void AppendUtf8(char32_t code, std::string& out) {
+  if (code < 0x80) {
+    out.push_back(static_cast<char>(code));
+    return;
+  }
+  const int continuations = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+  const uint32_t lead = continuations == 1 ? 0xC0 : continuations == 2 ? 0xE0 : 0xF0;
+  out.push_back(static_cast<char>(lead | code >> 6 * continuations));
+  for (int i = continuations - 1; i >= 0; --i) {
+    out.push_back(static_cast<char>(0x80 | (code >> 6 * i & 0x3F)));
+  }
+}
+
 size_t FirstInvalidUtf8(std::string_view text) {
+  constexpr uint64_t kNotAscii = 0x8080808080808080;
   size_t at = 0;
   while (at < text.size()) {
+    uint64_t eight = 0;
+    if (text.size() - at >= sizeof(eight)) {
+      std::memcpy(&eight, text.data() + at, sizeof(eight));
+      if ((eight & kNotAscii) == 0) {
+        at += sizeof(eight);
+        continue;
+      }
+    }
     const Utf8Character character = DecodeUtf8At(text, at);
     if (character.bytes == 0) return at;
     at += character.bytes;

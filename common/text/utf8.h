@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace promptcache {
@@ -14,6 +15,9 @@ struct Utf8Character {
 // The character that begins at `at` (REQUIRES: at < text.size()). Overlong forms, surrogates and
 // values past U+10FFFF are not UTF-8.
 Utf8Character DecodeUtf8At(std::string_view text, size_t at);
+
+// REQUIRES: `code` is a character's.
+void AppendUtf8(char32_t code, std::string& out);
 
 // What stands where no character does.
 struct Utf8Fault {

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "coordinator/layout/sets.h"
+#include "coordinator/layout/unit_digests.h"
+
 namespace promptcache {
 namespace {
 
-constexpr int64_t kMaxPosition = 1 << 30;
+constexpr int64_t kMaxPosition = 1 << 25;  // no model's context is as long
 
 // Keeps the first half and the last half (the larger one) of a run that is too long.
 void Truncate(std::vector<TokenId>& ids, uint32_t max_tokens) {
@@ -15,27 +18,16 @@ void Truncate(std::vector<TokenId>& ids, uint32_t max_tokens) {
   ids.erase(ids.begin() + static_cast<ptrdiff_t>(head), ids.end() - static_cast<ptrdiff_t>(tail));
 }
 
-class LayoutBuilder {
+// Gives every text and slot its tokens and its place.
+class Placer {
  public:
-  LayoutBuilder(const SchemaDocument& schema, const TextEncoder& encoder,
-                const LayoutOptions& options)
-      : schema_(schema), encoder_(encoder), options_(options) {}
+  Placer(const TextEncoder& encoder, const LayoutOptions& options, Layout& layout,
+         Diagnostics& diagnostics)
+      : encoder_(encoder), options_(options), layout_(layout), diagnostics_(diagnostics) {}
 
-  Result<Layout> Build() {
-    layout_.schema = schema_.root.name;
-    layout_.whitespace = schema_.whitespace;
-    layout_.encoding = schema_.encoding;
-    PC_RETURN_IF_ERROR(Place(schema_.root, {.path = schema_.root.name}, 0));
+  void PlaceRoot(const SchemaContainer& root) {
+    Place(root, {.path = root.name}, 0);
     layout_.length = layout_.containers[0].length;
-    if (options_.context_length > 0 &&
-        layout_.length > static_cast<int64_t>(options_.context_length)) {
-      return InvalidArgument("the schema '" + layout_.schema + "' takes " +
-                             std::to_string(layout_.length) + " tokens; the model's context has " +
-                             std::to_string(options_.context_length));
-    }
-    SortChildren();
-    MakeUnits();
-    return std::move(layout_);
   }
 
  private:
@@ -46,102 +38,164 @@ class LayoutBuilder {
   };
 
   // Lays out a container from `start` on and appends it, then what is inside it.
-  Status Place(const SchemaContainer& source, const Spot& place, Position start) {
+  void Place(const SchemaContainer& source, const Spot& place, Position start) {
     const auto index = static_cast<int32_t>(layout_.containers.size());
     layout_.containers.push_back({.name = source.name,
                                   .path = place.path,
                                   .parent = place.parent,
                                   .union_index = place.union_index,
                                   .start = start,
-                                  .cached = source.cached});
-    if (place.parent != kNone) layout_.containers[place.parent].children.push_back(index);
+                                  .cached = source.cached,
+                                  .lifetime = source.lifetime,
+                                  .offset = source.offset});
+    if (place.parent != kNone) {
+      AddItem(place.parent, LayoutItem::Kind::kModule, index);
+      layout_.containers[place.parent].children.push_back(index);
+    }
     Position at = start;
+    if (source.src) at = Advance(at, PlaceText(source.src->text, index, at));
     for (const SchemaChild& child : source.children) {
-      PC_ASSIGN_OR_RETURN(const Position length, PlaceChild(child, index, at));
-      if (int64_t{at} + length > kMaxPosition) {
-        return InvalidArgument("the schema '" + layout_.schema + "' has more than " +
-                               std::to_string(kMaxPosition) + " positions");
-      }
-      at += length;
+      at = Advance(at, PlaceChild(child, index, at));
+      if (failed_) return;
     }
     layout_.containers[index].length = at - start;
-    return {};
   }
 
-  Result<Position> PlaceChild(const SchemaChild& child, int32_t parent, Position at) {
-    if (const auto* text = std::get_if<XmlText>(&child)) return PlaceText(*text, parent, at);
-    if (const auto* param = std::get_if<SchemaParam>(&child)) {
-      layout_.containers[parent].params.push_back({param->name, at, param->length});
-      return static_cast<Position>(param->length);
+  Position Advance(Position at, Position length) {
+    if (int64_t{at} + length <= kMaxPosition) return at + length;
+    if (!failed_) {
+      diagnostics_.Report(layout_.containers[0].offset, PmlId::kTooManyPositions, layout_.schema,
+                          kMaxPosition);
     }
+    failed_ = true;
+    return at;
+  }
+
+  void AddItem(int32_t container, LayoutItem::Kind kind, size_t index) {
+    layout_.containers[container].items.push_back({kind, static_cast<int32_t>(index)});
+  }
+
+  Position PlaceChild(const SchemaChild& child, int32_t parent, Position at) {
+    if (const auto* text = std::get_if<XmlText>(&child)) return PlaceText(*text, parent, at);
+    if (const auto* param = std::get_if<SchemaParam>(&child)) return PlaceParam(*param, parent, at);
     if (const auto* group = std::get_if<SchemaUnion>(&child)) return PlaceUnion(*group, parent, at);
     return PlaceModule(*std::get<std::unique_ptr<SchemaContainer>>(child), parent, kNone, at);
   }
 
-  Result<Position> PlaceText(const XmlText& text, int32_t parent, Position at) {
+  Position PlaceText(const XmlText& text, int32_t parent, Position at) {
     auto ids = encoder_.EncodeSchemaText(text, layout_.whitespace);
-    if (!ids.ok()) return ids.status().WithContext(layout_.containers[parent].path);
+    LayoutContainer& container = layout_.containers[parent];
+    if (!ids.ok()) {
+      diagnostics_.Report(text.content_offset.value_or(container.offset), PmlId::kUntokenizable,
+                          container.path, ids.status().message());
+      return 0;
+    }
     Truncate(*ids, options_.max_tokens);
     const auto length = static_cast<Position>(ids->size());
-    if (length > 0) layout_.containers[parent].runs.push_back({at, *std::move(ids)});
+    if (length == 0) return 0;
+    AddItem(parent, LayoutItem::Kind::kRun, container.runs.size());
+    container.runs.push_back({.start = at, .ids = *std::move(ids)});
     return length;
   }
 
-  Result<Position> PlaceModule(const SchemaContainer& module, int32_t parent, int32_t union_index,
-                               Position at) {
+  Position PlaceParam(const SchemaParam& param, int32_t parent, Position at) {
+    LayoutContainer& container = layout_.containers[parent];
+    LayoutParam placed{.name = param.name, .start = at, .length = param.length};
+    if (param.scaffold) {
+      auto ids = encoder_.EncodeArgument(*param.scaffold);
+      if (!ids.ok()) {
+        diagnostics_.Report(param.scaffold_offset, PmlId::kUntokenizable, container.path,
+                            ids.status().message());
+      } else if (ids->size() > param.length) {
+        diagnostics_.Report(param.scaffold_offset, PmlId::kScaffoldTooLong, param.name,
+                            container.path, ids->size(), param.length);
+      } else {
+        placed.scaffold = *std::move(ids);
+      }
+    }
+    AddItem(parent, LayoutItem::Kind::kParam, container.params.size());
+    container.params.push_back(std::move(placed));
+    return static_cast<Position>(param.length);
+  }
+
+  Position PlaceModule(const SchemaContainer& module, int32_t parent, int32_t union_index,
+                       Position at) {
     const auto index = layout_.containers.size();
-    PC_RETURN_IF_ERROR(Place(module,
-                             {.path = layout_.containers[parent].path + "/" + module.name,
-                              .parent = parent,
-                              .union_index = union_index},
-                             at));
+    Place(module,
+          {.path = layout_.containers[parent].path + "/" + module.name,
+           .parent = parent,
+           .union_index = union_index},
+          at);
     return layout_.containers[index].length;
   }
 
-  Result<Position> PlaceUnion(const SchemaUnion& group, int32_t parent, Position at) {
-    const int32_t union_index = unions_++;
+  Position PlaceUnion(const SchemaUnion& group, int32_t parent, Position at) {
+    const auto union_index = static_cast<int32_t>(layout_.union_defaults.size());
+    layout_.union_defaults.push_back(kNone);
     Position longest = 0;
     for (const auto& member : group.members) {
-      PC_ASSIGN_OR_RETURN(const Position length, PlaceModule(*member, parent, union_index, at));
-      longest = std::max(longest, length);
+      if (member->name == group.scaffold) {
+        layout_.union_defaults[union_index] = static_cast<int32_t>(layout_.containers.size());
+      }
+      longest = std::max(longest, PlaceModule(*member, parent, union_index, at));
+      if (failed_) break;
     }
     return longest;
   }
 
-  void SortChildren() {
-    for (LayoutContainer& container : layout_.containers) {
-      std::sort(container.children.begin(), container.children.end(), [&](int32_t a, int32_t b) {
-        return layout_.containers[a].name < layout_.containers[b].name;
-      });
-    }
-  }
-
-  void MakeUnits() {
-    for (size_t c = 0; c < layout_.containers.size(); ++c) {
-      LayoutContainer& container = layout_.containers[c];
-      if (container.runs.empty() || !container.cached) continue;
-      LayoutUnit unit{.container = static_cast<int32_t>(c),
-                      .path = container.path,
-                      .start = container.runs[0].start};
-      for (const LayoutRun& run : container.runs) {
-        unit.tokens += static_cast<uint32_t>(run.ids.size());
-      }
-      unit.digest = layout_.RecipeOf(unit).Digest();
-      container.unit = static_cast<int32_t>(layout_.units.size());
-      layout_.units.push_back(unit);
-    }
-  }
-
-  const SchemaDocument& schema_;
   const TextEncoder& encoder_;
   const LayoutOptions& options_;
-  Layout layout_;
-  int32_t unions_ = 0;
+  Layout& layout_;
+  Diagnostics& diagnostics_;
+  bool failed_ = false;
 };
 
-void AppendRun(const LayoutRun& run, Position origin, Tokens& tokens) {
-  for (size_t i = 0; i < run.ids.size(); ++i) {
-    tokens.Append(run.ids[i], run.start + static_cast<Position>(i) - origin);
+void SortChildren(Layout& layout) {
+  for (LayoutContainer& container : layout.containers) {
+    std::sort(container.children.begin(), container.children.end(), [&](int32_t a, int32_t b) {
+      return layout.containers[a].name < layout.containers[b].name;
+    });
+  }
+}
+
+// The tokenizer's unknown token, or one that ends a text (S34 of the reference).
+void ChoosePlaceholder(const Tokenizer& tokenizer, Layout& layout, Diagnostics& diagnostics) {
+  if (layout.encoding != EncodingMode::kSchema) return;
+  const std::vector<TokenId> ends = tokenizer.end_ids();
+  if (tokenizer.unknown_id()) {
+    layout.placeholder = *tokenizer.unknown_id();
+  } else if (!ends.empty()) {
+    layout.placeholder = ends.front();
+  } else if (std::any_of(layout.containers.begin(), layout.containers.end(),
+                         [](const LayoutContainer& one) { return !one.params.empty(); })) {
+    diagnostics.Report(layout.containers[0].offset, PmlId::kNoPlaceholder, layout.schema);
+  }
+}
+
+// Under `schema` the document itself has to fit; a recipe spans no more than it does.
+void CheckLength(const Layout& layout, uint32_t context, Diagnostics& diagnostics) {
+  if (layout.positions == Positions::kPacked || context == 0) return;
+  if (layout.length <= static_cast<int64_t>(context)) return;
+  diagnostics.Report(layout.containers[0].offset, PmlId::kSchemaOverContext, layout.schema,
+                     layout.length, context);
+}
+
+void CheckRecipes(const Layout& layout, uint32_t context, Diagnostics& diagnostics) {
+  if (layout.positions == Positions::kSchema || context == 0) return;
+  for (const LayoutUnit& unit : layout.units) {
+    int64_t span = 0;
+    if (unit.set == kNone) {
+      const LayoutRun& last = layout.containers[unit.container].runs.back();
+      span = int64_t{unit.context_tokens} + last.local + static_cast<int64_t>(last.ids.size());
+    } else {
+      const RunRef& last = layout.sets[unit.set].runs.back();
+      span = int64_t{unit.context_tokens} + last.local +
+             static_cast<int64_t>(layout.containers[last.container].runs[last.run].ids.size());
+    }
+    if (span <= int64_t{context}) continue;
+    diagnostics.Report(
+        unit.set == kNone ? layout.containers[unit.container].offset : layout.sets[unit.set].offset,
+        PmlId::kRecipeOverContext, unit.path, span, context);
   }
 }
 
@@ -155,39 +209,22 @@ int32_t Layout::FindChild(int32_t container, std::string_view name) const {
   return found != children.end() && containers[*found].name == name ? *found : kNone;
 }
 
-Recipe Layout::RecipeOf(const LayoutUnit& unit) const {
-  Recipe recipe{.mode = encoding};
-  if (encoding == EncodingMode::kAnchored) {
-    std::vector<int32_t> ancestors;  // nearest first
-    for (int32_t c = containers[unit.container].parent; c != kNone; c = containers[c].parent) {
-      ancestors.push_back(c);
-    }
-    int32_t inside = unit.container;
-    std::vector<std::pair<int32_t, Position>> behind;  // ancestor, where the way down leaves it
-    for (int32_t ancestor : ancestors) {
-      behind.emplace_back(ancestor, containers[inside].start);
-      inside = ancestor;
-    }
-    std::reverse(behind.begin(), behind.end());
-    for (const auto& [ancestor, left_at] : behind) {
-      if (!containers[ancestor].cached) continue;
-      for (const LayoutRun& run : containers[ancestor].runs) {
-        if (run.end() <= left_at) AppendRun(run, unit.start, recipe.context);
-      }
-    }
-  }
-  for (const LayoutRun& run : containers[unit.container].runs) {
-    AppendRun(run, unit.start, recipe.own);
-  }
-  return recipe;
-}
-
 std::optional<Layout> BuildLayout(const SchemaDocument& schema, const TextEncoder& encoder,
                                   const LayoutOptions& options, Diagnostics& diagnostics) {
-  auto layout = LayoutBuilder(schema, encoder, options).Build();
-  if (layout.ok()) return *std::move(layout);
-  diagnostics.Error(schema.root.offset, "layout", layout.status().message());
-  return std::nullopt;
+  Layout layout{.schema = schema.root.name,
+                .whitespace = schema.whitespace,
+                .positions = schema.positions,
+                .encoding = schema.encoding};
+  Placer(encoder, options, layout, diagnostics).PlaceRoot(schema.root);
+  ChoosePlaceholder(encoder.tokenizer(), layout, diagnostics);
+  CheckLength(layout, options.context_length, diagnostics);
+  if (!diagnostics.ok()) return std::nullopt;
+  SortChildren(layout);
+  MakeContainerUnits(layout);
+  MakeSets(schema, options.set_tokens, layout, diagnostics);
+  CheckRecipes(layout, options.context_length, diagnostics);
+  if (!diagnostics.ok()) return std::nullopt;
+  return layout;
 }
 
 }  // namespace promptcache

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@ namespace promptcache {
 // A text of a container: contiguous positions from `start`.
 struct LayoutRun {
   Position start = 0;
+  Position local = 0;  // of its first token in its container's recipe
   std::vector<TokenId> ids;
 
   Position end() const { return start + static_cast<Position>(ids.size()); }
@@ -31,6 +33,13 @@ struct LayoutParam {
 
 inline constexpr int32_t kNone = -1;
 
+// What a container consists of, one after the other; the members of a union follow each other.
+struct LayoutItem {
+  enum class Kind : uint8_t { kRun, kParam, kModule };
+  Kind kind = Kind::kRun;
+  int32_t index = 0;  // in runs or params of its container, or in Layout::containers
+};
+
 // The schema (index 0, the root) or a module. Indices refer to Layout::containers.
 struct LayoutContainer {
   std::string name;
@@ -41,6 +50,7 @@ struct LayoutContainer {
   Position length = 0;  // with everything inside, imported or not
   bool cached = true;
   Lifetime lifetime;
+  std::vector<LayoutItem> items;    // in document order
   std::vector<LayoutRun> runs;      // ascending
   std::vector<LayoutParam> params;  // ascending
   std::vector<int32_t> children;    // modules, union members included, by name
@@ -51,21 +61,28 @@ struct LayoutContainer {
 // A run of a container, as a set's rows refer to it.
 struct RunRef {
   int32_t container = 0;
-  uint32_t run = 0;
-  bool operator==(const RunRef&) const = default;
+  int32_t run = 0;
+  Position local = 0;  // of its first token in the set's recipe
+};
+
+struct ParamRef {
+  int32_t container = 0;
+  int32_t param = 0;
 };
 
 // A scaffold set: modules that are encoded together.
 struct LayoutSet {
   std::vector<int32_t> members;  // containers, in document order
+  int32_t enclosing = 0;         // the innermost container around all of them
   std::vector<RunRef> runs;      // what its unit's rows are, ascending by position
+  std::vector<ParamRef> slots;   // with a scaffold text, among them
   int32_t unit = kNone;          // index in Layout::units; none without tokens
   size_t offset = 0;             // of its element in the document
 };
 
 // What is encoded, keyed and stored: the own text of one container, or of a set.
 struct LayoutUnit {
-  int32_t container = kNone;  // of a set: the innermost that encloses all its members
+  int32_t container = kNone;  // none for a set's unit
   int32_t set = kNone;        // index in Layout::sets; none for a container's unit
   std::string path;           // its container's; a set's is "support/{refunds returns/eu}"
   Position start = 0;         // of its first row
@@ -90,6 +107,9 @@ struct Layout {
 
   // The module `name` among a container's children; kNone when there is none.
   int32_t FindChild(int32_t container, std::string_view name) const;
+  // From the root to the container, both included.
+  std::vector<int32_t> PathTo(int32_t container) const;
+  Recipe RecipeOf(const LayoutSet& set) const;  // REQUIRES: it has runs
 
   // What suffices to encode the unit. Its digest is the unit's. O(context + own tokens).
   Recipe RecipeOf(const LayoutUnit& unit) const;
@@ -98,6 +118,7 @@ struct Layout {
 struct LayoutOptions {
   uint32_t max_tokens = 0;      // of each text run: head and tail halves are kept; 0: no limit
   uint32_t context_length = 0;  // of the model; 0: unlimited
+  uint64_t set_tokens = PmlLimits().set_tokens;
 };
 
 // nullopt when `diagnostics` (of the schema's source) got errors: the schema or a recipe does not

@@ -36,6 +36,7 @@ Result<std::vector<TokenId>> TextEncoder::EncodeSpans(const std::vector<TextSpan
 
 Result<std::vector<TokenId>> TextEncoder::EncodeSchemaText(const XmlText& text,
                                                            Whitespace whitespace) const {
+  if (text.spans.empty()) return std::vector<TokenId>();  // of an empty file
   if (whitespace == Whitespace::kPreserve) return EncodeSpans(text.spans);
   if (whitespace == Whitespace::kIndent && text.blank() && HasLineBreak(text)) {
     return std::vector<TokenId>();

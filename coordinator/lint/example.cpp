@@ -27,7 +27,9 @@ std::optional<Layout> CompileSchema(const PmlExample& example, const PmlLimits& 
   }
   AttachSources(files, limits, *document, diagnostics);
   if (!diagnostics.ok()) return std::nullopt;
-  return BuildLayout(*document, encoder, {.context_length = example.context_length}, diagnostics);
+  return BuildLayout(*document, encoder,
+                     {.context_length = example.context_length, .set_tokens = limits.set_tokens},
+                     diagnostics);
 }
 
 std::vector<Diagnostic> Said(const Diagnostics& diagnostics) {
@@ -40,7 +42,7 @@ std::vector<Diagnostic> Said(const Diagnostics& diagnostics) {
 
 std::vector<Diagnostic> CompileExample(const PmlMessage& message) {
   const PmlExample& example = message.example;
-  const auto tokenizer = MakeToyTokenizer();
+  const auto tokenizer = MakeToyTokenizer(example.toy);
   const TextEncoder encoder(*tokenizer, ChatMl());
   const bool is_prompt = !example.prompt.empty();
   const PmlSource schema("schema.xml", std::string(example.schema));

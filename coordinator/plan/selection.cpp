@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "coordinator/pml/names.h"
 
@@ -16,6 +17,10 @@ class Selector {
   Selection Run(const PromptDocument& prompt) {
     selection_.containers.push_back(0);
     Scope scope;
+    // Most prompts import modules of a few containers.
+    selection_.containers.reserve(2 * prompt.references.size() + 1);
+    selection_.top_level.reserve(prompt.references.size());
+    selection_.subtree_end.reserve(prompt.references.size());
     for (const PromptReference& reference : prompt.references) {
       const int32_t container = Select(reference, 0, scope);
       selection_.top_level.push_back(std::max(container, 0));
@@ -27,28 +32,24 @@ class Selector {
  private:
   // What is already imported among the children of one container.
   struct Scope {
-    std::map<std::string, size_t> modules;        // name to offset
-    std::map<int32_t, std::string> union_choice;  // union to the member chosen
+    std::set<int32_t> modules;
+    std::map<int32_t, std::string_view> union_choice;  // union to the member chosen
   };
 
   int32_t Select(const PromptReference& reference, int32_t parent, Scope& scope) {
     const int32_t found = FindChild(reference, parent);
     if (found == kNone) return kNone;
     const LayoutContainer& container = layout_.containers[found];
-    if (!scope.modules.emplace(reference.name, reference.offset).second) {
-      diagnostics_.Error(
-          reference.offset, "imported-twice",
-          "the module '" + container.path + "' is imported twice; it can be imported once");
+    if (!scope.modules.insert(found).second) {
+      diagnostics_.Report(reference.offset, PmlId::kImportedTwice, container.path);
       return kNone;
     }
     if (container.union_index != kNone) {
       const auto [choice, first] =
           scope.union_choice.emplace(container.union_index, reference.name);
       if (!first) {
-        diagnostics_.Error(reference.offset, "two-union-members",
-                           "'" + choice->second + "' and '" + reference.name +
-                               "' are members of one union in '" + layout_.containers[parent].path +
-                               "'; only one can be imported");
+        diagnostics_.Report(reference.offset, PmlId::kTwoUnionMembers, choice->second,
+                            reference.name, layout_.containers[parent].path);
         return kNone;
       }
     }
@@ -64,9 +65,8 @@ class Selector {
   int32_t FindChild(const PromptReference& reference, int32_t parent) {
     const int32_t found = layout_.FindChild(parent, reference.name);
     if (found == kNone) {
-      diagnostics_.Error(reference.offset, "unknown-module",
-                         "'" + layout_.containers[parent].path + "' has no module " +
-                             Quoted(reference.name) + HintFor(reference.name, parent));
+      diagnostics_.Report(reference.offset, PmlId::kUnknownModule, layout_.containers[parent].path,
+                          Quoted(reference.name), HintFor(reference.name, parent));
     }
     return found;
   }
@@ -91,13 +91,11 @@ class Selector {
       if (param.name != argument.name) continue;
       auto ids = encoder_.EncodeArgument(argument.value);
       if (!ids.ok()) {
-        diagnostics_.Error(argument.offset, "bad-argument",
-                           "argument '" + argument.name + "': " + ids.status().message());
+        diagnostics_.Report(argument.offset, PmlId::kArgumentUntokenizable, argument.name,
+                            container.path, ids.status().message());
       } else if (ids->size() > param.length) {
-        diagnostics_.Error(argument.offset, "argument-too-long",
-                           "the argument '" + argument.name + "' of '" + container.path + "' has " +
-                               std::to_string(ids->size()) + " tokens; its slot has " +
-                               std::to_string(param.length));
+        diagnostics_.Report(argument.offset, PmlId::kArgumentTooLong, argument.name, container.path,
+                            ids->size(), param.length);
       } else {
         selection_.arguments.push_back({&param, *std::move(ids)});
       }
@@ -105,9 +103,8 @@ class Selector {
     }
     std::vector<std::string> names;
     for (const LayoutParam& param : container.params) names.push_back(param.name);
-    diagnostics_.Error(argument.offset, "unknown-argument",
-                       "'" + container.path + "' has no parameter " + Quoted(argument.name) +
-                           DidYouMean(argument.name, names));
+    diagnostics_.Report(argument.offset, PmlId::kUnknownArgument, container.path,
+                        Quoted(argument.name), DidYouMean(argument.name, names));
   }
 
   const Layout& layout_;

@@ -64,17 +64,18 @@ Diagnostic Diagnostics::At(size_t offset, const std::string& message) const {
   return diagnostic;
 }
 
-void Diagnostics::Add(size_t offset, const PmlMessage& message, const std::string& text) {
+bool Diagnostics::HasRoom(const PmlMessage& message) {
   const bool is_error = message.severity == Severity::kError;
-  auto& kept = is_error ? errors_ : warnings_;
-  if (kept.size() == (is_error ? kMaxErrors : kMaxWarnings)) {
-    ++(is_error ? suppressed_ : suppressed_warnings_);
-    return;
-  }
+  if (is_error ? errors_.size() < kMaxErrors : warnings_.size() < kMaxWarnings) return true;
+  ++(is_error ? suppressed_ : suppressed_warnings_);
+  return false;
+}
+
+void Diagnostics::Add(size_t offset, const PmlMessage& message, const std::string& text) {
   Diagnostic diagnostic = At(offset, text);
   diagnostic.severity = message.severity;
   diagnostic.id = PmlIdName(message.id);
-  kept.push_back(std::move(diagnostic));
+  (message.severity == Severity::kError ? errors_ : warnings_).push_back(std::move(diagnostic));
 }
 
 void Diagnostics::Error(size_t offset, std::string_view id, const std::string& message) {

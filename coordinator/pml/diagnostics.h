@@ -38,6 +38,7 @@ class Diagnostics {
   template <typename... Args>
   void Report(size_t offset, PmlId id, const Args&... args) {
     const PmlMessage& message = MessageOf(id);
+    if (!HasRoom(message)) return;
     Add(offset, message, fmt::vformat(message.text, fmt::make_format_args(args...)));
   }
   void Error(size_t offset, std::string_view id, const std::string& message);
@@ -56,6 +57,8 @@ class Diagnostics {
   Status ToStatus() const;
 
  private:
+  // Whether another of its severity is kept; counts it otherwise.
+  bool HasRoom(const PmlMessage& message);
   void Add(size_t offset, const PmlMessage& message, const std::string& text);
   Diagnostic At(size_t offset, const std::string& message) const;
 

@@ -39,6 +39,7 @@ void ReadSchemaAttribute(const XmlElement& root, Diagnostics& diagnostics,
     diagnostics.Report(root.offset, PmlId::kPromptSchemaMissing);
     return;
   }
+  document.schema_offset = schema->offset;
   const size_t at = schema->value.find('@');
   document.schema = schema->value.substr(0, at);
   if (const std::string why = WhyNotAName(document.schema); !why.empty()) {
@@ -50,7 +51,7 @@ void ReadSchemaAttribute(const XmlElement& root, Diagnostics& diagnostics,
 }
 
 PromptDocument ReadPrompt(XmlElement& root, Diagnostics& diagnostics) {
-  PromptDocument document;
+  PromptDocument document{.offset = root.offset};
   if (root.name != "prompt") {
     diagnostics.Report(root.offset, PmlId::kWrongPromptRoot, root.name);
     return document;

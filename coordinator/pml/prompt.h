@@ -33,8 +33,10 @@ struct PromptText {
 };
 
 struct PromptDocument {
-  std::string schema;   // name
-  std::string version;  // empty: the current one
+  size_t offset = 0;         // of its root
+  size_t schema_offset = 0;  // of the attribute
+  std::string schema;        // name
+  std::string version;       // empty: the current one
   std::vector<PromptReference> references;
   std::vector<PromptText> texts;  // in order; at most one after each reference
 };

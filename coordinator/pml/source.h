@@ -23,7 +23,7 @@ class PmlSource {
   const std::string& file() const { return file_; }
   std::string_view text() const { return text_; }
   // Where the document begins: behind a byte order mark.
-  size_t begin() const { return lines_[0]; }
+  size_t begin() const { return marks_[0]; }
   Location At(size_t offset) const;
   // The offset of a line's column given in UTF-16 units, as Xerces-C counts.
   size_t OffsetOfUtf16(uint32_t line, uint32_t column) const;
@@ -33,7 +33,13 @@ class PmlSource {
  private:
   const std::string file_;
   const std::string text_;
-  std::vector<size_t> lines_;  // offset at which each line begins
+  // Offset at which the line begins, or text().size() when there is none; 1-based.
+  size_t LineBegin(size_t line) const;
+
+  // Offsets at which lines 1, 1 + kStride, 1 + 2 * kStride … begin: small even where every
+  // character is a line break.
+  std::vector<size_t> marks_;
+  size_t line_count_ = 1;
 };
 
 // Bytes of the character at `at`; a byte that is not UTF-8 counts as a character.

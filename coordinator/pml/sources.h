@@ -6,17 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "common/source_file.h"
 #include "coordinator/pml/diagnostics.h"
 #include "coordinator/pml/schema.h"
 
 namespace promptcache {
-
-// A file that comes with a schema; `path` as the schema's src writes it.
-struct SourceFile {
-  std::string path;
-  std::string text;
-  bool operator==(const SourceFile&) const = default;
-};
 
 // The paths that the document's src attributes name, each once, in document order.
 std::vector<std::string> SourcePaths(const SchemaDocument& document);

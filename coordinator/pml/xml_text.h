@@ -39,8 +39,13 @@ struct XmlText {
   void Append(const XmlText& next);
 
  private:
-  void AppendVerbatim(std::string_view text, size_t offset);
+  // Where text goes whose white space is not literal.
+  TextSpan& BeginVerbatim(size_t offset);
   TextSpan& LastText();
 };
+
+// Bytes of Unicode white space at the front and at the back.
+size_t LeadingSpace(std::string_view text);
+size_t TrailingSpace(std::string_view text);
 
 }  // namespace promptcache

@@ -1,11 +1,8 @@
 #include "coordinator/pml/xml_tree.h"
 
-#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <xercesc/framework/MemBufInputSource.hpp>
-#include <xercesc/sax/EntityResolver.hpp>
-#include <xercesc/sax/Locator.hpp>
 #include <xercesc/sax/SAXParseException.hpp>
 #include <xercesc/sax2/Attributes.hpp>
 #include <xercesc/sax2/DefaultHandler.hpp>
@@ -13,10 +10,10 @@
 #include <xercesc/sax2/XMLReaderFactory.hpp>
 #include <xercesc/util/OutOfMemoryException.hpp>
 #include <xercesc/util/PlatformUtils.hpp>
-#include <xercesc/util/SecurityManager.hpp>
-#include <xercesc/util/TransService.hpp>
 #include <xercesc/util/XMLUni.hpp>
 
+#include "common/text/utf8.h"
+#include "coordinator/pml/markup.h"
 #include "coordinator/pml/scanner.h"
 
 namespace promptcache {
@@ -24,27 +21,28 @@ namespace {
 
 namespace xc = xercesc;
 
+// From the parser's UTF-16. It comes from UTF-8, so surrogates are in pairs.
 std::string ToUtf8(const XMLCh* text) {
-  const xc::TranscodeToStr transcoded(text, "UTF-8");
-  return {reinterpret_cast<const char*>(transcoded.str()), transcoded.length()};
+  std::string out;
+  for (; *text != 0; ++text) {
+    uint32_t code = *text;
+    if (code >= 0xD800 && code < 0xDC00 && text[1] != 0) {
+      code = 0x10000 + ((code & 0x3FF) << 10) + (*++text & 0x3FF);
+    }
+    AppendUtf8(code, out);
+  }
+  return out;
 }
 
 // Thrown through Xerces-C to end a parse whose error is already reported.
 struct StopParsing {};
 
-// Xerces-C is initialized once for the life of the process.
-void InitializeOnce() {
-  static std::once_flag once;
-  std::call_once(once, [] { xc::XMLPlatformUtils::Initialize(); });
-}
-
 // Builds the tree: the parser says what elements there are, the scanned pieces say where they and
 // the text between them lie. Both come in document order.
 class TreeBuilder : public xc::DefaultHandler {
  public:
-  TreeBuilder(const PmlSource& source, const ScannedDocument& scanned, const PmlLimits& limits,
-              Diagnostics& diagnostics)
-      : source_(source), scanned_(scanned), limits_(limits), diagnostics_(diagnostics) {}
+  TreeBuilder(const PmlSource& source, const ScannedDocument& scanned, Diagnostics& diagnostics)
+      : source_(source), scanned_(scanned), diagnostics_(diagnostics) {}
 
   std::unique_ptr<XmlElement> Take() { return std::move(root_); }
 
@@ -54,8 +52,7 @@ class TreeBuilder : public xc::DefaultHandler {
     auto element = std::make_unique<XmlElement>();
     element->name = ToUtf8(qname);
     element->offset = piece.begin;
-    CheckLimits(*element);
-    AddAttributes(*element, piece, attributes);
+    AddAttributes(*element, attributes);
     XmlElement* raw = element.get();
     if (open_.empty()) {
       root_ = std::move(element);
@@ -66,10 +63,6 @@ class TreeBuilder : public xc::DefaultHandler {
     in_empty_tag_ = piece.kind == PieceKind::kEmptyTag;
   }
 
-  void endDocument() override {
-    for (; next_ < scanned_.pieces.size(); ++next_) AddText(scanned_.pieces[next_]);
-  }
-
   void endElement(const XMLCh* /*uri*/, const XMLCh* /*local*/, const XMLCh* /*qname*/) override {
     if (!in_empty_tag_) AdvanceTo(PieceKind::kCloseTag, PieceKind::kCloseTag);
     in_empty_tag_ = false;
@@ -77,51 +70,22 @@ class TreeBuilder : public xc::DefaultHandler {
   }
 
   void fatalError(const xc::SAXParseException& error) override {
-    const size_t offset = source_.OffsetOfUtf16(static_cast<uint32_t>(error.getLineNumber()),
-                                                static_cast<uint32_t>(error.getColumnNumber()));
-    Fail(Blamed(offset), "not-well-formed",
-         "not well-formed XML" + Where() + ": " + ToUtf8(error.getMessage()));
+    const PmlSource parsed("", scanned_.xml);
+    const size_t offset = parsed.OffsetOfUtf16(static_cast<uint32_t>(error.getLineNumber()),
+                                               static_cast<uint32_t>(error.getColumnNumber()));
+    Fail(SourceOffset(scanned_.pieces, offset), ToUtf8(error.getMessage()));
   }
   void error(const xc::SAXParseException& e) override { fatalError(e); }
 
-  void startDTD(const XMLCh* /*name*/, const XMLCh* /*public_id*/,
-                const XMLCh* /*system_id*/) override {
-    Fail(0, "doctype", "a DOCTYPE is not allowed");
-  }
-
-  xc::InputSource* resolveEntity(const XMLCh* /*public_id*/, const XMLCh* /*system_id*/) override {
-    static constexpr XMLByte kNothing = 0;
-    return new xc::MemBufInputSource(&kNothing, 0, "entity");
-  }
-
  private:
-  [[noreturn]] void Fail(size_t offset, std::string_view id, const std::string& message) {
-    diagnostics_.Error(offset, id, message);
+  [[noreturn]] void Fail(size_t offset, const std::string& why) {
+    diagnostics_.Report(offset, PmlId::kNotWellFormed, Enclosing(source_, scanned_.pieces, offset),
+                        why);
     throw StopParsing();
   }
 
-  // The parser stops behind what it cannot take: what that is, for mistakes in text and end tags.
-  size_t Blamed(size_t offset) const {
-    if (open_.empty() || offset <= source_.begin() || offset >= source_.text().size())
-      return offset;
-    const auto piece = std::upper_bound(scanned_.pieces.begin(), scanned_.pieces.end(), offset - 1,
-                                        [](size_t at, const Piece& one) { return at < one.end; });
-    if (piece->kind == PieceKind::kCloseTag && offset < piece->end) return piece->begin;
-    if (piece->kind != PieceKind::kText) return offset;
-    const std::string_view before = source_.text().substr(piece->begin, offset - piece->begin);
-    const size_t reference = before.ends_with(';') ? before.rfind('&') : std::string_view::npos;
-    if (reference != std::string_view::npos) return piece->begin + reference;
-    size_t last = before.size() - 1;
-    while (last > 0 && (static_cast<unsigned char>(before[last]) & 0xC0) == 0x80) --last;
-    return piece->begin + last;
-  }
-
-  // " in <module name='refunds'>": the innermost open element.
-  std::string Where() const {
-    if (open_.empty()) return "";
-    const XmlElement& element = *open_.back();
-    const XmlAttribute* name = element.Find("name");
-    return " in <" + element.name + (name == nullptr ? "" : " name=" + Quoted(name->value)) + ">";
+  std::string_view TextOf(const Piece& piece) const {
+    return source_.text().substr(piece.begin, piece.end - piece.begin);
   }
 
   // Consumes pieces up to the next tag, which must be of one of the kinds; text on the way joins
@@ -133,36 +97,23 @@ class TreeBuilder : public xc::DefaultHandler {
         ++next_;
         return piece;
       }
-      if (piece.kind == PieceKind::kOpenTag || piece.kind == PieceKind::kCloseTag ||
-          piece.kind == PieceKind::kEmptyTag) {
-        break;
-      }
-      AddText(piece);
+      if (piece.kind >= PieceKind::kOpenTag) break;
+      if (!open_.empty()) AddText(piece);
     }
     Fail(next_ < scanned_.pieces.size() ? scanned_.pieces[next_].begin : source_.text().size(),
-         "not-well-formed", "not well-formed XML" + Where() + ": this tag is not understood");
+         "this tag is not understood");
   }
 
   void AddText(const Piece& piece) {
-    const bool is_text = piece.kind == PieceKind::kText || piece.kind == PieceKind::kCData ||
-                         piece.kind == PieceKind::kMarker;
-    if (!is_text) return;
-    if (open_.empty()) {
-      if (piece.kind == PieceKind::kMarker) {
-        Fail(piece.begin, "stray-marker", "a role marker outside the document's element");
-      }
-      return;  // the parser allows only white space here
-    }
-    XmlText& text = OpenText();
-    std::string_view raw = source_.text().substr(piece.begin, piece.end - piece.begin);
+    std::string_view raw = TextOf(piece);
     if (piece.kind == PieceKind::kMarker) {
-      text.AppendMarker(piece.marker, piece.begin);
+      OpenText().AppendMarker(piece.marker, piece.begin);
     } else if (piece.kind == PieceKind::kText) {
-      text.AppendRaw(raw, piece.begin);
-    } else {
-      raw.remove_prefix(std::string_view("<![CDATA[").size());
-      raw.remove_suffix(std::string_view("]]>").size());
-      text.AppendCData(raw, piece.begin);
+      OpenText().AppendRaw(raw, piece.begin);
+    } else if (piece.kind == PieceKind::kCData) {
+      raw.remove_prefix(kCDataOpen.size());
+      raw.remove_suffix(kCDataClose.size());
+      OpenText().AppendCData(raw, piece.begin);
     }
   }
 
@@ -174,84 +125,67 @@ class TreeBuilder : public xc::DefaultHandler {
     return std::get<XmlText>(children.back());
   }
 
-  void CheckLimits(const XmlElement& element) {
-    if (++elements_ > limits_.elements) {
-      Fail(element.offset, "limit-elements",
-           "more than " + std::to_string(limits_.elements) + " elements");
+  // The parser gives values with references replaced and white space normalized, in the order of
+  // the tag; the tag as written says where they are.
+  void AddAttributes(XmlElement& element, const xc::Attributes& attributes) {
+    const XMLSize_t count = attributes.getLength();
+    if (count == 0) return;
+    if (ReadTag(source_.text(), element.offset, kUnlimited, tag_) ||
+        tag_.attributes.size() != count) {
+      Fail(element.offset, "the attributes of this tag are not understood");
     }
-    if (open_.size() + 1 > limits_.depth) {
-      Fail(element.offset, "limit-depth",
-           "elements nested deeper than " + std::to_string(limits_.depth));
-    }
-    CheckName(element.offset, element.name, "element");
-  }
-
-  void CheckName(size_t offset, const std::string& name, const std::string& what) {
-    if (name.size() > limits_.name_bytes) {
-      Fail(offset, "limit-name",
-           what + " name " + Quoted(name) + " of " + std::to_string(name.size()) +
-               " bytes; the limit is " + std::to_string(limits_.name_bytes));
-    }
-    if (name.find(':') != std::string::npos) {
-      Fail(offset, "namespace", what + " name " + Quoted(name) + ": names have no colon");
-    }
-  }
-
-  void AddAttributes(XmlElement& element, const Piece& piece, const xc::Attributes& attributes) {
-    if (attributes.getLength() == 0) return;
-    const auto places = FindAttributes(source_.text().substr(piece.begin, piece.end - piece.begin));
-    for (XMLSize_t i = 0; i < attributes.getLength(); ++i) {
-      XmlAttribute attribute{.name = ToUtf8(attributes.getQName(i)),
-                             .value = ToUtf8(attributes.getValue(i)),
-                             .offset = piece.begin};
-      for (const auto& [name, at] : places) {
-        if (name == attribute.name) attribute.offset = piece.begin + at;
-      }
-      CheckName(attribute.offset, attribute.name, "attribute");
-      if (attribute.value.size() > limits_.attribute_bytes) {
-        Fail(attribute.offset, "limit-attribute-value",
-             "the value of the attribute '" + attribute.name + "' has " +
-                 std::to_string(attribute.value.size()) + " bytes; the limit is " +
-                 std::to_string(limits_.attribute_bytes));
-      }
-      element.attributes.push_back(std::move(attribute));
+    element.attributes.reserve(count);
+    for (XMLSize_t i = 0; i < count; ++i) {
+      element.attributes.push_back({.name = std::string(tag_.attributes[i].name),
+                                    .value = ToUtf8(attributes.getValue(i)),
+                                    .offset = tag_.attributes[i].offset});
     }
   }
 
   const PmlSource& source_;
   const ScannedDocument& scanned_;
-  const PmlLimits& limits_;
   Diagnostics& diagnostics_;
   std::unique_ptr<XmlElement> root_;
   std::vector<XmlElement*> open_;
+  Tag tag_;
   size_t next_ = 0;
-  uint32_t elements_ = 0;
   bool in_empty_tag_ = false;
 };
 
-void Configure(xc::SAX2XMLReader& reader, xc::SecurityManager& security) {
-  reader.setFeature(xc::XMLUni::fgSAX2CoreNameSpaces, false);
-  reader.setFeature(xc::XMLUni::fgSAX2CoreNameSpacePrefixes, true);
-  reader.setFeature(xc::XMLUni::fgSAX2CoreValidation, false);
-  reader.setFeature(xc::XMLUni::fgXercesSchema, false);
-  reader.setFeature(xc::XMLUni::fgXercesLoadExternalDTD, false);
-  reader.setFeature(xc::XMLUni::fgXercesDisableDefaultEntityResolution, true);
-  reader.setProperty(xc::XMLUni::fgXercesSecurityManager, &security);
+// Xerces-C is initialized once for the life of the process.
+void InitializeOnce() {
+  static std::once_flag once;
+  std::call_once(once, [] { xc::XMLPlatformUtils::Initialize(); });
+}
+
+// The scan has refused everything by which a document could make the parser read anything else.
+std::unique_ptr<xc::SAX2XMLReader> MakeReader() {
+  InitializeOnce();
+  std::unique_ptr<xc::SAX2XMLReader> reader(xc::XMLReaderFactory::createXMLReader());
+  reader->setProperty(xc::XMLUni::fgXercesScannerName,
+                      const_cast<XMLCh*>(xc::XMLUni::fgWFXMLScanner));
+  reader->setFeature(xc::XMLUni::fgSAX2CoreNameSpaces, false);
+  reader->setFeature(xc::XMLUni::fgSAX2CoreNameSpacePrefixes, true);
+  reader->setFeature(xc::XMLUni::fgSAX2CoreValidation, false);
+  reader->setFeature(xc::XMLUni::fgXercesSchema, false);
+  reader->setFeature(xc::XMLUni::fgXercesCalculateSrcOfs, false);
+  reader->setFeature(xc::XMLUni::fgXercesLoadExternalDTD, false);
+  reader->setFeature(xc::XMLUni::fgXercesDisableDefaultEntityResolution, true);
+  return reader;
 }
 
 void RunParser(const std::string& xml, TreeBuilder& builder) {
-  InitializeOnce();
-  const std::unique_ptr<xc::SAX2XMLReader> reader(xc::XMLReaderFactory::createXMLReader());
-  xc::SecurityManager security;
-  security.setEntityExpansionLimit(64);
-  Configure(*reader, security);
+  // Making a reader takes longer than parsing a usual prompt, so each thread keeps one; but none
+  // that an exception went through or that grew with a large document.
+  static thread_local std::unique_ptr<xc::SAX2XMLReader> kept;
+  constexpr size_t kSmall = size_t{64} << 10;
+  std::unique_ptr<xc::SAX2XMLReader> reader = kept ? std::move(kept) : MakeReader();
   reader->setContentHandler(&builder);
   reader->setErrorHandler(&builder);
-  reader->setEntityResolver(&builder);
-  reader->setLexicalHandler(&builder);
   xc::MemBufInputSource input(reinterpret_cast<const XMLByte*>(xml.data()), xml.size(), "pml");
   input.setEncoding(xc::XMLUni::fgUTF8EncodingString);
   reader->parse(input);
+  if (xml.size() <= kSmall) kept = std::move(reader);
 }
 
 }  // namespace
@@ -271,16 +205,15 @@ std::string_view XmlElement::ValueOf(std::string_view attribute) const {
 std::unique_ptr<XmlElement> ParseXml(const PmlSource& source, const PmlLimits& limits,
                                      Diagnostics& diagnostics) {
   if (source.text().size() > limits.document_bytes) {
-    diagnostics.Error(0, "limit-document",
-                      "a document of " + std::to_string(source.text().size()) +
-                          " bytes; the limit is " + std::to_string(limits.document_bytes));
+    diagnostics.Report(source.begin(), PmlId::kLimitDocument, "", source.text().size(),
+                       limits.document_bytes);
     return nullptr;
   }
   const ScannedDocument scanned = ScanDocument(source, limits, diagnostics);
   if (!diagnostics.ok()) return nullptr;
-  TreeBuilder builder(source, scanned, limits, diagnostics);
+  TreeBuilder builder(source, scanned, diagnostics);
   const auto unreadable = [&](const std::string& why) {
-    diagnostics.Error(0, "unreadable", "not readable as XML: " + why);
+    diagnostics.Report(source.begin(), PmlId::kNotWellFormed, "", why);
   };
   try {
     RunParser(scanned.xml, builder);

@@ -6,6 +6,8 @@
 namespace promptcache {
 namespace {
 
+constexpr uint64_t kFormatWithoutSources = 1;
+constexpr uint64_t kFormat = 2;
 constexpr uint64_t kLatestUnixMs = uint64_t{1} << 53;
 
 // The library converts silently what does not fit.
@@ -25,8 +27,13 @@ std::string SchemaKey(const RegisteredSchema& schema) {
 }
 
 std::string SchemaRecord(const RegisteredSchema& schema) {
-  return nlohmann::json{{"format", 1},
+  nlohmann::json sources = nlohmann::json::array();
+  for (const SourceFile& file : schema.sources) {
+    sources.push_back({{"path", file.path}, {"text", file.text}});
+  }
+  return nlohmann::json{{"format", kFormat},
                         {"document", schema.document},
+                        {"sources", std::move(sources)},
                         {"max_tokens", schema.max_tokens},
                         {"registered_unix_ms", schema.registered_unix_ms}}
       .dump();
@@ -37,12 +44,18 @@ Result<StoredSchema> ParseSchemaRecord(const std::string& record) {
     const auto json = nlohmann::json::parse(record);
     PC_ASSIGN_OR_RETURN(const uint64_t format,
                         NumberAt(json, "format", std::numeric_limits<uint64_t>::max()));
-    if (format != 1) {
+    if (format != kFormat && format != kFormatWithoutSources) {
       return DataLoss("a schema record of format " + std::to_string(format) +
-                      "; this version reads format 1");
+                      "; this version reads formats 1 and 2");
     }
     StoredSchema stored;
     stored.add.document = json.at("document").get<std::string>();
+    if (format != kFormatWithoutSources) {
+      for (const auto& file : json.at("sources")) {
+        stored.add.sources.push_back(
+            {file.at("path").get<std::string>(), file.at("text").get<std::string>()});
+      }
+    }
     PC_ASSIGN_OR_RETURN(const uint64_t max_tokens,
                         NumberAt(json, "max_tokens", std::numeric_limits<uint32_t>::max()));
     stored.add.max_tokens = static_cast<uint32_t>(max_tokens);

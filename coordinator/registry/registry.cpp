@@ -13,14 +13,12 @@ uint64_t BytesOf(const Recipe& recipe) {
   return (recipe.context.size() + recipe.own.size()) * (sizeof(TokenId) + sizeof(Position));
 }
 
-std::string VersionOf(const SchemaAdd& add) {
-  return Blake2b()
-      .AddString("promptcache schema version 1")
-      .AddString(add.document)
-      .AddU32(add.max_tokens)
-      .Finish()
-      .ToHex()
-      .substr(0, 16);
+// `sources` by path, so that the order in which they were sent does not count.
+std::string VersionOf(const SchemaAdd& add, const std::vector<SourceFile>& sources) {
+  Blake2b hash;
+  hash.AddString("promptcache schema version 1").AddString(add.document).AddU32(add.max_tokens);
+  for (const SourceFile& file : sources) hash.AddString(file.path).AddString(file.text);
+  return hash.Finish().ToHex().substr(0, 16);
 }
 
 }  // namespace
@@ -39,23 +37,26 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
   if (add.max_tokens == 1) {
     return InvalidArgument("max_tokens is at least 2 (0: no truncation)");
   }
-  PmlLimits limits;
-  limits.document_bytes = options.max_bytes;
   const PmlSource source(add.file.empty() ? "schema" : add.file, add.document);
   Diagnostics diagnostics(source);
-  auto document = ParseSchema(source, limits, diagnostics);
+  auto document = ParseSchema(source, options.limits, diagnostics);
   if (!document) return diagnostics.ToStatus();
-  AttachSources({}, limits, *document, diagnostics);
+  AttachSources(add.sources, options.limits, *document, diagnostics);
   if (!diagnostics.ok()) return diagnostics.ToStatus();
-  auto layout = BuildLayout(
-      *document, encoder, {.max_tokens = add.max_tokens, .context_length = options.context_length},
-      diagnostics);
+  auto layout = BuildLayout(*document, encoder,
+                            {.max_tokens = add.max_tokens,
+                             .context_length = options.context_length,
+                             .set_tokens = options.limits.set_tokens},
+                            diagnostics);
   if (!layout) return diagnostics.ToStatus();
   auto schema = std::make_shared<RegisteredSchema>();
   schema->layout = *std::move(layout);
   schema->name = document->root.name;
-  schema->version = VersionOf(add);
   schema->document = add.document;
+  schema->sources = add.sources;
+  std::sort(schema->sources.begin(), schema->sources.end(),
+            [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
+  schema->version = VersionOf(add, schema->sources);
   schema->max_tokens = add.max_tokens;
   schema->registered_unix_ms = options.registered_unix_ms;
   return SchemaPtr(std::move(schema));
@@ -131,7 +132,10 @@ Result<std::vector<SchemaInfo>> SchemaRegistry::List(const std::string& name) co
     for (const SchemaPtr& schema : versions) {
       SchemaInfo info = schema->Info();
       info.current = schema == schemas_.at(schema->name).back();
-      if (!name.empty()) info.document = schema->document;
+      if (!name.empty()) {
+        info.document = schema->document;
+        info.sources = schema->sources;
+      }
       list.push_back(std::move(info));
     }
   };

@@ -16,24 +16,26 @@ namespace promptcache {
 // A schema as it was registered and what follows from it. Immutable; shared between threads.
 struct RegisteredSchema {
   std::string name;
-  std::string version;  // 16 hex digits of BLAKE2b over document and registration options
+  // 16 hex digits of BLAKE2b over document, source files and registration options.
+  std::string version;
   std::string document;
+  std::vector<SourceFile> sources;  // by path
   uint32_t max_tokens = 0;
   uint64_t registered_unix_ms = 0;
   Layout layout;
 
-  SchemaInfo Info() const;  // without the document, current = true
+  SchemaInfo Info() const;  // without document and sources, current = true
 };
 using SchemaPtr = std::shared_ptr<const RegisteredSchema>;
 
 struct CompileOptions {
   uint32_t context_length = 0;
-  uint64_t max_bytes = 0;
+  PmlLimits limits;
   uint64_t registered_unix_ms = 0;
 };
 
-// Parses and lays out. kInvalidArgument with the document's errors. Pure; takes long for large
-// documents.
+// Parses, attaches the source files and lays out. kInvalidArgument with the document's errors.
+// Pure; takes long for large documents.
 Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder,
                                 const CompileOptions& options);
 

@@ -57,6 +57,16 @@ class Writer {
     for (const Item& item : items) std::memcpy(out++, item.bytes.data(), item.bytes.size());
     return offset;
   }
+  // `write(item)` returns the struct.
+  template <typename Struct, typename Item, typename Write>
+  flatbuffers::Offset<flatbuffers::Vector<const Struct*>> Structs(const std::vector<Item>& items,
+                                                                  Write write) {
+    if (items.empty()) return 0;
+    std::vector<Struct> structs;
+    structs.reserve(items.size());
+    for (const Item& item : items) structs.push_back(write(item));
+    return builder_.CreateVectorOfStructs(structs);
+  }
   static Digest ToDigest(const std::array<uint8_t, 32>& bytes) {
     return Digest(flatbuffers::span<const uint8_t, 32>(bytes.data(), bytes.size()));
   }
@@ -146,6 +156,15 @@ class Reader {
       out.push_back(read(table));
       if (failed()) return {};
     }
+    return out;
+  }
+  // `read(struct)` converts one.
+  template <typename Out, typename Struct, typename Read>
+  std::vector<Out> Structs(const flatbuffers::Vector<const Struct*>* structs, Read read) {
+    std::vector<Out> out;
+    if (structs == nullptr || !Take(size_t{structs->size()} * sizeof(Struct))) return out;
+    out.reserve(structs->size());
+    for (const Struct* item : *structs) out.push_back(read(*item));
     return out;
   }
   template <typename Out, typename In>

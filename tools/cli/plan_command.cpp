@@ -34,11 +34,10 @@ Result<Plan> MakePlan(const CommandContext& context, const PlanFlags& flags) {
   const TextEncoder encoder(*model.tokenizer, *model.chat_template);
   SchemaAdd add{.file = flags.schema_file, .max_tokens = flags.max_tokens};
   PC_ASSIGN_OR_RETURN(add.document, ReadInput(flags.schema_file));
-  PC_ASSIGN_OR_RETURN(
-      const SchemaPtr schema,
-      CompileSchema(add, encoder,
-                    {.context_length = model.context_length,
-                     .max_bytes = static_cast<uint64_t>(settings.coordinator.max_schema_bytes)}));
+  PC_ASSIGN_OR_RETURN(const SchemaPtr schema,
+                      CompileSchema(add, encoder,
+                                    {.context_length = model.context_length,
+                                     .limits = SchemaLimitsOf(settings.coordinator)}));
   PC_ASSIGN_OR_RETURN(std::string text, ReadInput(flags.prompt_file));
   const PmlSource source(flags.prompt_file, std::move(text));
   PC_ASSIGN_OR_RETURN(const PromptDocument prompt, ParsePrompt(source));

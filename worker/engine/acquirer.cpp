@@ -9,6 +9,10 @@ namespace {
 
 constexpr uint64_t kLoadQueueBytes = 1 << 30;  // entries count as one byte each
 
+std::shared_ptr<const Recipe> RecipeOf(const KnownRecipePtr& known) {
+  return {known, &known->recipe};
+}
+
 }  // namespace
 
 Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
@@ -18,7 +22,7 @@ Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
       identity_(std::move(identity)),
       identity_digest_(identity_.Digest()),
       post_(std::move(post)),
-      cache_(options.unit_cache_bytes),
+      cache_(options.unit_cache_bytes, *options.clock),
       loads_({.warn_bytes = kLoadQueueBytes, .max_bytes = kLoadQueueBytes}),
       puts_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
   if (store_ == nullptr) return;
@@ -43,18 +47,18 @@ Acquirer::~Acquirer() {
   puts_.Close();
 }
 
-void Acquirer::Acquire(const RequestId& owner, const RecipeDigest& digest,
-                       std::shared_ptr<const Recipe> recipe, ArrivalCallback on_arrival) {
-  const UnitKey key = MakeUnitKey(identity_digest_, 0, digest);
-  if (UnitPtr unit = cache_.Find(key)) {
+void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
+                       const Lifetime& lifetime, ArrivalCallback on_arrival) {
+  const UnitKey key = MakeUnitKey(identity_digest_, 0, recipe->digest);
+  if (UnitPtr unit = cache_.Find(key, lifetime)) {
     return on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
   Pending& pending = found->second;
   pending.waiting.push_back({owner, SystemClock().Now(), std::move(on_arrival)});
+  pending.lifetime = is_new ? lifetime : Longer(pending.lifetime, lifetime);
   if (!is_new) return;
-  pending.recipe = std::move(recipe);
-  pending.digest = digest;
+  pending.known = recipe;
   if (store_ != nullptr) {
     StartLoad(key, pending);
   } else {
@@ -71,8 +75,8 @@ void Acquirer::Abandon(const RequestId& owner) {
 
 void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
   UnitExpectation expected{.key = key,
-                           .recipe = pending.recipe,
-                           .digest = pending.digest,
+                           .recipe = RecipeOf(pending.known),
+                           .digest = pending.known->digest,
                            .identity = &identity_,
                            .shape = model_.shape(),
                            .options = model_.kv_options()};
@@ -97,9 +101,14 @@ std::string Acquirer::MissReason(const Status& status) {
   }
 }
 
+void Acquirer::Keep(const UnitPtr& unit) {
+  const auto found = pending_.find(unit->key);
+  if (found != pending_.end()) cache_.Insert(unit, found->second.lifetime);
+}
+
 void Acquirer::LoadDone(const UnitKey& key, Result<UnitPtr> loaded) {
   if (loaded.ok()) {
-    cache_.Insert(*loaded);
+    Keep(*loaded);
     return Deliver(key, {}, *loaded, Source::kDisk, 0);
   }
   const auto found = pending_.find(key);
@@ -150,14 +159,15 @@ void Acquirer::StartEncode() {
       pending_.erase(found);
       continue;
     }
-    encoder_ = std::make_unique<UnitEncoder>(model_, contexts_, encoding_, found->second.recipe);
+    encoder_ =
+        std::make_unique<UnitEncoder>(model_, contexts_, encoding_, RecipeOf(found->second.known));
   }
 }
 
 void Acquirer::EncodeDone(const UnitPtr& unit) {
   const uint32_t tokens = encoder_->computed_tokens();
   encoder_.reset();
-  cache_.Insert(unit);
+  Keep(unit);
   Put(unit);
   Deliver(encoding_, {}, unit, Source::kEncoded, tokens);
 }

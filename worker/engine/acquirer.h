@@ -16,6 +16,7 @@
 #include "common/byte_queue.h"
 #include "common/clock.h"
 #include "common/ids.h"
+#include "worker/engine/known_recipe.h"
 #include "worker/kv/context_cache.h"
 #include "worker/kv/unit_cache.h"
 #include "worker/kv/unit_encoder.h"
@@ -25,6 +26,7 @@ namespace promptcache {
 
 struct AcquirerOptions {
   uint64_t unit_cache_bytes = 0;
+  const Clock* clock = &SystemClock();  // of units' lifetimes
   uint32_t loader_threads = 2;
   uint64_t put_queue_bytes = 0;
 };
@@ -51,9 +53,9 @@ class Acquirer {
   ~Acquirer();
 
   // Calls `on_arrival` once: within the call when the unit is in memory, else later, unless
-  // Abandon(owner) comes first.
-  void Acquire(const RequestId& owner, const RecipeDigest& digest,
-               std::shared_ptr<const Recipe> recipe, ArrivalCallback on_arrival);
+  // Abandon(owner) comes first. In memory the unit then lives at least for `lifetime`.
+  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Lifetime& lifetime,
+               ArrivalCallback on_arrival);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
@@ -61,6 +63,7 @@ class Acquirer {
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
 
   UnitCache& cache() { return cache_; }
+  const UnitCache& cache() const { return cache_; }
   uint64_t corruptions() const { return corruptions_; }
   uint64_t put_failures() const { return put_failures_.load(); }
 
@@ -71,13 +74,15 @@ class Acquirer {
     ArrivalCallback on_arrival;
   };
   struct Pending {
-    std::shared_ptr<const Recipe> recipe;
-    RecipeDigest digest;
+    KnownRecipePtr known;
+    Lifetime lifetime;  // the longest that was asked for
     std::string miss_reason;
     std::vector<Waiter> waiting;
   };
 
   void StartLoad(const UnitKey& key, const Pending& pending);
+  // Into the cache, for as long as was asked.
+  void Keep(const UnitPtr& unit);
   void LoadDone(const UnitKey& key, Result<UnitPtr> loaded);
   // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
   Result<UnitPtr> RunStep();

@@ -21,6 +21,7 @@ class EngineImpl : public Engine {
         options_(options),
         acquirer_(*deps_.model, deps_.store, deps_.identity,
                   {.unit_cache_bytes = options.unit_cache_bytes,
+                   .clock = deps_.clock,
                    .loader_threads = options.loader_threads,
                    .put_queue_bytes = options.put_queue_bytes},
                   [this](std::function<void()> function) { inbox_.Post(std::move(function)); }),
@@ -92,7 +93,8 @@ class EngineImpl : public Engine {
   }
 
   SteadyTime NextDeadline() const {
-    SteadyTime next = SystemClock().Now() + std::chrono::hours(1);
+    constexpr SteadyTime::duration kLongest = std::chrono::hours(1);
+    SteadyTime next = SystemClock().Now() + std::min(kLongest, acquirer_.cache().UntilNextExpiry());
     for (const auto& sequence : running_) next = std::min(next, sequence->request().deadline);
     for (const EngineRequest& request : queue_) next = std::min(next, request.deadline);
     return next;
@@ -168,7 +170,7 @@ class EngineImpl : public Engine {
     // The last unit may arrive at once and end the request: nothing of it is touched afterwards.
     for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
-          id, request.plan.units[i].digest, request.recipes[i],
+          id, request.recipes[i], request.plan.units[i].lifetime,
           [this, id, i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); });
     }
   }

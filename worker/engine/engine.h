@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cachestore/store.h"
+#include "common/clock.h"
 #include "common/status.h"
 #include "common/text/tokenizer.h"
 #include "worker/engine/request.h"
@@ -30,6 +31,7 @@ struct EngineDeps {
   const Tokenizer* tokenizer = nullptr;
   BlobStore* store = nullptr;  // null: units live in memory only
   Identity identity;
+  const Clock* clock = &SystemClock();  // of units' lifetimes; outlives the engine
   // Units that came into or left memory; on the engine thread.
   std::function<void(UnitCache::Changes)> on_residency;
 };

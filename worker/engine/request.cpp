@@ -8,20 +8,18 @@ namespace {
 constexpr size_t kMaxStops = 256;
 constexpr size_t kMaxStopBytes = 16 << 10;
 
-Status CheckIds(std::span<const TokenId> ids, int64_t vocabulary) {
-  for (const TokenId id : ids) {
-    if (id < 0 || id >= vocabulary) {
-      return InvalidArgument("token id " + std::to_string(id) + " is not in the vocabulary of " +
-                             std::to_string(vocabulary));
-    }
-  }
-  return {};
+Status CheckId(TokenId id, int64_t vocabulary) {
+  if (id < vocabulary) return {};
+  return InvalidArgument("token id " + std::to_string(id) + " is not in the vocabulary of " +
+                         std::to_string(vocabulary));
 }
 
 // The segment's rows must stand where the recipe puts them.
-Status CheckSegment(const PlanSegment& segment, const Recipe& recipe) {
+Status CheckSegment(const PlanSegment& segment, const KnownRecipe& known) {
+  const std::vector<Position>& positions = known.recipe.own.positions;
   for (uint32_t row = 0; row < segment.rows; ++row) {
-    const int64_t position = int64_t{recipe.own.positions[segment.first_row + row]} + segment.shift;
+    const size_t own = known.OwnIndex(segment.first_row + row);
+    const int64_t position = int64_t{positions[own]} + segment.shift;
     if (position != int64_t{segment.first_position} + row) {
       return InvalidArgument("plan: a segment's positions are not those of its unit");
     }
@@ -41,19 +39,15 @@ Status CheckStops(const GenerationOptions& options) {
   return {};
 }
 
-Status CheckRecipe(const Recipe& recipe, const PlanUnit& unit, int64_t context_length) {
+Status CheckRecipe(const KnownRecipe& known, const PlanUnit& unit, int64_t context_length) {
+  const Recipe& recipe = known.recipe;
   const std::string where = "plan: unit '" + unit.path + "' ";
-  if (recipe.own.size() != unit.tokens) {
-    return InvalidArgument(where + "has " + std::to_string(recipe.own.size()) + " tokens, not " +
+  if (recipe.rows() != unit.tokens) {
+    return InvalidArgument(where + "has " + std::to_string(recipe.rows()) + " tokens, not " +
                            std::to_string(unit.tokens));
   }
-  if (recipe.Digest() != unit.digest) {
+  if (known.digest != unit.digest) {
     return InvalidArgument(where + "has another digest than its recipe");
-  }
-  if (recipe.mode != EncodingMode::kAnchored && recipe.mode != EncodingMode::kIndependent) {
-    return InvalidArgument(where + "is to be encoded in mode '" +
-                           std::string(EncodingModeName(recipe.mode)) +
-                           "'; workers know anchored and independent");
   }
   const int64_t first = recipe.context.empty() ? 0 : recipe.context.positions.front();
   const int64_t span = recipe.own.positions.back() - first + 1;
@@ -79,15 +73,15 @@ Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const
                            std::to_string(plan.units.size()) + " units");
   }
   for (size_t i = 0; i < recipes.size(); ++i) {
-    const Recipe& recipe = *recipes[i];
-    PC_RETURN_IF_ERROR(CheckRecipe(recipe, plan.units[i], context_length));
-    PC_RETURN_IF_ERROR(CheckIds(recipe.own.ids, vocabulary));
-    PC_RETURN_IF_ERROR(CheckIds(recipe.context.ids, vocabulary));
+    PC_RETURN_IF_ERROR(CheckRecipe(*recipes[i], plan.units[i], context_length));
+    PC_RETURN_IF_ERROR(CheckId(recipes[i]->largest_id, vocabulary));
   }
   for (const PlanSegment& segment : plan.segments) {
     PC_RETURN_IF_ERROR(CheckSegment(segment, *recipes[segment.unit]));
   }
-  PC_RETURN_IF_ERROR(CheckIds(plan.new_tokens.ids, vocabulary));
+  for (const TokenId token : plan.new_tokens.ids) {
+    PC_RETURN_IF_ERROR(CheckId(token, vocabulary));
+  }
   const int64_t end = int64_t{plan.next_position} + options.max_new_tokens;
   if (end > context_length) {
     return InvalidArgument("the plan and its answer end at position " + std::to_string(end) +

@@ -10,6 +10,7 @@
 #include "common/ids.h"
 #include "common/status.h"
 #include "common/types.h"
+#include "worker/engine/known_recipe.h"
 
 namespace promptcache {
 
@@ -23,15 +24,14 @@ struct RequestEvents {
 struct EngineRequest {
   RequestId id;
   Plan plan;
-  std::vector<std::shared_ptr<const Recipe>> recipes;  // of plan.units, by index
+  std::vector<KnownRecipePtr> recipes;  // of plan.units, by index
   GenerationOptions options;
   SteadyTime received;
   SteadyTime deadline;
   RequestEvents events;
 
-  // kInvalidArgument unless plan, options and recipes are valid, belong together (digests, rows,
-  // positions), fit the context and use encoding modes that workers know. REQUIRES: each recipe's
-  // own Validate() is OK.
+  // kInvalidArgument unless plan and options are valid, belong with the recipes (digests, rows,
+  // positions) and fit the context and the vocabulary.
   Status Validate(int64_t context_length, int64_t vocabulary) const;
 };
 

@@ -59,9 +59,10 @@ Status Sequence::Begin(const Model& model, SteadyTime now) {
 std::vector<TokenId> Sequence::History() const {
   std::vector<TokenId> history = request_.plan.new_tokens.ids;
   for (const PlanSegment& segment : request_.plan.segments) {
-    const auto& ids = request_.recipes[segment.unit]->own.ids;
-    history.insert(history.end(), ids.begin() + segment.first_row,
-                   ids.begin() + segment.first_row + segment.rows);
+    const KnownRecipe& known = *request_.recipes[segment.unit];
+    for (uint32_t row = 0; row < segment.rows; ++row) {
+      history.push_back(known.recipe.own.ids[known.OwnIndex(segment.first_row + row)]);
+    }
   }
   return history;
 }

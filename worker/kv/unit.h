@@ -15,7 +15,7 @@ struct Unit {
   UnitKey key;
   RecipeDigest digest;
   std::shared_ptr<const Recipe> recipe;
-  at::Tensor kv;  // [layers, 2, kv_heads, tokens, head_dim] compute dtype, device; contiguous
+  at::Tensor kv;  // [layers, 2, kv_heads, rows, head_dim] compute dtype, device; contiguous
   uint64_t bytes = 0;
   double encode_seconds = 0;
 };

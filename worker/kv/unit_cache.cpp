@@ -1,37 +1,101 @@
 #include "worker/kv/unit_cache.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/log.h"
 
 namespace promptcache {
+namespace {
 
-UnitPtr UnitCache::Find(const UnitKey& key) {
+constexpr std::chrono::hours kLongestTtl{24 * 365 * 100};  // and no overflow
+
+SteadyTime ExpiryOf(const Lifetime& lifetime, SteadyTime now) {
+  if (lifetime.ttl_ms == 0) return SteadyTime::max();
+  constexpr uint64_t kMost = std::chrono::milliseconds(kLongestTtl).count();
+  return now + std::chrono::milliseconds(std::min(lifetime.ttl_ms, kMost));
+}
+
+}  // namespace
+
+Lifetime Longer(const Lifetime& a, const Lifetime& b) {
+  const bool unlimited = a.ttl_ms == 0 || b.ttl_ms == 0;
+  return {.ttl_ms = unlimited ? 0 : std::max(a.ttl_ms, b.ttl_ms), .pinned = a.pinned || b.pinned};
+}
+
+UnitPtr UnitCache::Find(const UnitKey& key, const Lifetime& lifetime) {
+  DropExpired();
   const auto found = units_.find(key);
   if (found == units_.end()) return nullptr;
   order_.splice(order_.begin(), order_, found->second);
-  return *found->second;
+  Imported(order_.front(), lifetime);
+  return order_.front().unit;
 }
 
-void UnitCache::Insert(UnitPtr unit) {
-  if (units_.contains(unit->key)) return;
+void UnitCache::Insert(UnitPtr unit, const Lifetime& lifetime) {
+  if (Find(unit->key, lifetime) != nullptr) return;
   DropDownTo(limit_ - std::min(limit_, unit->bytes));
   bytes_ += unit->bytes;
   Move(unit->key, changes_.removed, changes_.added);
-  order_.push_front(unit);
-  units_.emplace(unit->key, order_.begin());
+  order_.push_front({.unit = std::move(unit)});
+  units_.emplace(order_.front().unit->key, order_.begin());
+  Imported(order_.front(), lifetime);
 }
 
-void UnitCache::Trim() { DropDownTo(limit_); }
+void UnitCache::Imported(Entry& entry, const Lifetime& lifetime) {
+  if (lifetime.pinned && !entry.pinned && !entry.pin_refused) Pin(entry);
+  const SteadyTime expires = entry.pinned ? SteadyTime::max() : ExpiryOf(lifetime, clock_.Now());
+  entry.expires = std::max(entry.expires, expires);
+  next_expiry_ = std::min(next_expiry_, entry.expires);
+}
+
+void UnitCache::Pin(Entry& entry) {
+  const uint64_t bytes = entry.unit->bytes;
+  entry.pinned = bytes <= limit_ / 2 - pinned_bytes_;
+  entry.pin_refused = !entry.pinned;
+  if (entry.pinned) {
+    pinned_bytes_ += bytes;
+    return;
+  }
+  Log(LogLevel::kWarning, "unit not pinned: pinned units may take half of the memory for units",
+      {{"recipe", entry.unit->digest.ToHex()},
+       {"bytes", bytes},
+       {"pinned_bytes", pinned_bytes_},
+       {"unit_cache_bytes", limit_}});
+}
+
+void UnitCache::Trim() {
+  DropExpired();
+  DropDownTo(limit_);
+}
+
+void UnitCache::DropExpired() {
+  const SteadyTime now = clock_.Now();
+  if (now < next_expiry_) return;
+  next_expiry_ = SteadyTime::max();
+  for (auto it = order_.begin(); it != order_.end();) {
+    if (it->expires <= now) {
+      it = Drop(it);
+    } else {
+      next_expiry_ = std::min(next_expiry_, it->expires);
+      ++it;
+    }
+  }
+}
 
 void UnitCache::DropDownTo(uint64_t target) {
   for (auto it = order_.end(); bytes_ > target && it != order_.begin();) {
     --it;
-    const bool held = it->use_count() > 1;
-    if (held) continue;
-    bytes_ -= (*it)->bytes;
-    Move((*it)->key, changes_.added, changes_.removed);
-    units_.erase((*it)->key);
-    it = order_.erase(it);
+    const bool held = it->unit.use_count() > 1;
+    if (!held && !it->pinned) it = Drop(it);
   }
+}
+
+UnitCache::Order::iterator UnitCache::Drop(Order::iterator entry) {
+  bytes_ -= entry->unit->bytes;
+  Move(entry->unit->key, changes_.added, changes_.removed);
+  units_.erase(entry->unit->key);
+  return order_.erase(entry);
 }
 
 void UnitCache::Move(const UnitKey& key, std::vector<UnitKey>& from, std::vector<UnitKey>& to) {
@@ -40,7 +104,7 @@ void UnitCache::Move(const UnitKey& key, std::vector<UnitKey>& from, std::vector
 
 std::vector<UnitKey> UnitCache::keys() const {
   std::vector<UnitKey> keys;
-  for (const UnitPtr& unit : order_) keys.push_back(unit->key);
+  for (const Entry& entry : order_) keys.push_back(entry.unit->key);
   return keys;
 }
 

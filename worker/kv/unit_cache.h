@@ -6,22 +6,36 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/clock.h"
 #include "worker/kv/unit.h"
 
 namespace promptcache {
 
-// Not thread safe: belongs to the engine thread. Units that requests hold are never dropped, so the
-// cache may exceed its limit while they run.
+// Lives as long as the longer of the two.
+Lifetime Longer(const Lifetime& a, const Lifetime& b);
+
+// Not thread safe: belongs to the engine thread. Units that requests hold are never dropped for
+// room, so the cache may exceed its limit while they run.
+//
+// Lifetimes: each import may prolong the unit's, none shortens it. A unit whose time is up is never
+// found again and goes with the next call of Find, Insert or Trim, held or not. Pinned units stay:
+// they neither expire nor make room. They take at most half of the limit; a pin beyond that is
+// logged, and the unit lives like any other.
 class UnitCache {
  public:
-  explicit UnitCache(uint64_t limit_bytes) : limit_(limit_bytes) {}
+  // The clock outlives the cache.
+  explicit UnitCache(uint64_t limit_bytes, const Clock& clock = SystemClock())
+      : limit_(limit_bytes), clock_(clock) {}
 
-  // nullptr when absent; else the unit, now the most recently used.
-  UnitPtr Find(const UnitKey& key);
+  // An import: nullptr when absent; else the unit, now the most recently used.
+  UnitPtr Find(const UnitKey& key, const Lifetime& lifetime);
   // Drops the least recently used units that no one holds until the new one fits, then keeps it.
-  void Insert(UnitPtr unit);
-  // Drops unheld units until the limit holds again; after requests have ended.
+  // Of a key that is there it is one more import.
+  void Insert(UnitPtr unit, const Lifetime& lifetime);
+  // Drops expired units, then unheld ones until the limit holds again; after requests have ended.
   void Trim();
+  // After this much time, at the earliest, Trim has something to drop that has expired.
+  SteadyTime::duration UntilNextExpiry() const { return next_expiry_ - clock_.Now(); }
 
   uint64_t bytes() const { return bytes_; }
   size_t size() const { return units_.size(); }
@@ -36,15 +50,29 @@ class UnitCache {
   Changes TakeChanges();
 
  private:
-  using Order = std::list<UnitPtr>;  // most recently used first
+  struct Entry {
+    UnitPtr unit;
+    SteadyTime expires = SteadyTime::min();
+    bool pinned = false;
+    bool pin_refused = false;
+  };
+  using Order = std::list<Entry>;  // most recently used first
+
+  void Imported(Entry& entry, const Lifetime& lifetime);
+  void Pin(Entry& entry);
+  void DropExpired();
   void DropDownTo(uint64_t target);
+  Order::iterator Drop(Order::iterator entry);
   // Notes that `key` joins `to`, or that its earlier move into `from` is undone.
   static void Move(const UnitKey& key, std::vector<UnitKey>& from, std::vector<UnitKey>& to);
 
   const uint64_t limit_;
+  const Clock& clock_;
   Order order_;
   std::unordered_map<UnitKey, Order::iterator> units_;
   uint64_t bytes_ = 0;
+  uint64_t pinned_bytes_ = 0;
+  SteadyTime next_expiry_ = SteadyTime::max();  // no unit expires before
   Changes changes_;
 };
 

@@ -88,12 +88,26 @@ Status UnitEncoder::StepOwn() {
   return {};
 }
 
+at::Tensor UnitEncoder::Rows() const {
+  std::vector<at::Tensor> parts;
+  int64_t from = 0;
+  const auto add_up_to = [&](int64_t end) {
+    parts.push_back(own_.tensor().narrow(3, from, end - from));
+  };
+  for (const RowRange& range : recipe_->hidden) {
+    add_up_to(range.first);
+    from = range.end();
+  }
+  add_up_to(own_.size());
+  return at::cat(parts, 3);
+}
+
 UnitPtr UnitEncoder::Take() {
   auto unit = std::make_shared<Unit>();
   unit->key = key_;
   unit->digest = recipe_->Digest();
   unit->recipe = recipe_;
-  unit->kv = own_.tensor().narrow(3, 0, own_.size()).contiguous();
+  unit->kv = Rows();
   unit->bytes = unit->kv.nbytes();
   unit->encode_seconds = seconds_;
   return unit;

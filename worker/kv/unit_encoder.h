@@ -14,7 +14,7 @@ namespace promptcache {
 // thread safe; model and contexts outlive it.
 class UnitEncoder {
  public:
-  // REQUIRES: recipe->Validate() is OK, the mode is anchored or independent.
+  // REQUIRES: recipe->Validate() is OK.
   UnitEncoder(Model& model, ContextCache& contexts, UnitKey key,
               std::shared_ptr<const Recipe> recipe);
 
@@ -28,6 +28,8 @@ class UnitEncoder {
  private:
   Status StepContext(int64_t begin, int64_t end);
   Status StepOwn();
+  // What the unit keeps of its own tokens.
+  at::Tensor Rows() const;
 
   Model& model_;
   const UnitKey key_;

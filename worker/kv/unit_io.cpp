@@ -21,10 +21,10 @@ Result<BlobDtype> BlobDtypeOf(at::ScalarType type) {
   }
 }
 
-BlobShape BlobShapeOf(const ModelShape& shape, size_t tokens) {
+BlobShape BlobShapeOf(const ModelShape& shape, uint32_t rows) {
   return {.layers = static_cast<uint32_t>(shape.layers),
           .kv_heads = static_cast<uint32_t>(shape.kv_heads),
-          .tokens = static_cast<uint32_t>(tokens),
+          .tokens = rows,
           .head_dim = static_cast<uint32_t>(shape.head_dim)};
 }
 
@@ -35,7 +35,7 @@ Status CheckHeader(const BlobHeader& header, const UnitExpectation& expected) {
   }
   PC_ASSIGN_OR_RETURN(const BlobDtype dtype,
                       BlobDtypeOf(c10::typeMetaToScalarType(expected.options.dtype())));
-  return CheckShape(header, dtype, BlobShapeOf(expected.shape, expected.recipe->own.size()));
+  return CheckShape(header, dtype, BlobShapeOf(expected.shape, expected.recipe->rows()));
 }
 
 // One layer of a host tensor as bytes. kv: [layers, 2, kv_heads, tokens, head_dim], contiguous,
@@ -61,9 +61,9 @@ Result<UnitPtr> ReadUnit(BlobReader& reader, const UnitExpectation& expected) {
   PC_ASSIGN_OR_RETURN(const BlobHeader header, ReadBlobHeader(reader));
   PC_RETURN_IF_ERROR(CheckHeader(header, expected));
   const ModelShape& shape = expected.shape;
-  at::Tensor kv = at::empty({shape.layers, 2, shape.kv_heads,
-                             static_cast<int64_t>(expected.recipe->own.size()), shape.head_dim},
-                            expected.options.device(at::kCPU));
+  at::Tensor kv =
+      at::empty({shape.layers, 2, shape.kv_heads, int64_t{expected.recipe->rows()}, shape.head_dim},
+                expected.options.device(at::kCPU));
   PC_RETURN_IF_ERROR(ReadLayers(reader, header, kv));
   auto unit = std::make_shared<Unit>();
   unit->key = expected.key;

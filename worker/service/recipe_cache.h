@@ -2,10 +2,9 @@
 #pragma once
 
 #include <list>
-#include <memory>
 #include <unordered_map>
 
-#include "common/types.h"
+#include "worker/engine/known_recipe.h"
 
 namespace promptcache {
 
@@ -14,37 +13,33 @@ class RecipeCache {
  public:
   explicit RecipeCache(uint64_t limit_tokens) : limit_(limit_tokens) {}
 
-  std::shared_ptr<const Recipe> Find(const RecipeDigest& digest) {
+  KnownRecipePtr Find(const RecipeDigest& digest) {
     const auto found = entries_.find(digest);
     if (found == entries_.end()) return nullptr;
     order_.splice(order_.begin(), order_, found->second);
-    return order_.front().recipe;
+    return order_.front();
   }
 
-  void Insert(const RecipeDigest& digest, std::shared_ptr<const Recipe> recipe) {
-    if (entries_.contains(digest)) return;
+  void Insert(KnownRecipePtr recipe) {
+    if (entries_.contains(recipe->digest)) return;
     tokens_ += TokensOf(*recipe);
-    order_.push_front({digest, std::move(recipe)});
-    entries_.emplace(digest, order_.begin());
+    order_.push_front(std::move(recipe));
+    entries_.emplace(order_.front()->digest, order_.begin());
     while (tokens_ > limit_ && order_.size() > 1) {
-      tokens_ -= TokensOf(*order_.back().recipe);
-      entries_.erase(order_.back().digest);
+      tokens_ -= TokensOf(*order_.back());
+      entries_.erase(order_.back()->digest);
       order_.pop_back();
     }
   }
 
  private:
-  struct Entry {
-    RecipeDigest digest;
-    std::shared_ptr<const Recipe> recipe;
-  };
-  static uint64_t TokensOf(const Recipe& recipe) {
-    return recipe.context.size() + recipe.own.size();
+  static uint64_t TokensOf(const KnownRecipe& known) {
+    return known.recipe.context.size() + known.recipe.own.size();
   }
 
   const uint64_t limit_;
-  std::list<Entry> order_;
-  std::unordered_map<RecipeDigest, std::list<Entry>::iterator> entries_;
+  std::list<KnownRecipePtr> order_;
+  std::unordered_map<RecipeDigest, std::list<KnownRecipePtr>::iterator> entries_;
   uint64_t tokens_ = 0;
 };
 

@@ -194,9 +194,8 @@ class ServiceImpl : public WorkerService {
   void RecipesReceived(const RequestId& id, const RecipeReply& reply) {
     for (const Recipe& recipe : reply.recipes) {
       // The digest is computed here: a name is never taken on trust.
-      if (recipe.Validate().ok()) {
-        recipes_.Insert(recipe.Digest(), std::make_shared<const Recipe>(recipe));
-      }
+      auto known = MakeKnownRecipe(recipe);
+      if (known.ok()) recipes_.Insert(std::move(*known));
     }
     if (const auto run = waiting_.Take(id)) StartRequest(*run);
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/text/toy_tokenizer.h"
 #include "coordinator/pml/limits.h"
 
 namespace promptcache {
@@ -27,6 +28,14 @@ enum class PmlId : uint16_t {
   kIllegalCharacter = 109,
   kNamespace = 110,
   kStrayMarker = 111,
+  kMalformedTag = 112,
+  kMismatchedTag = 113,
+  kUnclosedElement = 114,
+  kCDataEnd = 115,
+  kDashesInComment = 116,
+  kUnclosedSection = 117,
+  kOutsideRoot = 118,
+  kRepeatedAttribute = 119,
   kLimitDocument = 120,
   kLimitDepth = 121,
   kLimitElements = 122,
@@ -34,6 +43,7 @@ enum class PmlId : uint16_t {
   kLimitName = 124,
   kLimitAttributeValue = 125,
   kLimitPieces = 126,
+  kNoElement = 127,
 
   // The schema as a tree (messages/schema.cpp).
   kWrongSchemaRoot = 201,
@@ -122,9 +132,10 @@ struct PmlExample {
   std::string_view prompt;  // empty: it is about the schema
   uint32_t line = 1;
   uint32_t column = 1;
-  PmlLimits limits = {};              // small ones, to show how they are exceeded
-  uint32_t context_length = 0;        // of the model; 0: unlimited
-  uint32_t max_new_tokens = 0;        // of the prompt
+  PmlLimits limits = {};        // small ones, to show how they are exceeded
+  uint32_t context_length = 0;  // of the model; 0: unlimited
+  uint32_t max_new_tokens = 0;  // of the prompt
+  ToyTokenizerOptions toy = {};
   std::string_view source_path = {};  // of the one file that comes with the schema
   std::string_view source_text = {};
 };

@@ -150,6 +150,8 @@ TEST(BlobFormat, EncoderRefusesWhatAReaderWould) {
   EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.own.positions[0] = 1; }));
   EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.mode = static_cast<EncodingMode>(9); }));
   EXPECT_TRUE(refused([](BlobHeader& h) { h.dtype = static_cast<BlobDtype>(0); }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.hidden = {}; }));
+  EXPECT_TRUE(refused([](BlobHeader& h) { h.recipe.hidden = {{0, 1}}; }));
   EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.tokens = 4; }));
   EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.layers = 3; }));
   EXPECT_TRUE(refused([](BlobHeader& h) { h.shape.kv_heads = 0; }));
@@ -196,24 +198,61 @@ TEST(BlobFormat, SegmentOfAnotherLayerIsRefused) {
             Code::kDataLoss);
 }
 
-// The golden file was written when version 1 was fixed; it must read forever.
-TEST(BlobFormat, GoldenFileOfVersion1StillReads) {
-  const std::vector<uint8_t> bytes =
-      ReadFile(std::string(PROMPTCACHE_SOURCE_DIR) + "/tests/golden/blob/v1-sample.pckv");
-  ASSERT_FALSE(bytes.empty());
+std::vector<uint8_t> ReadGolden(const std::string& name) {
+  return ReadFile(std::string(PROMPTCACHE_SOURCE_DIR) + "/tests/golden/blob/" + name);
+}
+
+void ExpectGolden(const std::string& name, const Recipe& recipe, const std::string& digest) {
+  const std::vector<uint8_t> bytes = ReadGolden(name);
+  ASSERT_FALSE(bytes.empty()) << name;
   const Result<BlobHeader> header = VerifyBlob(bytes);
   ASSERT_TRUE(header.ok()) << header.status().ToString();
   const SampleBlob sample = MakeSampleBlob();
   EXPECT_EQ(header->identity, sample.header.identity);
-  EXPECT_EQ(header->recipe, sample.header.recipe);
-  EXPECT_EQ(header->recipe_digest.ToHex(),
-            "37d3fdaffaa8eed180f7571a6c2fb3339306f8c29996182cc53c7954058fd84b");
+  EXPECT_EQ(header->recipe, recipe);
+  EXPECT_EQ(header->recipe_digest.ToHex(), digest);
   EXPECT_EQ(header->shape, sample.header.shape);
   for (size_t i = 0; i < header->segments.size(); ++i) {
     const auto segment =
         std::span(bytes).subspan(header->segments[i].offset, header->segments[i].length);
     EXPECT_TRUE(std::equal(segment.begin(), segment.end(), sample.layers[i].begin(),
                            sample.layers[i].end()));
+  }
+}
+
+// The golden files were written when their versions were fixed; they must read forever.
+TEST(BlobFormat, GoldenFileOfVersion1StillReads) {
+  ExpectGolden("v1-sample.pckv",
+               {.context = {{1, 7}, {-2, -1}}, .own = {{100, 101, 102}, {0, 1, 2}}},
+               "37d3fdaffaa8eed180f7571a6c2fb3339306f8c29996182cc53c7954058fd84b");
+}
+
+TEST(BlobFormat, GoldenFileOfVersion2StillReads) {
+  ExpectGolden("v2-sample.pckv",
+               {.context = {{1, 7}, {-2, -1}},
+                .own = {{100, 101, 102, 103}, {0, 1, 2, 3}},
+                .hidden = {{1, 1}}},
+               "fe796ad9df06dfc6568ac5675b4dd341f62f0480cc91e6f468aab352de0f9b20");
+  EXPECT_TRUE(ReadGolden("v2-sample.pckv") == MakeSampleBlob().bytes);
+}
+
+TEST(BlobFormat, RecipeIsNamedByTheRuleOfTheBlobsVersion) {
+  const uint32_t versions[] = {1, 2};
+  for (const uint32_t version : versions) {
+    std::vector<uint8_t> bytes = ReadGolden("v" + std::to_string(version) + "-sample.pckv");
+    bytes.at(4) = static_cast<uint8_t>(3 - version);
+    EXPECT_EQ(VerifyBlob(bytes).status().code(), Code::kDataLoss) << version;
+  }
+  EXPECT_NE(VerifyBlob(ReadGolden("v1-sample.pckv"))->recipe_digest,
+            VerifyBlob(ReadGolden("v1-sample.pckv"))->recipe.Digest());
+}
+
+TEST(BlobFormat, FutureVersionIsRefusedByName) {
+  SampleBlob blob = MakeSampleBlob();
+  for (const uint8_t version : {0, 3, 255}) {
+    blob.bytes[4] = version;
+    EXPECT_EQ(VerifyBlob(blob.bytes).status().message(),
+              "blob: format version " + std::to_string(version) + ", this build reads 1 to 2");
   }
 }
 

@@ -5,11 +5,12 @@
 namespace promptcache::testing {
 namespace {
 
-Recipe MakeRecipe(uint32_t seed, uint32_t tokens) {
-  Recipe recipe;
+// The second own token is hidden.
+Recipe MakeRecipe(uint32_t seed, uint32_t rows) {
+  Recipe recipe{.hidden = {{.first = 1, .rows = 1}}};
   recipe.context.Append(static_cast<TokenId>(seed), -2);
   recipe.context.Append(7, -1);
-  for (uint32_t i = 0; i < tokens; ++i) {
+  for (uint32_t i = 0; i <= rows; ++i) {
     recipe.own.Append(static_cast<TokenId>(100 + i), static_cast<Position>(i));
   }
   return recipe;

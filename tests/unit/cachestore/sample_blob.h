@@ -21,6 +21,7 @@ struct SampleBlob {
 
 struct SampleShape {
   uint32_t seed = 1;  // other seeds give other recipes and other tensors
+  // At least two tokens.
   BlobShape shape = {.layers = 2, .kv_heads = 1, .tokens = 3, .head_dim = 2};
 };
 

@@ -27,7 +27,7 @@ class Site {
   explicit Site(MetaStore& records, CatalogOptions options = {})
       : transport_(network, "coordinator"), background(transport_), records_(records) {
     options.store_endpoint = FakeStore::kEndpoint;
-    options.max_schema_bytes = 1 << 20;
+    options.limits.document_bytes = 1 << 20;
     catalog.emplace(CatalogDeps{transport_, background, network.clock(), compiler_.encoder()},
                     options);
   }

@@ -18,7 +18,8 @@ class RegistryTest : public ::testing::Test {
   }
   SchemaPtr Schema(const std::string& name, const std::string& text, uint64_t unix_ms = 1) const {
     const std::string document = "<schema name=\"" + name + "\">" + text + "</schema>";
-    return *Compile({.document = document}, {.max_bytes = 1 << 20, .registered_unix_ms = unix_ms});
+    return *Compile({.document = document},
+                    {.limits = {.document_bytes = 1 << 20}, .registered_unix_ms = unix_ms});
   }
   std::vector<std::string> Versions(const std::string& name) const {
     std::vector<std::string> versions;
@@ -37,7 +38,7 @@ class RegistryTest : public ::testing::Test {
 
 TEST_F(RegistryTest, VersionIsTheDigestOfDocumentAndOptionsAndOfNothingElse) {
   const SchemaAdd add{.file = "a.xml", .document = "<schema name=\"s\">one two three</schema>"};
-  const CompileOptions options{.max_bytes = 1 << 20, .registered_unix_ms = 1};
+  const CompileOptions options{.limits = {.document_bytes = 1 << 20}, .registered_unix_ms = 1};
   const std::string version = (*Compile(add, options))->version;
   EXPECT_EQ(version.size(), 16u);
   EXPECT_EQ(version.find_first_not_of("0123456789abcdef"), std::string::npos);
@@ -45,7 +46,9 @@ TEST_F(RegistryTest, VersionIsTheDigestOfDocumentAndOptionsAndOfNothingElse) {
   SchemaAdd other_file = add;
   other_file.file = "b.xml";
   EXPECT_EQ((*Compile(other_file, options))->version, version);
-  EXPECT_EQ((*Compile(add, {.max_bytes = 2 << 20, .registered_unix_ms = 9}))->version, version);
+  EXPECT_EQ(
+      (*Compile(add, {.limits = {.document_bytes = 2 << 20}, .registered_unix_ms = 9}))->version,
+      version);
 
   SchemaAdd truncated = add;
   truncated.max_tokens = 2;
@@ -58,7 +61,7 @@ TEST_F(RegistryTest, VersionIsTheDigestOfDocumentAndOptionsAndOfNothingElse) {
 TEST_F(RegistryTest, BadDocumentIsRefusedWithItsFileLineAndColumn) {
   const auto schema =
       Compile({.file = "bad.xml", .document = "<schema name=\"s\">\n <nope/></schema>"},
-              {.max_bytes = 1 << 20});
+              {.limits = {.document_bytes = 1 << 20}});
   ASSERT_FALSE(schema.ok());
   EXPECT_EQ(schema.status().code(), Code::kInvalidArgument);
   EXPECT_THAT(schema.status().message(), HasSubstr("bad.xml:2:2"));
@@ -66,12 +69,13 @@ TEST_F(RegistryTest, BadDocumentIsRefusedWithItsFileLineAndColumn) {
 
 TEST_F(RegistryTest, LimitsOfSizeContextAndTruncationAreKept) {
   const SchemaAdd add{.document = "<schema name=\"s\">one two three</schema>"};
-  EXPECT_THAT(Compile(add, {.max_bytes = 10}).status().message(), HasSubstr("10"));
-  EXPECT_THAT(Compile(add, {.context_length = 2, .max_bytes = 1 << 20}).status().message(),
-              HasSubstr("2"));
+  EXPECT_THAT(Compile(add, {.limits = {.document_bytes = 10}}).status().message(), HasSubstr("10"));
+  EXPECT_THAT(
+      Compile(add, {.context_length = 2, .limits = {.document_bytes = 1 << 20}}).status().message(),
+      HasSubstr("2"));
   SchemaAdd truncated = add;
   truncated.max_tokens = 1;
-  EXPECT_THAT(Compile(truncated, {.max_bytes = 1 << 20}).status().message(),
+  EXPECT_THAT(Compile(truncated, {.limits = {.document_bytes = 1 << 20}}).status().message(),
               HasSubstr("max_tokens is at least 2"));
 }
 
@@ -218,14 +222,53 @@ TEST_F(RegistryTest, RecordGivesBackWhatWasRegistered) {
   const SchemaAdd add{.file = "a.xml",
                       .document = "<schema name=\"s\">\"quoted\" \\ line\n\xC3\xA4</schema>",
                       .max_tokens = 7};
-  const auto schema =
-      *Compile(add, {.max_bytes = 1 << 20, .registered_unix_ms = 1'700'000'000'123});
+  const auto schema = *Compile(
+      add, {.limits = {.document_bytes = 1 << 20}, .registered_unix_ms = 1'700'000'000'123});
   EXPECT_EQ(SchemaKey(*schema), "schema/s/" + schema->version);
   const auto stored = ParseSchemaRecord(SchemaRecord(*schema));
   ASSERT_TRUE(stored.ok()) << stored.status().ToString();
   EXPECT_EQ(stored->add.document, add.document);
   EXPECT_EQ(stored->add.max_tokens, 7u);
   EXPECT_EQ(stored->registered_unix_ms, 1'700'000'000'123u);
+}
+
+SchemaAdd WithSources(std::vector<SourceFile> sources) {
+  return {.document = "<schema name='s' src='a.txt'><module name='M' src='b/c.txt'/></schema>",
+          .sources = std::move(sources)};
+}
+
+TEST_F(RegistryTest, VersionFollowsFromSourceFilesButNotFromTheirOrder) {
+  const CompileOptions options{.limits = {.document_bytes = 1 << 20}};
+  const auto schema = *Compile(WithSources({{"a.txt", "x"}, {"b/c.txt", "y"}}), options);
+  EXPECT_EQ((*Compile(WithSources({{"b/c.txt", "y"}, {"a.txt", "x"}}), options))->version,
+            schema->version);
+  EXPECT_NE((*Compile(WithSources({{"a.txt", "y"}, {"b/c.txt", "x"}}), options))->version,
+            schema->version);
+}
+
+TEST_F(RegistryTest, RecordGivesBackSourceFilesThatCompileToTheSameVersion) {
+  const CompileOptions options{.limits = {.document_bytes = 1 << 20}};
+  const auto schema = *Compile(WithSources({{"b/c.txt", "\"y\"\n"}, {"a.txt", "x"}}), options);
+  const auto stored = ParseSchemaRecord(SchemaRecord(*schema));
+  ASSERT_TRUE(stored.ok()) << stored.status().ToString();
+  EXPECT_EQ(stored->add.sources, schema->sources);
+  EXPECT_EQ((*Compile(stored->add, options))->version, schema->version);
+}
+
+TEST_F(RegistryTest, SourceFilesCountForTheLimitOfADocument) {
+  EXPECT_THAT(Compile(WithSources({{"a.txt", std::string(2000, 'x')}, {"b/c.txt", "y"}}),
+                      {.limits = {.document_bytes = 1000}})
+                  .status()
+                  .message(),
+              HasSubstr("1000"));
+}
+
+TEST_F(RegistryTest, RecordOfTheFirstFormatHasNoSourceFiles) {
+  const auto stored =
+      ParseSchemaRecord(R"({"format":1,"document":"d","max_tokens":3,"registered_unix_ms":1})");
+  ASSERT_TRUE(stored.ok()) << stored.status().ToString();
+  EXPECT_EQ(stored->add.document, "d");
+  EXPECT_TRUE(stored->add.sources.empty());
 }
 
 TEST_F(RegistryTest, DamagedRecordIsDataLossNotAGuess) {
@@ -242,6 +285,9 @@ TEST_F(RegistryTest, DamagedRecordIsDataLossNotAGuess) {
           "\xFF\xFE",
           R"({"document":"d","max_tokens":0,"registered_unix_ms":1})",
           R"({"format":2,"document":"d","max_tokens":0,"registered_unix_ms":1})",
+          R"({"format":2,"document":"d","sources":[1],"max_tokens":0,"registered_unix_ms":1})",
+          R"({"format":2,"document":"d","sources":[{"path":"a"}],"max_tokens":0,"registered_unix_ms":1})",
+          R"({"format":3,"document":"d","sources":[],"max_tokens":0,"registered_unix_ms":1})",
           R"({"format":1.0,"document":"d","max_tokens":0,"registered_unix_ms":1})",
           R"({"format":1,"document":7,"max_tokens":0,"registered_unix_ms":1})",
           R"({"format":1,"document":"d","max_tokens":-1,"registered_unix_ms":1})",

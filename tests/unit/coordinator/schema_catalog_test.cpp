@@ -108,7 +108,7 @@ TEST_F(CatalogTest, WithoutAStoreSchemasLiveInMemory) {
   FakeBackground background(transport);
   const ToyCompiler compiler;
   SchemaCatalog catalog({transport, background, network.clock(), compiler.encoder()},
-                        {.max_schema_bytes = 1 << 20});
+                        {.limits = {.document_bytes = 1 << 20}});
   ASSERT_TRUE(catalog.Start().ok());
   bool loaded = false;
   catalog.WhenLoaded([&] { loaded = true; });

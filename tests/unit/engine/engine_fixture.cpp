@@ -34,21 +34,29 @@ void Answer::WaitTokens(size_t count) {
   changed_.wait(lock, [&] { return finals_ > 0 || tokens_.size() >= count; });
 }
 
-PlanMaker& PlanMaker::Unit(std::shared_ptr<const Recipe> recipe) {
+KnownRecipePtr Known(const Recipe& recipe) {
+  auto known = MakeKnownRecipe(recipe);
+  EXPECT_TRUE(known.ok()) << known.status().ToString();
+  return known.ok() ? *known : nullptr;
+}
+
+PlanMaker& PlanMaker::Unit(std::shared_ptr<const Recipe> recipe, const Lifetime& lifetime) {
   const auto index = static_cast<uint32_t>(plan_.units.size());
-  const auto rows = static_cast<uint32_t>(recipe->own.size());
-  plan_.units.push_back({recipe->Digest(), "schema/unit" + std::to_string(index), rows});
+  const uint32_t rows = recipe->rows();
+  const KnownRecipePtr known = Known(*recipe);
+  plan_.units.push_back({known->digest, "schema/unit" + std::to_string(index), rows, lifetime});
+  const std::vector<Position> positions = recipe->RowPositions();
   // One segment for each run of neighbouring positions.
   for (uint32_t row = 0; row < rows; ++row) {
-    const Position position = next_ + recipe->own.positions[row];
-    const bool joins = row > 0 && recipe->own.positions[row - 1] + 1 == recipe->own.positions[row];
+    const Position position = next_ + positions[row];
+    const bool joins = row > 0 && positions[row - 1] + 1 == positions[row];
     if (joins) {
       ++plan_.segments.back().rows;
     } else {
       plan_.segments.push_back(
           {.unit = index, .first_row = row, .rows = 1, .first_position = position, .shift = next_});
     }
-    tokens_.Append(recipe->own.ids[row], position);
+    tokens_.Append(recipe->own.ids[known->OwnIndex(row)], position);
     unit_of_.push_back(index);
   }
   next_ += recipe->own.positions.back() + 1;
@@ -88,15 +96,19 @@ void EngineTest::Start(BlobStore* store) {
   engine_ = Engine::Start({.model = loaded_.model.get(),
                            .tokenizer = tokenizer_.get(),
                            .store = store,
-                           .identity = loaded_.identity},
+                           .identity = loaded_.identity,
+                           .clock = &clock_,
+                           .on_residency = on_residency_},
                           options_);
 }
 
 EngineRequest EngineTest::Request(const PlanMaker& prompt, uint32_t max_new_tokens) const {
   const SteadyTime now = SystemClock().Now();
+  std::vector<KnownRecipePtr> recipes;
+  for (const auto& recipe : prompt.recipes()) recipes.push_back(Known(*recipe));
   return {.id = RequestId::Random(),
           .plan = prompt.plan(),
-          .recipes = prompt.recipes(),
+          .recipes = std::move(recipes),
           .options = {.max_new_tokens = max_new_tokens},
           .received = now,
           .deadline = now + std::chrono::hours(1)};
@@ -112,6 +124,7 @@ std::shared_ptr<Answer> EngineTest::Submit(EngineRequest request) {
   };
   const Status status = engine_->Submit(std::move(request));
   EXPECT_TRUE(status.ok()) << status.ToString();
+  if (!status.ok()) answer->Events().on_final(status, {});  // or the test would wait for ever
   return answer;
 }
 

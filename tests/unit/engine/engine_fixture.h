@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/fakes/fake_clock.h"
 #include "tests/unit/model/llama_reference.h"
 #include "tests/unit/model/tiny_llama.h"
 #include "worker/engine/engine.h"
@@ -42,11 +44,13 @@ class Answer {
   int finals_ = 0;
 };
 
+KnownRecipePtr Known(const Recipe& recipe);
+
 // A prompt in the making: units and new tokens in the order of their positions.
 class PlanMaker {
  public:
   // All rows of a unit from the next position on.
-  PlanMaker& Unit(std::shared_ptr<const Recipe> recipe);
+  PlanMaker& Unit(std::shared_ptr<const Recipe> recipe, const Lifetime& lifetime = {});
   PlanMaker& New(const std::vector<TokenId>& ids);
   PlanMaker& Gap(Position positions);
 
@@ -88,6 +92,8 @@ class EngineTest : public ::testing::Test {
   const TinyLlama llama_ = TinyLlama::Random();
   const std::unique_ptr<Tokenizer> tokenizer_ = LoadTinyTokenizer();
   ComputeDtype dtype_ = ComputeDtype::kFp32;
+  FakeClock clock_;  // of units' lifetimes
+  std::function<void(UnitCache::Changes)> on_residency_;
   EngineOptions options_{.loader_threads = 1};
   LoadedModel loaded_;
   std::unique_ptr<Engine> engine_;

@@ -190,10 +190,10 @@ TEST_F(EngineBehaviour, PlansThatDoNotHoldTogetherAreRefused) {
   request.recipes.clear();
   EXPECT_THAT(Refusal(request).message(), HasSubstr("recipes for 0 of 1"));
   request = Request(Prompt());
-  request.recipes[0] = MakeRecipe({}, RandomIds(39, 1));
+  request.recipes[0] = Known(*MakeRecipe({}, RandomIds(39, 1)));
   EXPECT_THAT(Refusal(request).message(), HasSubstr("39 tokens"));
   request = Request(Prompt());
-  request.recipes[0] = MakeRecipe({}, RandomIds(40, 99));
+  request.recipes[0] = Known(*MakeRecipe({}, RandomIds(40, 99)));
   EXPECT_THAT(Refusal(request).message(), HasSubstr("digest"));
   request = Request(Prompt());
   request.plan.segments[0].shift = 1;
@@ -232,12 +232,26 @@ TEST_F(EngineBehaviour, ContextLongerThanTheModelsIsRefused) {
   EXPECT_THAT(Refusal(Request(PlanMaker().Unit(recipe).New({1}))).message(), HasSubstr("4096"));
 }
 
-TEST_F(EngineBehaviour, EncodingModeThatIsNotImplementedIsRefused) {
+TEST_F(EngineBehaviour, UnitsOfEveryEncodingModeAreTaken) {
   Start();
-  Recipe recipe = *MakeRecipe({}, RandomIds(4, 2));
-  recipe.mode = EncodingMode::kSchema;
-  const auto shared = std::make_shared<const Recipe>(recipe);
-  EXPECT_THAT(Refusal(Request(PlanMaker().Unit(shared).New({1}))).message(), HasSubstr("schema"));
+  for (const auto mode : {EncodingMode::kAnchored, EncodingMode::kIndependent,
+                          EncodingMode::kSchema, EncodingMode::kScaffoldSet}) {
+    Recipe recipe = *MakeRecipe({}, RandomIds(4, 2));
+    recipe.mode = mode;
+    const auto shared = std::make_shared<const Recipe>(recipe);
+    EXPECT_TRUE(Run(PlanMaker().Unit(shared).New({1}))->status().ok()) << EncodingModeName(mode);
+  }
+}
+
+TEST_F(EngineBehaviour, SegmentsCountRowsNotOwnTokens) {
+  Start();
+  const auto recipe = WithHidden(MakeRecipe({}, RandomIds(10, 2)), {{2, 3}, {6, 1}});
+  EXPECT_TRUE(Run(PlanMaker().Unit(recipe).New({1}))->status().ok());
+  EngineRequest request = Request(PlanMaker().Unit(recipe).New({1}));
+  request.plan.segments = {{.unit = 0, .first_row = 0, .rows = 3}};  // the third row stands at 5
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("positions"));
+  request.plan.units[0].tokens = 10;
+  EXPECT_THAT(Refusal(request).message(), HasSubstr("has 6 tokens, not 10"));
 }
 
 TEST_F(EngineBehaviour, FullQueueIsBusyAndSaysTheLimit) {

@@ -28,6 +28,14 @@ inline std::shared_ptr<const Recipe> MakeRecipe(const std::vector<TokenId>& cont
   return std::make_shared<const Recipe>(std::move(recipe));
 }
 
+inline std::shared_ptr<const Recipe> WithHidden(const std::shared_ptr<const Recipe>& recipe,
+                                                std::vector<RowRange> hidden) {
+  Recipe changed = *recipe;
+  changed.hidden = std::move(hidden);
+  EXPECT_TRUE(changed.Validate().ok());
+  return std::make_shared<const Recipe>(std::move(changed));
+}
+
 struct Encoded {
   UnitPtr unit;
   uint32_t computed = 0;

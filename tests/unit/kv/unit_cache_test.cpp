@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/fakes/fake_clock.h"
+
 namespace promptcache {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+
+constexpr Lifetime kRoom{};
 
 UnitKey Key(uint8_t name) {
   UnitKey key;
@@ -24,20 +28,20 @@ UnitPtr MakeUnit(uint8_t name, uint64_t bytes) {
 
 TEST(UnitCache, FindsWhatItHolds) {
   UnitCache cache(100);
-  EXPECT_EQ(cache.Find(Key(1)), nullptr);
+  EXPECT_EQ(cache.Find(Key(1), kRoom), nullptr);
   const UnitPtr unit = MakeUnit(1, 40);
-  cache.Insert(unit);
-  EXPECT_EQ(cache.Find(Key(1)), unit);
+  cache.Insert(unit, kRoom);
+  EXPECT_EQ(cache.Find(Key(1), kRoom), unit);
   EXPECT_EQ(cache.bytes(), 40u);
   EXPECT_EQ(cache.size(), 1u);
 }
 
 TEST(UnitCache, DropsTheLeastRecentlyUsedFirst) {
   UnitCache cache(100);
-  for (uint8_t i = 1; i <= 3; ++i) cache.Insert(MakeUnit(i, 30));
-  ASSERT_NE(cache.Find(Key(1)), nullptr);  // now 2 is the oldest
-  cache.Insert(MakeUnit(4, 30));
-  EXPECT_EQ(cache.Find(Key(2)), nullptr);
+  for (uint8_t i = 1; i <= 3; ++i) cache.Insert(MakeUnit(i, 30), kRoom);
+  ASSERT_NE(cache.Find(Key(1), kRoom), nullptr);  // now 2 is the oldest
+  cache.Insert(MakeUnit(4, 30), kRoom);
+  EXPECT_EQ(cache.Find(Key(2), kRoom), nullptr);
   EXPECT_THAT(cache.keys(), ElementsAre(Key(4), Key(1), Key(3)));
   EXPECT_EQ(cache.bytes(), 90u);
 }
@@ -45,31 +49,31 @@ TEST(UnitCache, DropsTheLeastRecentlyUsedFirst) {
 TEST(UnitCache, NeverDropsAUnitInUse) {
   UnitCache cache(100);
   UnitPtr held = MakeUnit(1, 60);
-  cache.Insert(held);
-  cache.Insert(MakeUnit(2, 30));
-  cache.Insert(MakeUnit(3, 90));
-  EXPECT_EQ(cache.Find(Key(1)), held);
-  EXPECT_EQ(cache.Find(Key(2)), nullptr);
-  EXPECT_EQ(cache.bytes(), 150u);  // over the limit while the request runs
-  (void)cache.Find(Key(3));        // 1 is the older one
+  cache.Insert(held, kRoom);
+  cache.Insert(MakeUnit(2, 30), kRoom);
+  cache.Insert(MakeUnit(3, 90), kRoom);
+  EXPECT_EQ(cache.Find(Key(1), kRoom), held);
+  EXPECT_EQ(cache.Find(Key(2), kRoom), nullptr);
+  EXPECT_EQ(cache.bytes(), 150u);   // over the limit while the request runs
+  (void)cache.Find(Key(3), kRoom);  // 1 is the older one
   held = nullptr;
   cache.Trim();
-  EXPECT_EQ(cache.Find(Key(1)), nullptr);
+  EXPECT_EQ(cache.Find(Key(1), kRoom), nullptr);
   EXPECT_EQ(cache.bytes(), 90u);
 }
 
 TEST(UnitCache, UnitStaysAliveForItsHolderAfterItWasDropped) {
   UnitCache cache(10);
-  cache.Insert(MakeUnit(1, 5));
-  std::weak_ptr<const Unit> watch = cache.Find(Key(1));
-  cache.Insert(MakeUnit(2, 10));
+  cache.Insert(MakeUnit(1, 5), kRoom);
+  std::weak_ptr<const Unit> watch = cache.Find(Key(1), kRoom);
+  cache.Insert(MakeUnit(2, 10), kRoom);
   EXPECT_TRUE(watch.expired());
 }
 
 TEST(UnitCache, UnitOverTheLimitIsKeptUntilTrimmed) {
   UnitCache cache(10);
-  cache.Insert(MakeUnit(1, 5));
-  cache.Insert(MakeUnit(2, 50));
+  cache.Insert(MakeUnit(1, 5), kRoom);
+  cache.Insert(MakeUnit(2, 50), kRoom);
   EXPECT_THAT(cache.keys(), ElementsAre(Key(2)));
   cache.Trim();
   EXPECT_EQ(cache.bytes(), 0u);
@@ -79,19 +83,19 @@ TEST(UnitCache, UnitOverTheLimitIsKeptUntilTrimmed) {
 TEST(UnitCache, SecondInsertOfAKeyChangesNothing) {
   UnitCache cache(100);
   const UnitPtr first = MakeUnit(1, 40);
-  cache.Insert(first);
+  cache.Insert(first, kRoom);
   (void)cache.TakeChanges();
-  cache.Insert(MakeUnit(1, 40));
-  EXPECT_EQ(cache.Find(Key(1)), first);
+  cache.Insert(MakeUnit(1, 40), kRoom);
+  EXPECT_EQ(cache.Find(Key(1), kRoom), first);
   EXPECT_EQ(cache.bytes(), 40u);
   EXPECT_TRUE(cache.TakeChanges().empty());
 }
 
 TEST(UnitCache, TellsWhatCameAndWent) {
   UnitCache cache(100);
-  cache.Insert(MakeUnit(1, 60));
+  cache.Insert(MakeUnit(1, 60), kRoom);
   EXPECT_THAT(cache.TakeChanges().added, ElementsAre(Key(1)));
-  cache.Insert(MakeUnit(2, 60));
+  cache.Insert(MakeUnit(2, 60), kRoom);
   const UnitCache::Changes changes = cache.TakeChanges();
   EXPECT_THAT(changes.added, ElementsAre(Key(2)));
   EXPECT_THAT(changes.removed, ElementsAre(Key(1)));
@@ -101,14 +105,155 @@ TEST(UnitCache, TellsWhatCameAndWent) {
 // The coordinator adds `added` and then takes away `removed`.
 TEST(UnitCache, KeyThatWentAndCameBackIsNoChange) {
   UnitCache cache(100);
-  cache.Insert(MakeUnit(1, 60));
+  cache.Insert(MakeUnit(1, 60), kRoom);
   (void)cache.TakeChanges();
-  cache.Insert(MakeUnit(2, 60));  // 1 goes
-  cache.Insert(MakeUnit(1, 60));  // 1 comes back, 2 goes
+  cache.Insert(MakeUnit(2, 60), kRoom);  // 1 goes
+  cache.Insert(MakeUnit(1, 60), kRoom);  // 1 comes back, 2 goes
   const UnitCache::Changes changes = cache.TakeChanges();
   EXPECT_THAT(cache.keys(), ElementsAre(Key(1)));
   EXPECT_THAT(changes.added, IsEmpty());
   EXPECT_THAT(changes.removed, IsEmpty());
+}
+
+// ---- lifetimes ----
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using testing::FakeClock;
+
+constexpr Lifetime kPinned{.pinned = true};
+constexpr Lifetime kHour{.ttl_ms = 3'600'000};
+constexpr Lifetime kDay{.ttl_ms = 86'400'000};
+
+class UnitLifetimes : public ::testing::Test {
+ protected:
+  bool Has(uint8_t name, const Lifetime& lifetime = kHour) {
+    return cache_.Find(Key(name), lifetime) != nullptr;
+  }
+
+  FakeClock clock_;
+  UnitCache cache_{100, clock_};
+};
+
+TEST_F(UnitLifetimes, UnitExpiresSomeTimeAfterItsLastImport) {
+  cache_.Insert(MakeUnit(1, 10), kHour);
+  clock_.Advance(minutes(59));
+  EXPECT_TRUE(Has(1));
+  clock_.Advance(minutes(59));
+  EXPECT_TRUE(Has(1));
+  clock_.Advance(minutes(60));
+  EXPECT_FALSE(Has(1));
+  EXPECT_EQ(cache_.bytes(), 0u);
+}
+
+TEST_F(UnitLifetimes, ExpiredUnitGoesWithTheNextCallAndIsReported) {
+  for (const bool by_insert : {false, true}) {
+    cache_.Insert(MakeUnit(1, 10), kHour);
+    (void)cache_.TakeChanges();
+    clock_.Advance(hours(1));
+    by_insert ? cache_.Insert(MakeUnit(2, 10), kRoom) : cache_.Trim();
+    EXPECT_THAT(cache_.TakeChanges().removed, ElementsAre(Key(1)));
+    EXPECT_EQ(cache_.size(), by_insert ? 1u : 0u);
+  }
+}
+
+TEST_F(UnitLifetimes, ExpiredUnitIsNotFoundEvenWhileItIsHeld) {
+  const UnitPtr held = MakeUnit(1, 10);
+  cache_.Insert(held, kHour);
+  clock_.Advance(hours(1));
+  EXPECT_FALSE(Has(1));
+  const UnitPtr again = MakeUnit(1, 10);
+  cache_.Insert(again, kHour);
+  EXPECT_EQ(cache_.Find(Key(1), kHour), again);
+}
+
+TEST_F(UnitLifetimes, LongerLifetimeWinsWhoeverImportsLast) {
+  cache_.Insert(MakeUnit(1, 10), kDay);
+  cache_.Insert(MakeUnit(2, 10), kHour);
+  EXPECT_TRUE(Has(1, kHour));
+  EXPECT_TRUE(Has(2, kDay));
+  clock_.Advance(hours(23));
+  EXPECT_TRUE(Has(1));
+  EXPECT_TRUE(Has(2));
+  clock_.Advance(hours(1));  // a day after the import of a day, an hour after that of an hour
+  EXPECT_FALSE(Has(1));
+  EXPECT_FALSE(Has(2));
+}
+
+TEST_F(UnitLifetimes, UnitThatAnyoneWantsWithoutEndDoesNotExpire) {
+  cache_.Insert(MakeUnit(1, 10), kHour);
+  EXPECT_TRUE(Has(1, kRoom));
+  clock_.Advance(hours(24 * 365));
+  EXPECT_TRUE(Has(1));
+}
+
+TEST_F(UnitLifetimes, OtherUnitsOutliveOneThatExpires) {
+  cache_.Insert(MakeUnit(1, 10), kHour);
+  cache_.Insert(MakeUnit(2, 10), kDay);
+  cache_.Insert(MakeUnit(3, 10), kRoom);
+  EXPECT_EQ(cache_.UntilNextExpiry(), hours(1));
+  clock_.Advance(hours(2));
+  cache_.Trim();
+  EXPECT_THAT(cache_.keys(), ElementsAre(Key(3), Key(2)));
+  EXPECT_EQ(cache_.UntilNextExpiry(), hours(22));
+}
+
+TEST_F(UnitLifetimes, LifetimeBeyondAllMeasureDoesNotOverflow) {
+  cache_.Insert(MakeUnit(1, 10), {.ttl_ms = ~uint64_t{0}});
+  clock_.Advance(hours(24 * 365));
+  EXPECT_TRUE(Has(1));
+}
+
+TEST_F(UnitLifetimes, PinnedUnitNeitherMakesRoomNorExpires) {
+  cache_.Insert(MakeUnit(1, 50), {.ttl_ms = kHour.ttl_ms, .pinned = true});
+  clock_.Advance(hours(2));
+  cache_.Insert(MakeUnit(2, 40), kRoom);
+  cache_.Insert(MakeUnit(3, 40), kRoom);
+  cache_.Insert(MakeUnit(4, 80), kRoom);
+  cache_.Trim();
+  EXPECT_THAT(cache_.keys(), ElementsAre(Key(1)));
+}
+
+TEST_F(UnitLifetimes, ImportPinsAUnitThatIsThere) {
+  cache_.Insert(MakeUnit(1, 50), kRoom);
+  EXPECT_TRUE(Has(1, kPinned));
+  EXPECT_TRUE(Has(1, kRoom));
+  cache_.Insert(MakeUnit(2, 60), kRoom);
+  EXPECT_TRUE(Has(1));
+}
+
+TEST_F(UnitLifetimes, PinsTakeAtMostHalfOfTheLimit) {
+  cache_.Insert(MakeUnit(1, 30), kPinned);
+  cache_.Insert(MakeUnit(2, 21), kPinned);  // one too many
+  cache_.Insert(MakeUnit(3, 20), kPinned);
+  cache_.Insert(MakeUnit(4, 50), kRoom);
+  EXPECT_THAT(cache_.keys(), ElementsAre(Key(4), Key(3), Key(1)));
+  cache_.Insert(MakeUnit(5, 60), kPinned);  // larger than what pins may take at all
+  cache_.Trim();
+  EXPECT_THAT(cache_.keys(), ElementsAre(Key(3), Key(1)));
+}
+
+TEST_F(UnitLifetimes, PinThatIsIgnoredIsLoggedOnce) {
+  ::testing::internal::CaptureStderr();
+  cache_.Insert(MakeUnit(1, 60), kPinned);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Has(1, kPinned));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const size_t first = log.find("unit not pinned");
+  EXPECT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("unit not pinned", first + 1), std::string::npos) << log;
+}
+
+TEST_F(UnitLifetimes, UnitWhosePinIsIgnoredStillExpires) {
+  cache_.Insert(MakeUnit(1, 60), {.ttl_ms = kHour.ttl_ms, .pinned = true});
+  clock_.Advance(hours(1));
+  EXPECT_FALSE(Has(1));
+}
+
+TEST(UnitLifetime, LongerOfTwoIsPinnedIfEitherIsAndEndlessIfEitherIs) {
+  EXPECT_EQ(Longer(kHour, kDay), kDay);
+  EXPECT_EQ(Longer(kDay, kRoom), kRoom);
+  EXPECT_EQ(Longer(kHour, {.ttl_ms = 1, .pinned = true}),
+            (Lifetime{.ttl_ms = kHour.ttl_ms, .pinned = true}));
 }
 
 }  // namespace

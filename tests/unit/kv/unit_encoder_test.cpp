@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/model/llama_reference.h"
 
@@ -16,6 +18,7 @@ using testing::RandomIds;
 using testing::ReferenceLogits;
 using testing::RelativeDifference;
 using testing::TokensAt;
+using testing::WithHidden;
 
 class UnitEncoderTest : public ::testing::TestWithParam<ComputeDtype> {
  protected:
@@ -77,9 +80,40 @@ TEST_P(UnitEncoderTest, LongUnitEqualsTheReference) {
             tolerance_);
 }
 
+// Two chunks: one range across their border, one token alone in the first, a long one in the
+// second.
+TEST_P(UnitEncoderTest, HiddenTokensAreSeenByLaterRowsAndByNobodyElse) {
+  const auto context = RandomIds(20, 14), own = RandomIds(400, 15);
+  const std::vector<RowRange> hidden = {{3, 1}, {250, 12}, {300, 90}};
+  const UnitPtr unit = Fresh(WithHidden(MakeRecipe(context, own, 2), hidden));
+  EXPECT_EQ(unit->kv.size(3), 400 - 103);
+  const Position shift = 30;
+  Tokens all = TokensAt(context, shift - 22);
+  for (size_t i = 0; i < own.size(); ++i) all.Append(own[i], shift + static_cast<Position>(i));
+  const Tokens ask = TokensAt({65, 66}, shift + 400);
+  for (size_t i = 0; i < ask.size(); ++i) all.Append(ask.ids[i], ask.positions[i]);
+  const auto is_row = [&](size_t key) {
+    return key >= 20 && std::none_of(hidden.begin(), hidden.end(), [&](const RowRange& range) {
+             return key - 20 >= range.first && key - 20 < range.end();
+           });
+  };
+  const auto expected = ReferenceLogits(
+      testing::TinyLlama::Random(), all,
+      [&](size_t query, size_t key) { return query < 420 || key >= 420 || is_row(key); });
+  EXPECT_LE(RelativeDifference(Ask(*unit, shift, ask), expected), tolerance_);
+}
+
+TEST_P(UnitEncoderTest, HiddenTokensChangeNoBitBefore) {
+  const auto ids = RandomIds(300, 16);
+  const UnitPtr plain = Fresh(MakeRecipe({}, ids));
+  const UnitPtr hiding = Fresh(WithHidden(MakeRecipe({}, ids), {{100, 50}}));
+  EXPECT_TRUE(at::equal(hiding->kv.narrow(3, 0, 100), plain->kv.narrow(3, 0, 100)));
+  EXPECT_TRUE(at::equal(hiding->kv.narrow(3, 100, 150), plain->kv.narrow(3, 150, 150)));
+}
+
 TEST_P(UnitEncoderTest, SameRecipeSameBitsWhateverWasEncodedBefore) {
   const auto context = RandomIds(600, 5), own = RandomIds(40, 6);
-  const auto recipe = MakeRecipe(context, own);
+  const auto recipe = WithHidden(MakeRecipe(context, own), {{10, 5}});
   const UnitPtr alone = Fresh(recipe);
   const std::vector<TokenId> head(context.begin(), context.begin() + 256);
   const std::vector<TokenId> cut(context.begin(), context.begin() + 300);

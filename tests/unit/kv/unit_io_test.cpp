@@ -50,7 +50,8 @@ class UnitIoTest : public ::testing::TestWithParam<ComputeDtype> {
   }
 
   LoadedModel loaded_ = testing::LoadTinyLlama(GetParam());
-  const std::shared_ptr<const Recipe> recipe_ = MakeRecipe(RandomIds(12, 1), RandomIds(9, 2));
+  const std::shared_ptr<const Recipe> recipe_ =
+      testing::WithHidden(MakeRecipe(RandomIds(12, 1), RandomIds(9, 2)), {{4, 2}});
   UnitPtr unit_;
 };
 
@@ -136,7 +137,7 @@ TEST_P(UnitIoTest, BlobOfAnotherRecipeUnderTheKeyIsDataLoss) {
   MemoryBlobStore store;
   ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
   UnitExpectation expected = Expected();
-  expected.recipe = MakeRecipe({}, RandomIds(9, 3));
+  expected.recipe = MakeRecipe({}, RandomIds(7, 3));
   expected.digest = expected.recipe->Digest();
   EXPECT_EQ(LoadUnit(store, expected).status().code(), Code::kDataLoss);
 }

@@ -102,7 +102,7 @@ TEST_F(Layouts, S024_ALengthOverTheContextNamesBothNumbers) {
   const auto layout = compiler_.LayoutOf(kTwo, {.context_length = 4});
   ASSERT_FALSE(layout.ok());
   EXPECT_EQ(layout.status().code(), Code::kInvalidArgument);
-  EXPECT_THAT(layout.status().message(), HasSubstr("takes 5 tokens"));
+  EXPECT_THAT(layout.status().message(), HasSubstr("takes 5 positions"));
   EXPECT_THAT(layout.status().message(), HasSubstr("has 4"));
   EXPECT_TRUE(compiler_.LayoutOf(kTwo, {.context_length = 5}).ok());
 }

@@ -11,6 +11,18 @@ const ChatTemplate& TemplateNamed(std::string_view name) {
   return **FindChatTemplate(name, nullptr);
 }
 
+// The own tokens that the unit stores.
+Tokens RowsOf(const Recipe& recipe) {
+  Tokens rows;
+  auto hidden = recipe.hidden.begin();
+  for (uint32_t i = 0; i < recipe.own.size(); ++i) {
+    if (hidden != recipe.hidden.end() && i >= hidden->end()) ++hidden;
+    if (hidden != recipe.hidden.end() && i >= hidden->first) continue;
+    rows.Append(recipe.own.ids[i], recipe.own.positions[i]);
+  }
+  return rows;
+}
+
 }  // namespace
 
 ToyCompiler::ToyCompiler(std::string_view chat_template)
@@ -34,6 +46,26 @@ Result<Plan> ToyCompiler::PlanOf(const Layout& layout, const std::string& prompt
   return BuildPlan(layout, encoder_, source, document, options);
 }
 
+std::string ToyCompiler::Marked(const Recipe& recipe) const {
+  std::string out;
+  uint32_t done = 0;
+  const auto append = [&](uint32_t begin, uint32_t end, const char* open, const char* close) {
+    if (begin == end) return;
+    Tokens part;
+    for (uint32_t i = begin; i < end; ++i) {
+      part.Append(recipe.own.ids[i], recipe.own.positions[i]);
+    }
+    out += (out.empty() ? "" : " ") + std::string(open) + Words(part) + close;
+  };
+  for (const RowRange& range : recipe.hidden) {
+    append(done, range.first, "", "");
+    append(range.first, range.end(), "(", ")");
+    done = range.end();
+  }
+  append(done, static_cast<uint32_t>(recipe.own.size()), "", "");
+  return out;
+}
+
 std::string ToyCompiler::Words(const Tokens& tokens) const {
   std::string words;
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -49,10 +81,10 @@ std::string ToyCompiler::Cached(const Layout& layout, const Plan& plan) const {
   for (const PlanSegment& segment : plan.segments) {
     const auto unit = std::find_if(layout.units.begin(), layout.units.end(), [&](const auto& one) {
       return one.digest == plan.units[segment.unit].digest &&
-             layout.containers[one.container].path == plan.units[segment.unit].path;
+             one.path == plan.units[segment.unit].path;
     });
     if (unit == layout.units.end()) return "a segment of an unknown unit";
-    const Tokens own = layout.RecipeOf(*unit).own;
+    const Tokens own = RowsOf(layout.RecipeOf(*unit));
     for (uint32_t row = segment.first_row; row < segment.first_row + segment.rows; ++row) {
       rows.Append(own.ids[row], own.positions[row] + segment.shift);
     }
@@ -82,8 +114,8 @@ std::string ToyCompiler::Recipes(const std::string& schema) const {
   std::string out;
   for (const LayoutUnit& unit : layout->units) {
     const Recipe recipe = layout->RecipeOf(unit);
-    out += (out.empty() ? "" : "; ") + layout->containers[unit.container].path + ": [" +
-           Words(recipe.context) + "] " + Words(recipe.own);
+    out += (out.empty() ? "" : "; ") + unit.path + ": [" + Words(recipe.context) + "] " +
+           Marked(recipe);
   }
   return out;
 }

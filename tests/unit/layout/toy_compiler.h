@@ -31,13 +31,16 @@ class ToyCompiler {
                   const PlanOptions& options = {}) const;
   // The message of the schema's error, or "" when there is none.
   std::string SchemaError(const std::string& schema) const;
-  // "root: [] own r@0 t@3; s/A: [r@-1] own a1@0": the units in document order, context in brackets.
+  // "s: [] r@0 t@3; s/A: [r@-1] a1@0 (x@1) b@2": the units in document order, then those of sets;
+  // context in brackets, hidden tokens in parentheses.
   std::string Recipes(const std::string& schema) const;
 
   const TextEncoder& encoder() const { return encoder_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
+  std::string Marked(const Recipe& recipe) const;
+
   std::unique_ptr<Tokenizer> tokenizer_;
   TextEncoder encoder_;
 };

@@ -43,8 +43,8 @@ void Rotate(const TinyLlama& llama, Position position, Vector& x) {
 
 class Run {
  public:
-  Run(const TinyLlama& llama, const Sees& sees)
-      : llama_(llama), sees_(sees), keys_(llama.layers), values_(llama.layers) {}
+  Run(const TinyLlama& llama, const Sees& sees, const Moved& moved)
+      : llama_(llama), sees_(sees), moved_(moved), keys_(llama.layers), values_(llama.layers) {}
 
   Vector Push(TokenId id, Position position) {
     const auto& embedding = T("token_embd.weight").values;
@@ -86,7 +86,8 @@ class Run {
       for (size_t key = 0; key <= self; ++key) {
         if (key < self && !sees_(self, key)) continue;
         double score = 0;
-        for (uint32_t i = 0; i < dim; ++i) score += q[head * dim + i] * keys_[layer][key][kv + i];
+        const Vector moved = Seen(layer, self, key);
+        for (uint32_t i = 0; i < dim; ++i) score += q[head * dim + i] * moved[kv + i];
         const double weight = std::exp(score / std::sqrt(dim));
         total += weight;
         for (uint32_t i = 0; i < dim; ++i) sum[i] += weight * values_[layer][key][kv + i];
@@ -96,12 +97,19 @@ class Run {
     return out;
   }
 
+  Vector Seen(uint32_t layer, size_t query, size_t key) const {
+    Vector k = keys_[layer][key];
+    if (const Position by = key < query ? moved_(query, key) : 0; by != 0) Rotate(llama_, by, k);
+    return k;
+  }
+
   static void Add(const Vector& delta, Vector& x) {
     for (size_t i = 0; i < x.size(); ++i) x[i] += delta[i];
   }
 
   const TinyLlama& llama_;
   const Sees& sees_;
+  const Moved& moved_;
   std::vector<std::vector<Vector>> keys_, values_;  // [layer][token][kv_heads * head_dim]
 };
 
@@ -117,9 +125,9 @@ double Difference(std::span<const float> a, std::span<const T> b) {
 
 }  // namespace
 
-std::vector<double> ReferenceLogits(const TinyLlama& llama, const Tokens& tokens,
-                                    const Sees& sees) {
-  Run run(llama, sees);
+std::vector<double> ReferenceLogits(const TinyLlama& llama, const Tokens& tokens, const Sees& sees,
+                                    const Moved& moved) {
+  Run run(llama, sees, moved);
   std::vector<double> logits;
   for (size_t i = 0; i < tokens.size(); ++i) logits = run.Push(tokens.ids[i], tokens.positions[i]);
   return logits;
@@ -131,7 +139,8 @@ std::vector<TokenId> ReferenceGreedy(const TinyLlama& llama, Tokens tokens, Posi
   const Sees extended = [&](size_t query, size_t key) {
     return query >= prompt || sees(query, key);
   };
-  Run run(llama, extended);
+  const Moved unmoved = [](size_t, size_t) { return 0; };
+  Run run(llama, extended, unmoved);
   std::vector<double> logits;
   for (size_t i = 0; i < prompt; ++i) logits = run.Push(tokens.ids[i], tokens.positions[i]);
   std::vector<TokenId> answer;

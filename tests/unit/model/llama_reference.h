@@ -15,10 +15,14 @@ namespace promptcache::testing {
 // token always sees itself.
 using Sees = std::function<bool(size_t query, size_t key)>;
 
+// By how many positions `key` stands further than `tokens` say, when `query` looks at it.
+using Moved = std::function<Position(size_t query, size_t key)>;
+
 // Logits [vocabulary] of the last token.
 std::vector<double> ReferenceLogits(
     const TinyLlama& llama, const Tokens& tokens,
-    const Sees& sees = [](size_t, size_t) { return true; });
+    const Sees& sees = [](size_t, size_t) { return true; },
+    const Moved& moved = [](size_t, size_t) { return 0; });
 
 // `count` greedy tokens at positions from `next` on; each of them sees every token.
 std::vector<TokenId> ReferenceGreedy(

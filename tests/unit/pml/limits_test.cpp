@@ -33,7 +33,7 @@ std::string Modules(size_t count) {
 
 TEST(Limits, Elements) {
   EXPECT_THAT(Errors(Modules(4), {.elements = 5}), IsEmpty());
-  EXPECT_THAT(Errors(Modules(5), {.elements = 5}), ElementsAre("limit-elements"));
+  EXPECT_THAT(Errors(Modules(5), {.elements = 5}), ElementsAre("PML0122"));
 }
 
 TEST(Limits, Depth) {
@@ -42,29 +42,28 @@ TEST(Limits, Depth) {
            Repeat("</module>", depth - 1) + "</schema>";
   };
   EXPECT_THAT(Errors(nested(3), {.depth = 3}), IsEmpty());
-  EXPECT_THAT(Errors(nested(4), {.depth = 3}), ElementsAre("limit-depth"));
+  EXPECT_THAT(Errors(nested(4), {.depth = 3}), ElementsAre("PML0121"));
 }
 
 TEST(Limits, DocumentBytes) {
   const std::string schema = "<schema name='s'>text</schema>";
   EXPECT_THAT(Errors(schema, {.document_bytes = schema.size()}), IsEmpty());
-  EXPECT_THAT(Errors(schema, {.document_bytes = schema.size() - 1}), ElementsAre("limit-document"));
+  EXPECT_THAT(Errors(schema, {.document_bytes = schema.size() - 1}), ElementsAre("PML0120"));
 }
 
 TEST(Limits, AttributesOfAnElement) {
-  EXPECT_THAT(Errors("<schema name='s' a='' b=''/>", {.attributes = 2}),
-              ElementsAre("limit-attributes"));
+  EXPECT_THAT(Errors("<schema name='s' a='' b=''/>", {.attributes = 2}), ElementsAre("PML0123"));
 }
 
 TEST(Limits, AttributeValue) {
   EXPECT_THAT(Errors("<schema name='s' description='12345'/>", {.attribute_bytes = 5}), IsEmpty());
   EXPECT_THAT(Errors("<schema name='s' description='123456'/>", {.attribute_bytes = 5}),
-              ElementsAre("limit-attribute-value"));
+              ElementsAre("PML0125"));
 }
 
 TEST(Limits, NamesOfElementsAndAttributes) {
   EXPECT_THAT(Errors("<schema name='s'/>", {.name_bytes = 6}), IsEmpty());
-  EXPECT_THAT(Errors("<schema name='s'/>", {.name_bytes = 5}), ElementsAre("limit-name"));
+  EXPECT_THAT(Errors("<schema name='s'/>", {.name_bytes = 5}), ElementsAre("PML0124"));
 }
 
 TEST(Limits, GivenNames) {
@@ -85,8 +84,13 @@ TEST(Limits, TheFirstTwentyErrorsAreShownAndTheOthersCounted) {
 }
 
 TEST(Limits, AMillionTagsAreRefusedAndNotCollected) {
-  EXPECT_THAT(Errors("<schema name='s'>" + Repeat("<m>", 1'000'000), {}),
-              ::testing::Contains(::testing::StartsWith("limit-")));
+  EXPECT_THAT(Errors("<schema name='s'>" + Repeat("<m>", 1'000'000), {}), ElementsAre("PML0121"));
+}
+
+TEST(Limits, Pieces) {
+  const std::string schema = "<schema name='s'>a<!-- b -->c</schema>";
+  EXPECT_THAT(Errors(schema, {.pieces = 5}), IsEmpty());
+  EXPECT_THAT(Errors(schema, {.pieces = 4}), ElementsAre("PML0126"));
 }
 
 }  // namespace

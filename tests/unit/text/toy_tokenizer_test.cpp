@@ -54,14 +54,25 @@ TEST(ToyTokenizer, UnicodeWhiteSpaceSeparates) {
                           "b"));  // zero width space is none
 }
 
-TEST(ToyTokenizer, IdsCountUpInTheOrderOfFirstSight) {
+TEST(ToyTokenizer, IdsFollowFromTheWordsAlone) {
   const auto toy = MakeToyTokenizer();
-  EXPECT_EQ(toy->vocabulary_size(), 2u);
+  const auto other = MakeToyTokenizer();
   EXPECT_EQ(toy->unknown_id(), 0);
-  EXPECT_THAT(EncodeOrFail(*toy, "x y x "), ElementsAre(2, 3, 2, 1));
-  EXPECT_THAT(EncodeOrFail(*toy, "z y"), ElementsAre(4, 3));
-  EXPECT_EQ(toy->vocabulary_size(), 5u);
   EXPECT_EQ(*toy->TokenBytes(0), "<unk>");
+  const std::vector<TokenId> ids = EncodeOrFail(*toy, "x y x ");
+  EXPECT_EQ(ids[0], ids[2]);
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_EQ(ids[3], 1);
+  EXPECT_EQ(EncodeOrFail(*other, "y z x"),
+            (std::vector<TokenId>{ids[1], EncodeOrFail(*toy, "z")[0], ids[0]}));
+  for (const TokenId id : ids) EXPECT_LT(static_cast<uint32_t>(id), toy->vocabulary_size());
+}
+
+TEST(ToyTokenizer, MayHaveLimitsAsRealOnesDo) {
+  const auto toy = MakeToyTokenizer({.max_word_bytes = 3, .has_unknown = false});
+  EXPECT_EQ(toy->unknown_id(), std::nullopt);
+  EXPECT_TRUE(toy->Encode("abc d").ok());
+  EXPECT_EQ(toy->Encode("abcd").status().code(), Code::kInvalidArgument);
 }
 
 TEST(ToyTokenizer, ErrorsAreClear) {

@@ -28,6 +28,14 @@ TEST(Utf8, DecodesEveryCodePointAndNoSurrogate) {
   }
 }
 
+TEST(Utf8, AppendsEveryCodePoint) {
+  for (uint32_t c = 0; c < 0x110000; ++c) {
+    std::string text = "a";
+    AppendUtf8(c, text);
+    ASSERT_EQ(text, "a" + Encode(c, ShortestLength(c))) << c;
+  }
+}
+
 TEST(Utf8, RejectsOverlongFormsAndValuesPastTheLast) {
   for (uint32_t c = 0; c < 0x10000; ++c) {
     for (int length = ShortestLength(c) + 1; length <= 4; ++length) {
@@ -56,6 +64,10 @@ TEST(Utf8, FindsTheFirstInvalidByte) {
   EXPECT_EQ(FirstInvalidUtf8("a\xC3\xA9\xFFz"), 3u);
   EXPECT_EQ(FirstInvalidUtf8("a\xE2\x82"), 1u);
   EXPECT_TRUE(IsUtf8(std::string("a\0b", 3)));
+  for (size_t before = 0; before < 20; ++before) {  // at every place among eight
+    EXPECT_EQ(FirstInvalidUtf8(std::string(before, 'a') + "\xFF" + std::string(20, 'z')), before);
+    EXPECT_TRUE(IsUtf8(std::string(before, 'a') + "\xC3\xA9" + std::string(20, 'z')));
+  }
 }
 
 struct FaultCase {

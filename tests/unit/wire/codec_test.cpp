@@ -10,6 +10,8 @@
 namespace promptcache {
 namespace {
 
+using testing::GoldenMessage;
+using testing::GoldenMessages;
 using ::testing::HasSubstr;
 using testing::SampleEnvelopes;
 using RunMessage = promptcache::Run;  // inside a test, Run is the test's own
@@ -21,10 +23,10 @@ TEST(WireCodec, SamplesCoverEveryMessageTypeInOrder) {
 }
 
 TEST(WireCodec, EveryMessageSurvivesARoundTrip) {
-  for (const Envelope& sample : SampleEnvelopes()) {
-    const auto decoded = DecodeEnvelope(EncodeEnvelope(sample));
-    ASSERT_TRUE(decoded.ok()) << MessageName(sample.body) << ": " << decoded.status().ToString();
-    EXPECT_EQ(*decoded, sample) << MessageName(sample.body);
+  for (const GoldenMessage& golden : GoldenMessages()) {
+    const auto decoded = DecodeEnvelope(EncodeEnvelope(golden.envelope));
+    ASSERT_TRUE(decoded.ok()) << golden.file << ": " << decoded.status().ToString();
+    EXPECT_EQ(*decoded, golden.envelope) << golden.file;
   }
 }
 
@@ -43,7 +45,7 @@ TEST(WireCodec, EveryDefaultMessageSurvivesARoundTrip) {
 }
 
 TEST(WireCodec, DecodesAtEveryAlignment) {
-  for (const Envelope& sample : SampleEnvelopes()) {
+  for (const auto& [file, sample] : GoldenMessages()) {
     const auto bytes = EncodeEnvelope(sample);
     for (size_t shift = 1; shift < 8; ++shift) {
       std::vector<uint8_t> shifted(shift, 0xee);
@@ -56,7 +58,7 @@ TEST(WireCodec, DecodesAtEveryAlignment) {
 }
 
 TEST(WireCodec, RefusesEveryTruncation) {
-  for (const Envelope& sample : SampleEnvelopes()) {
+  for (const auto& [file, sample] : GoldenMessages()) {
     const auto bytes = EncodeEnvelope(sample);
     for (size_t size = 0; size < bytes.size(); ++size) {
       // An exact copy, so that a read past the end is seen by the address sanitizer.
@@ -75,7 +77,7 @@ TEST(WireCodec, RefusesEveryTruncation) {
 
 TEST(WireCodec, FlippedBitsNeverCrashAndWhatDecodesEncodesAgain) {
   size_t decoded_count = 0;
-  for (const Envelope& sample : SampleEnvelopes()) {
+  for (const auto& [file, sample] : GoldenMessages()) {
     const auto bytes = EncodeEnvelope(sample);
     for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
       auto damaged = bytes;

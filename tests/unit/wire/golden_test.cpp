@@ -14,35 +14,36 @@
 namespace promptcache {
 namespace {
 
-using testing::GoldenFileName;
+using testing::GoldenMessage;
+using testing::GoldenMessages;
 using testing::SampleEnvelopes;
 
 const std::filesystem::path kRoot(PROMPTCACHE_SOURCE_DIR);
 const std::filesystem::path kFolder = kRoot / "tests" / "golden" / "wire" / "v1";
 
-std::vector<uint8_t> ReadGolden(const Envelope& sample) {
-  std::ifstream file(kFolder / GoldenFileName(sample), std::ios::binary);
-  EXPECT_TRUE(file) << GoldenFileName(sample) << " is missing; tests/golden/wire/README.md";
+std::vector<uint8_t> ReadGolden(const std::string& name) {
+  std::ifstream file(kFolder / name, std::ios::binary);
+  EXPECT_TRUE(file) << name << " is missing; tests/golden/wire/README.md";
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(GoldenWire, TodaysDecoderReadsEveryFile) {
-  for (const Envelope& sample : SampleEnvelopes()) {
-    const auto decoded = DecodeEnvelope(ReadGolden(sample));
-    ASSERT_TRUE(decoded.ok()) << GoldenFileName(sample) << ": " << decoded.status().ToString();
-    EXPECT_EQ(*decoded, sample) << GoldenFileName(sample);
+  for (const GoldenMessage& golden : GoldenMessages()) {
+    const auto decoded = DecodeEnvelope(ReadGolden(golden.file));
+    ASSERT_TRUE(decoded.ok()) << golden.file << ": " << decoded.status().ToString();
+    EXPECT_EQ(*decoded, golden.envelope) << golden.file;
   }
 }
 
 TEST(GoldenWire, TodaysEncoderWritesEveryFile) {
-  for (const Envelope& sample : SampleEnvelopes()) {
-    EXPECT_EQ(EncodeEnvelope(sample), ReadGolden(sample)) << GoldenFileName(sample);
+  for (const GoldenMessage& golden : GoldenMessages()) {
+    EXPECT_EQ(EncodeEnvelope(golden.envelope), ReadGolden(golden.file)) << golden.file;
   }
 }
 
 TEST(GoldenWire, EveryFileBelongsToASample) {
   std::set<std::string> expected;
-  for (const Envelope& sample : SampleEnvelopes()) expected.insert(GoldenFileName(sample));
+  for (const GoldenMessage& golden : GoldenMessages()) expected.insert(golden.file);
   std::set<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
     found.insert(entry.path().filename().string());

@@ -12,6 +12,7 @@
 namespace promptcache {
 namespace {
 
+using testing::GoldenMessages;
 using ::testing::HasSubstr;
 using testing::SampleEnvelopes;
 using testing::WireBytes;
@@ -151,8 +152,36 @@ TEST(HostileWire, RefusesMessagesOfImpossibleSizeUnread) {
               HasSubstr("268435457 bytes is outside the limits"));
 }
 
+TEST(HostileWire, RefusesRecipesThatShareTheirHiddenRanges) {
+  const Recipe many{.hidden = std::vector<RowRange>(1'000, RowRange{1, 1})};
+  const Recipe one{.hidden = {{1, 1}}};
+  WireBytes bytes = BytesOf(RecipeReply{.recipes = {many, one}});
+  const size_t recipes = bytes.Follow(bytes.Field(bytes.Body(), 0));
+  const size_t ranges = bytes.Follow(bytes.Field(bytes.Follow(recipes + 4), 3));
+  const size_t place = bytes.Field(bytes.Follow(recipes + 8), 3);
+  ASSERT_LT(place, ranges);
+  bytes.Set<uint32_t>(place, static_cast<uint32_t>(ranges - place));
+  ExpectRefused(bytes, "recipe_reply: the message uses the same bytes more than once");
+}
+
+TEST(HostileWire, CountsTheSourcesOfASchema) {
+  const SchemaAdd add{.sources = std::vector<SourceFile>((1 << 18) + 1, SourceFile{"a", ""})};
+  ExpectRefused(BytesOf(add), "schema_add: sources has 262145 items, the limit is 262144");
+}
+
+TEST(HostileWire, RefusesSourcesThatShareTheirText) {
+  SchemaAdd add{.sources = {{"a", std::string(10'000, 't')}, {"b", "t"}}};
+  WireBytes bytes = BytesOf(add);
+  const size_t sources = bytes.Follow(bytes.Field(bytes.Body(), 3));
+  const size_t text = bytes.Follow(bytes.Field(bytes.Follow(sources + 4), 1));
+  const size_t place = bytes.Field(bytes.Follow(sources + 8), 1);
+  ASSERT_LT(place, text);
+  bytes.Set<uint32_t>(place, static_cast<uint32_t>(text - place));
+  ExpectRefused(bytes, "schema_add: the message uses the same bytes more than once");
+}
+
 TEST(HostileWire, OverwrittenBytesNeverCrash) {
-  for (const Envelope& sample : SampleEnvelopes()) {
+  for (const auto& [file, sample] : GoldenMessages()) {
     const auto bytes = EncodeEnvelope(sample);
     for (size_t at = 0; at < bytes.size(); ++at) {
       for (const uint8_t value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {

@@ -199,6 +199,38 @@ std::vector<Message> StoreMessages() {
       MetaReply{.entries = {{"schema/a", std::string("\0\1", 2), 42}, {"schema/b", "", 43}}}};
 }
 
+// What follows them in the file name is what was appended.
+std::vector<std::pair<std::string, Message>> AppendedFields() {
+  const std::vector<SourceFile> sources = {{"texts/a.txt", "line\nna\xc3\xafve"}, {"b", ""}};
+  Plan plan = SamplePlan();
+  plan.units[0].lifetime = {.ttl_ms = 1ULL << 40, .pinned = false};
+  plan.units[1].lifetime = {.ttl_ms = 0, .pinned = true};
+  const Recipe hidden{.mode = EncodingMode::kScaffoldSet,
+                      .context = {{1}, {-4}},
+                      .own = {{2, 3, 4, 5, 6, 7}, {0, 1, 2, 8, 9, 10}},
+                      .hidden = {{1, 1}, {3, 2}}};
+  return {{"lifetime", Run{.plan = plan}},
+          {"hidden", RecipeReply{.recipes = {hidden}}},
+          {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
+          {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}}};
+}
+
+Envelope Enclose(const Message& message, size_t number) {
+  Envelope envelope{.attempt = 2,
+                    .timeout_ms = 30'000,
+                    .trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                    .body = message};
+  for (size_t i = 0; i < envelope.request_id.bytes.size(); ++i) {
+    envelope.request_id.bytes[i] = static_cast<uint8_t>(i * 16 + number);
+  }
+  return envelope;
+}
+
+std::string NumberAndName(const Message& message) {
+  const size_t type = message.index() + 1;
+  return (type < 10 ? "0" : "") + std::to_string(type) + "_" + std::string(MessageName(message));
+}
+
 }  // namespace
 
 std::vector<Envelope> SampleEnvelopes() {
@@ -206,23 +238,22 @@ std::vector<Envelope> SampleEnvelopes() {
   for (const auto& messages :
        {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages()}) {
     for (const Message& message : messages) {
-      Envelope& envelope = envelopes.emplace_back();
-      for (size_t i = 0; i < envelope.request_id.bytes.size(); ++i) {
-        envelope.request_id.bytes[i] = static_cast<uint8_t>(i * 16 + envelopes.size());
-      }
-      envelope.attempt = 2;
-      envelope.timeout_ms = 30'000;
-      envelope.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-      envelope.body = message;
+      envelopes.push_back(Enclose(message, envelopes.size() + 1));
     }
   }
   return envelopes;
 }
 
-std::string GoldenFileName(const Envelope& sample) {
-  const size_t type = sample.body.index() + 1;
-  return (type < 10 ? "0" : "") + std::to_string(type) + "_" +
-         std::string(MessageName(sample.body)) + ".bin";
+std::vector<GoldenMessage> GoldenMessages() {
+  std::vector<GoldenMessage> all;
+  for (Envelope& sample : SampleEnvelopes()) {
+    const std::string file = NumberAndName(sample.body) + ".bin";
+    all.push_back({file, std::move(sample)});
+  }
+  for (const auto& [field, message] : AppendedFields()) {
+    all.push_back({NumberAndName(message) + "_" + field + ".bin", Enclose(message, 0x80)});
+  }
+  return all;
 }
 
 }  // namespace promptcache::testing

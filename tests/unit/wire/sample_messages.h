@@ -12,7 +12,13 @@ namespace promptcache::testing {
 // change: tests/golden/wire/README.md.
 std::vector<Envelope> SampleEnvelopes();
 
-// "01_hello.bin": the place in the variant, counted from 1 as on the wire, and the name.
-std::string GoldenFileName(const Envelope& sample);
+struct GoldenMessage {
+  std::string file;
+  Envelope envelope;
+};
+// The samples, and messages with the fields that were appended since, each in a file of its own:
+// "01_hello.bin", the place in the variant, counted from 1 as on the wire, and the name;
+// "11_schema_add_sources.bin", besides what was appended.
+std::vector<GoldenMessage> GoldenMessages();
 
 }  // namespace promptcache::testing

@@ -13,9 +13,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: write_wire_samples FOLDER\n");
     return 2;
   }
-  for (const promptcache::Envelope& sample : promptcache::testing::SampleEnvelopes()) {
-    const auto path = std::filesystem::path(argv[1]) / promptcache::testing::GoldenFileName(sample);
-    const std::vector<uint8_t> bytes = promptcache::EncodeEnvelope(sample);
+  for (const auto& [name, envelope] : promptcache::testing::GoldenMessages()) {
+    const auto path = std::filesystem::path(argv[1]) / name;
+    const std::vector<uint8_t> bytes = promptcache::EncodeEnvelope(envelope);
     std::ofstream file(path, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
