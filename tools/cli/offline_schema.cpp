@@ -44,6 +44,12 @@ void OfflineSchema::LayOut(const FrontEnd& front, uint32_t max_tokens) {
                         diagnostics_);
 }
 
+Result<SchemaAdd> ReadSchemaAdd(const SchemaPath& path, const PmlLimits& limits) {
+  PC_ASSIGN_OR_RETURN(const auto schema, OfflineSchema::Read(path, limits));
+  PC_RETURN_IF_ERROR(schema->diagnostics().ToStatus());
+  return schema->ToAdd(0);
+}
+
 SchemaAdd OfflineSchema::ToAdd(uint32_t max_tokens) const {
   return {.file = source_.file(),
           .document = std::string(source_.text()),

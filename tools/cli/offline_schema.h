@@ -48,4 +48,8 @@ class OfflineSchema {
   std::optional<Layout> layout_;
 };
 
+// What to register: the document with the files it names. kInvalidArgument with the document's
+// errors, compiler style.
+Result<SchemaAdd> ReadSchemaAdd(const SchemaPath& path, const PmlLimits& limits = {});
+
 }  // namespace promptcache

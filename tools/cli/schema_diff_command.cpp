@@ -91,7 +91,7 @@ int RunDiff(const CommandContext& context, const DiffFlags& flags) {
   }
   const auto diffs = DiffUnits(schemas[0]->layout(), schemas[1]->layout());
   if (flags.json) {
-    fmt::print("{}\n", DiffToJson(diffs, *bytes_per_token, flags.rate).dump(2));
+    PrintJson(DiffToJson(diffs, *bytes_per_token, flags.rate));
   } else {
     PrintDiff(diffs, *bytes_per_token, flags.rate);
   }
@@ -110,8 +110,9 @@ void AddSchemaDiff(CLI::App& schema, CommandContext& context) {
                       "Folder of the files that src names (default: the schema's)");
   flags->front.AddTo(*command);
   command->add_option("--max-tokens", flags->max_tokens, "Truncate longer text runs; 0: do not");
-  command->add_option("--rate", flags->rate,
-                      "Tokens a worker encodes in a second, for the estimate (`status` shows it)")
+  command
+      ->add_option("--rate", flags->rate,
+                   "Tokens a worker encodes in a second, for the estimate (`status` shows it)")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--dtype", flags->dtype, "Compute type, for the bytes: fp32 or bf16")

@@ -84,10 +84,8 @@ int RunFix(const CommandContext& context, const FixFlags& flags) {
   if (!diagnostics.ok()) return FailWith(diagnostics, OutputOf(flags.json));
   if (const Status saved = Save(flags, result.text); !saved.ok()) return Fail(saved);
   if (flags.json) {
-    fmt::print("{}\n", nlohmann::json{{"file", flags.file},
-                                      {"fixes", FixesToJson(source, result)},
-                                      {"text", result.text}}
-                           .dump(2));
+    PrintJson(nlohmann::json{
+        {"file", flags.file}, {"fixes", FixesToJson(source, result)}, {"text", result.text}});
   } else {
     fmt::print(stderr, "{}{} characters changed\n", RenderFixes(source, fixed, result),
                result.fixes.size());
@@ -101,7 +99,8 @@ void AddSchemaFix(CLI::App& schema, CommandContext& context) {
   auto flags = std::make_shared<FixFlags>();
   CLI::App* command =
       schema.add_subcommand("fix", "Write bare '<' and '&' in text as &lt; and &amp;");
-  command->add_option("file", flags->file, "PML schema or prompt, - for standard input")->required();
+  command->add_option("file", flags->file, "PML schema or prompt, - for standard input")
+      ->required();
   CLI::Option* write = command->add_flag("--write", flags->write, "Replace the file");
   command->add_option("-o,--output", flags->output, "Where the result goes, - for standard output")
       ->capture_default_str()

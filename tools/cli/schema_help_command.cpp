@@ -48,8 +48,8 @@ void PrintMessage(const PmlMessage& message) {
     fmt::print("\nFor example, this schema:\n\n{}", Indented(message.example.schema));
   }
   if (!message.example.prompt.empty()) {
-    fmt::print("\n{} this prompt:\n\n{}",
-               message.example.schema.empty() ? "For example," : "with", Indented(message.example.prompt));
+    fmt::print("\n{} this prompt:\n\n{}", message.example.schema.empty() ? "For example," : "with",
+               Indented(message.example.prompt));
   }
   const std::vector<Diagnostic> said = CompileExample(message);
   if (said.empty()) return;
@@ -63,7 +63,7 @@ int ListMessages(const HelpFlags& flags) {
   if (flags.json) {
     nlohmann::json all = nlohmann::json::array();
     for (const PmlMessage& message : PmlMessages()) all.push_back(MessageToJson(message));
-    fmt::print("{}\n", all.dump(2));
+    PrintJson(all);
     return kExitOk;
   }
   Table table({{"id"}, {"kind"}, {"text"}});
@@ -78,11 +78,11 @@ int RunHelp(const HelpFlags& flags) {
   if (flags.id.empty()) return ListMessages(flags);
   const PmlMessage* message = FindMessage(flags.id);
   if (message == nullptr) {
-    return Fail(NotFound("there is no message '" + flags.id +
-                         "'; `promptcache schema help` lists all"));
+    return Fail(
+        NotFound("there is no message '" + flags.id + "'; `promptcache schema help` lists all"));
   }
   if (flags.json) {
-    fmt::print("{}\n", MessageToJson(*message).dump(2));
+    PrintJson(MessageToJson(*message));
   } else {
     PrintMessage(*message);
   }

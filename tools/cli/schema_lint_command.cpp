@@ -63,7 +63,7 @@ int RunLint(const CommandContext& context, const LintFlags& flags) {
         LintFile(file, flags, *front, SchemaLimitsOf(settings->coordinator), verdict);
     if (!status.ok()) return Fail(status);
   }
-  if (flags.json) fmt::print("{}\n", verdict.files.dump(2));
+  if (flags.json) PrintJson(verdict.files);
   if (verdict.errors) return ExitCodeFor(InvalidArgument(""));
   return flags.strict && verdict.warnings ? kExitCheckFailed : kExitOk;
 }

@@ -150,8 +150,14 @@ std::string RenderUnits(const Layout& layout) {
 }
 
 std::string LifetimeText(const Lifetime& lifetime) {
+  constexpr uint64_t kMinute = 60'000;
   std::string out;
-  if (lifetime.ttl_ms > 0) out = "ttl " + FormatMs(static_cast<double>(lifetime.ttl_ms));
+  const uint64_t minutes = lifetime.ttl_ms / kMinute;
+  if (minutes > 0) {
+    out = minutes % 1440 == 0 ? fmt::format("ttl {}d", minutes / 1440)
+          : minutes % 60 == 0 ? fmt::format("ttl {}h", minutes / 60)
+                              : fmt::format("ttl {}m", minutes);
+  }
   if (lifetime.pinned) out += out.empty() ? "pinned" : ", pinned";
   return out.empty() ? "-" : out;
 }
