@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace promptcache {
 namespace {
@@ -23,8 +24,9 @@ Result<int64_t> Size(const GgufFile& file, const std::string& key) {
 Result<double> Factor(const GgufFile& file, const std::string& key) {
   const auto value = file.GetFloat(key);
   if (!value.ok()) return value.status().WithContext(file.name());
-  if (!(*value > 0)) {
-    return InvalidArgument(fmt::format("{}: '{}' is {}, not positive", file.name(), key, *value));
+  if (!(*value > 0) || !std::isfinite(*value)) {
+    return InvalidArgument(
+        fmt::format("{}: '{}' is {}, not a positive number", file.name(), key, *value));
   }
   return *value;
 }

@@ -137,6 +137,14 @@ TEST_F(PmlPrograms, FixWritesWhatLoadsAndShowsWhatItChanged) {
   EXPECT_EQ(ReadFile(file), shown.output);
 }
 
+TEST_F(PmlPrograms, FixTellsPromptsAndSchemasApartByTheirRoot) {
+  const std::string prompt =
+      Write("p.xml", "<!-- of <schema> s --><prompt schema='s'>a <schema is text & so on</prompt>");
+  const ProgramResult result = Run({"schema", "fix", prompt});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("a &lt;schema is text &amp; so on"));
+}
+
 TEST_F(PmlPrograms, FixLeavesAFileThatItCannotFix) {
   const std::string text = "<schema name='s'>a & b<module/></schema>";
   const std::string file = Write("s.xml", text);

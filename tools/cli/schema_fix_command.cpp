@@ -5,6 +5,7 @@
 
 #include "coordinator/pml/fix.h"
 #include "coordinator/pml/prompt.h"
+#include "coordinator/pml/scanner.h"
 #include "coordinator/pml/schema.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/replace_file.h"
@@ -23,8 +24,12 @@ struct FixFlags {
 
 // Schemas and prompts are told apart by their root.
 bool IsPrompt(const PmlSource& source) {
-  return source.text().find("<prompt") != std::string_view::npos &&
-         source.text().find("<schema") == std::string_view::npos;
+  Diagnostics unread(source);
+  for (const Piece& piece : ScanDocument(source, {}, unread).pieces) {
+    if (piece.kind != PieceKind::kOpenTag && piece.kind != PieceKind::kEmptyTag) continue;
+    return source.text().substr(piece.begin).starts_with("<prompt");
+  }
+  return false;
 }
 
 void Check(const PmlSource& source, const Settings& settings, Diagnostics& diagnostics) {

@@ -120,6 +120,21 @@ TEST_F(ReplaceFileTest, KeepsPermissionsAndLeavesNothingBehind) {
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), {}), 1);
 }
 
+TEST_F(ReplaceFileTest, ALinkStaysALinkAndItsFileIsReplaced) {
+  const std::string file = Write("f", "old");
+  fs::create_symlink("f", directory_.path() / "link");
+  ASSERT_TRUE(ReplaceFile(directory_.Sub("link"), "new").ok());
+  EXPECT_TRUE(fs::is_symlink(directory_.path() / "link"));
+  EXPECT_EQ(Read(file), "new");
+}
+
+TEST_F(ReplaceFileTest, OnlyRegularFilesAreReplaced) {
+  ASSERT_EQ(::mkfifo(directory_.Sub("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(ReplaceFile(directory_.Sub("pipe"), "x").code(), Code::kInvalidArgument);
+  EXPECT_TRUE(fs::is_fifo(directory_.path() / "pipe"));
+  EXPECT_EQ(ReplaceFile(directory_.path().string(), "x").code(), Code::kInvalidArgument);
+}
+
 TEST_F(ReplaceFileTest, AnErrorNamesThePath) {
   const Status status = ReplaceFile(directory_.Sub("none/f"), "x");
   EXPECT_EQ(status.code(), Code::kUnavailable);
