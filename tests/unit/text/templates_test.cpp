@@ -48,7 +48,7 @@ TEST(ChatTemplates, WriteConversationsAsTheModelsOwnTemplate) {
   PC_SKIP_WITHOUT(model, "the model");
   const auto file = GgufFile::Open(*model);
   ASSERT_TRUE(file.ok()) << file.status().ToString();
-  const auto tokenizer = TokenizerOfGguf(*model);
+  const auto tokenizer = TokenizerOfFile(*model);
   ASSERT_NE(tokenizer, nullptr);
   const ChatTemplate& chat = Find("auto", file->get());
   EXPECT_EQ(chat.name, "chatml");
