@@ -9,7 +9,7 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxTextBytes = size_t{16} << 20;  // one word: about 40 bytes of memory for each
+constexpr size_t kMaxTextBytes = size_t{16} << 20;   // one word: about 40 bytes of memory for each
 constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 
 // The text with spaces for every U+2581.

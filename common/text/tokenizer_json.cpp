@@ -167,7 +167,7 @@ Status Place(const std::string& token, const json& id, std::vector<std::string>&
   const bool number = id.is_number_unsigned() && id.get<uint64_t>() < tokens.size();
   if (!number || taken[id.get<size_t>()]) {
     return Fault("the vocabulary", "the token '" + Shown(token) + "' has no id of its own below " +
-                                    std::to_string(tokens.size()));
+                                       std::to_string(tokens.size()));
   }
   taken[id.get<size_t>()] = true;
   tokens[id.get<size_t>()] = token;
@@ -177,8 +177,7 @@ Status Place(const std::string& token, const json& id, std::vector<std::string>&
 Status CheckAdded(const json& added, Normalizer normalizer) {
   const std::string where = "added_tokens";
   PC_RETURN_IF_ERROR(CheckMembers(
-      added, where,
-      {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}));
+      added, where, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}));
   PC_ASSIGN_OR_RETURN(const std::string content, Text(added, "content", where));
   const std::string at = where + " '" + Shown(content) + "'";
   if (content.empty()) return Fault(where, "a token without content");
@@ -226,8 +225,8 @@ Status ReadMerges(const json& model, std::vector<std::string>& merges) {
   if (!list.is_array()) return Fault("model.merges", "not an array");
   merges.reserve(list.size());
   for (const json& merge : list) {
-    const bool pair = merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
-                      merge[1].is_string();
+    const bool pair =
+        merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string();
     if (!pair && !merge.is_string()) {
       return Fault("model.merges[" + std::to_string(merges.size()) + "]", "not two tokens");
     }
@@ -256,23 +255,22 @@ Status ReadUnknown(const json& model, bool byte_fallback, BpeDefinition& definit
 }
 
 Result<std::unique_ptr<Tokenizer>> Make(const json& root) {
-  PC_RETURN_IF_ERROR(
-      CheckMembers(root, "the file",
-                   {"version", "truncation", "padding", "added_tokens", "normalizer",
-                    "pre_tokenizer", "post_processor", "decoder", "model"}));
+  PC_RETURN_IF_ERROR(CheckMembers(root, "the file",
+                                  {"version", "truncation", "padding", "added_tokens", "normalizer",
+                                   "pre_tokenizer", "post_processor", "decoder", "model"}));
   const json& model = Member(root, "model");
-  PC_RETURN_IF_ERROR(
-      CheckMembers(model, "model",
-                   {"type", "dropout", "unk_token", "continuing_subword_prefix",
-                    "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab",
-                    "merges"}));
+  PC_RETURN_IF_ERROR(CheckMembers(
+      model, "model",
+      {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+       "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"}));
   const json& type = Member(model, "type");
   if (!type.is_null() && type != "BPE") {
-    return Unimplemented("model: only the type 'BPE' is supported" +
-                         (type.is_string() ? ", not '" + Shown(type.get<std::string>()) + "'" : ""));
+    return Unimplemented(
+        "model: only the type 'BPE' is supported" +
+        (type.is_string() ? ", not '" + Shown(type.get<std::string>()) + "'" : ""));
   }
-  PC_RETURN_IF_ERROR(CheckUnset(
-      model, {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}, "model"));
+  PC_RETURN_IF_ERROR(
+      CheckUnset(model, {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}, "model"));
   PC_ASSIGN_OR_RETURN(const bool byte_fallback, Flag(model, "byte_fallback", false, "model"));
   PC_ASSIGN_OR_RETURN(const Normalizer normalizer, ReadNormalizer(root));
   if ((normalizer == Normalizer::kLlama) != byte_fallback) {

@@ -18,8 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 json Added(int id, const std::string& content) {
-  return {{"id", id},           {"content", content}, {"single_word", false}, {"lstrip", false},
-          {"rstrip", false},    {"normalized", false}, {"special", true}};
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", true}};
 }
 
 json Vocabulary(const std::vector<std::string>& tokens) {
@@ -50,8 +50,7 @@ json LlamaFile() {
   }
   for (const char* token : {"\u2581", "a", "b", "\u2581a", "ab"}) tokens.emplace_back(token);
   const json prepend = {{"type", "Prepend"}, {"prepend", "\u2581"}};
-  const json replace = {
-      {"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}};
+  const json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}};
   return {{"added_tokens", {Added(0, "<unk>"), Added(1, "<s>")}},
           {"normalizer", {{"type", "Sequence"}, {"normalizers", {prepend, replace}}}},
           {"pre_tokenizer", nullptr},
@@ -157,8 +156,8 @@ TEST(TokenizerJson, NamesWhatItDoesNotSupport) {
   ExpectFaultAt(file, "/pre_tokenizer/use_regex", false, code, "[ByteLevel only]");
   ExpectFaultAt(file, "/pre_tokenizer/new", 1, code, "'new'");
   ExpectFaultAt(file, "/pre_tokenizer", nullptr, code, "pre-tokenizer ''");
-  const json split = {{"type", "Split"}, {"pattern", {{"Regex", "(a+)+$"}}},
-                      {"behavior", "Isolated"}};
+  const json split = {
+      {"type", "Split"}, {"pattern", {{"Regex", "(a+)+$"}}}, {"behavior", "Isolated"}};
   ExpectFaultAt(file, "/pre_tokenizer", split, code, "[(a+)+$]");
   for (const char* flag : {"single_word", "lstrip", "rstrip"}) {
     ExpectFaultAt(file, (std::string("/added_tokens/0/") + flag).c_str(), true, code,
