@@ -45,7 +45,7 @@ const SettingRow kRows[] = {
             "GGUF file of the model; the coordinator reads its tokenizer and metadata only."),
     PC_TEXT(coordinator, chat_template, "auto",
             "Chat template for role markers: auto (from the model file), llama2, falcon, mpt, "
-            "chatml, llama3 or none."),
+            "chatml, llama3, none, or a file ending in .toml."),
     PC_NUMBER(coordinator, max_prompt_bytes, 8 * kMiB, 1, 64 * kMiB, "bytes",
               "Longer prompts are refused."),
     PC_NUMBER(coordinator, max_schema_bytes, 64 * kMiB, 1, 64 * kMiB, "bytes",

@@ -16,7 +16,7 @@ struct ServedModel {
   std::string name;
   uint32_t context_length = 0;
   std::shared_ptr<const Tokenizer> tokenizer;
-  const ChatTemplate* chat_template = nullptr;
+  std::shared_ptr<const ChatTemplate> chat_template;
 };
 
 // Reads tokenizer and metadata of a GGUF file. `chat_template` as FindChatTemplate takes it.

@@ -1,4 +1,4 @@
-// Byte-level byte-pair encoding, as GPT-2, SmolLM2, Llama 3 and Qwen2 use it.
+// Byte-level byte-pair encoding, as GPT-2, Falcon, MPT, SmolLM2, Llama 3 and Qwen2 use it.
 #pragma once
 
 #include <memory>
@@ -13,17 +13,21 @@ enum class TokenKind : uint8_t { kNormal, kSpecial, kUserDefined };
 
 // What a model file says of its tokenizer.
 struct BpeDefinition {
-  std::vector<std::string> tokens;  // by id; normal ones in the byte-to-character alphabet of GPT-2
+  std::vector<std::string> tokens;  // by id; normal ones as the kind of encoding writes them
   std::vector<TokenKind> kinds;     // by id; empty: all normal
   std::vector<std::string> merges;  // "left right", best first
-  std::string pretokenizer;         // tokenizer.ggml.pre
+  std::string pretokenizer;         // tokenizer.ggml.pre; empty: the text is one word
   bool ignore_merges = false;       // a word that is a token is not merged up to (Llama 3)
   std::optional<TokenId> unknown;
   std::vector<TokenId> end;
 };
 
-// kInvalidArgument when a merge names no token or ids are out of range, kUnimplemented for an
-// unknown pre-tokenizer. Encoding takes O(n log n) for any text.
+// Normal tokens are written in the byte-to-character alphabet of GPT-2. kInvalidArgument when a
+// merge names no token or ids are out of range, kUnimplemented for an unknown pre-tokenizer.
+// Encoding takes O(n log n) for any text.
 Result<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(BpeDefinition definition);
+
+// The special tokens that end a text or a turn by their well-known names, in ascending order.
+std::vector<TokenId> WellKnownEndIds(const BpeDefinition& definition);
 
 }  // namespace promptcache

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "common/formats/mapped_file.h"
 #include "common/text/bpe_tokenizer.h"
+#include "common/text/tokenizer_json.h"
 
 namespace promptcache {
 namespace {
@@ -40,14 +42,7 @@ Result<std::vector<TokenId>> ReadEndIds(const GgufFile& file, const BpeDefinitio
     PC_ASSIGN_OR_RETURN(const auto id, ReadId(file, key));
     if (id) end.push_back(*id);
   }
-  for (const char* name : {"<|im_end|>", "<|eot_id|>", "<|endoftext|>"}) {
-    const auto found = std::find(definition.tokens.begin(), definition.tokens.end(), name);
-    if (found == definition.tokens.end()) continue;
-    const auto id = static_cast<size_t>(found - definition.tokens.begin());
-    if (id < definition.kinds.size() && definition.kinds[id] == TokenKind::kSpecial) {
-      end.push_back(static_cast<TokenId>(id));
-    }
-  }
+  for (const TokenId id : WellKnownEndIds(definition)) end.push_back(id);
   std::sort(end.begin(), end.end());
   end.erase(std::unique(end.begin(), end.end()), end.end());
   return end;
@@ -78,6 +73,19 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const GgufFile& file) {
   auto tokenizer = MakeBpeTokenizer(std::move(definition));
   if (!tokenizer.ok()) return tokenizer.status().WithContext(file.name());
   return tokenizer;
+}
+
+Result<std::unique_ptr<Tokenizer>> LoadTokenizerFile(const std::string& path) {
+  PC_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()),
+                               file->bytes().size());
+  if (bytes.starts_with("GGUF")) {
+    PC_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(path));
+    return LoadTokenizer(*model);
+  }
+  if (path.ends_with(".json")) return ParseTokenizerJson(bytes, path);
+  return InvalidArgument(
+      path + " is neither a GGUF file nor a tokenizer.json: its name must end in .json");
 }
 
 }  // namespace promptcache

@@ -11,24 +11,46 @@ namespace {
 // younger than the Unicode version of PCRE2 are neither letters nor digits.
 constexpr const char* kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr const char* kOneDigit = R"(\p{N})";
 constexpr const char* kLlama3 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr const char* kQwen2 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr const char* kThreeDigits = "[0-9][0-9][0-9]";
+// Of Unicode 7 and no later one: the lookahead names what was assigned since.
+constexpr const char* kPunctuationMarks =
+    R"((?:(?![\x{61D}\x{9FD}-\x{A76}\x{C77}-\x{C84}\x{1B7D}-\x{1B7E}\x{2E43}-\x{2E5D}\x{10EAD}-\x{10F89}\x{1144B}-\x{1145D}\x{11660}-\x{116B9}\x{1183B}-\x{11FFF}\x{12FF1}-\x{12FF2}\x{16E97}-\x{16FE2}\x{1E95E}-\x{1E95F}])[\p{P}$+<=>^`|~\x{166D}\x{111C9}])++)";
+// Once text is bytes, each written as one character, those written as digits are these.
+constexpr const char* kDigitBytes = R"([0-9\xB2\xB3\xB9\xBC-\xBE]+)";
 
 struct Recipe {
   const char* name;
-  std::vector<const char*> patterns;
+  std::vector<std::string> steps;
 };
 
 const std::vector<Recipe>& Recipes() {
+  const auto one = [](std::string_view step) { return std::string(step); };
   static const std::vector<Recipe> recipes = {
-      {"gpt-2", {kGpt2}},       {"smollm", {kOneDigit, kGpt2}},
-      {"llama-bpe", {kLlama3}}, {"llama3", {kLlama3}},
-      {"qwen2", {kQwen2}},
+      {"gpt-2", {one(Pretokenizer::kWords)}},
+      {"smollm", {one(Pretokenizer::kOneDigit), one(Pretokenizer::kWords)}},
+      {"falcon",
+       {one(Pretokenizer::kPunctuation), one(Pretokenizer::kWords), one(Pretokenizer::kDigits),
+        kThreeDigits}},
+      {"mpt", {one(Pretokenizer::kWords)}},
+      {"llama-bpe", {kLlama3, one(Pretokenizer::kBytes)}},
+      {"llama3", {kLlama3, one(Pretokenizer::kBytes)}},
+      {"qwen2", {kQwen2, one(Pretokenizer::kBytes)}},
   };
   return recipes;
+}
+
+// By what `step` cuts; empty: it does not.
+std::string PatternOf(const std::string& step) {
+  if (step == Pretokenizer::kPunctuation) return kPunctuationMarks;
+  if (step == Pretokenizer::kOneDigit) return R"(\p{N})";
+  if (step == Pretokenizer::kDigits) return kDigitBytes;
+  if (step == Pretokenizer::kWords) return kGpt2;
+  if (step == Pretokenizer::kBytes) return "";
+  return step;
 }
 
 struct FreePattern {
@@ -111,12 +133,15 @@ std::string WithUnicodeSpaces(std::string_view pattern) {
   return spelt;
 }
 
-Result<Pattern> Compile(const char* source) {
+enum class Unit : uint8_t { kCharacter, kByte };
+
+Result<Pattern> Compile(const std::string& source, Unit unit) {
   const std::string pattern = WithUnicodeSpaces(source);
+  const uint32_t options = unit == Unit::kCharacter ? PCRE2_UTF | PCRE2_UCP : 0;
   int error = 0;
   size_t offset = 0;
   Pattern code(pcre2_compile(reinterpret_cast<const unsigned char*>(pattern.data()), pattern.size(),
-                             PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr));
+                             options, &error, &offset, nullptr));
   if (!code) return Internal("a word pattern does not compile: " + MessageOf(error));
   // Without JIT (a build of PCRE2 may lack it) matching is slower but the same.
   (void)pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
@@ -131,13 +156,27 @@ Result<std::unique_ptr<const Pretokenizer>> Pretokenizer::Create(std::string_vie
     known += (known.empty() ? "" : ", ") + std::string(recipe.name);
     if (recipe.name != name) continue;
     std::vector<Pattern> codes;
-    for (const char* pattern : recipe.patterns) {
-      PC_ASSIGN_OR_RETURN(Pattern code, Compile(pattern));
-      codes.push_back(std::move(code));
+    Unit unit = Unit::kCharacter;
+    for (const std::string& step : recipe.steps) {
+      const std::string pattern = PatternOf(step);
+      if (!pattern.empty()) {
+        PC_ASSIGN_OR_RETURN(Pattern code, Compile(pattern, unit));
+        codes.push_back(std::move(code));
+      }
+      if (step == kWords || step == kBytes) unit = Unit::kByte;
     }
     return std::unique_ptr<const Pretokenizer>(new RegexPretokenizer(std::move(codes)));
   }
   return Unimplemented("the pre-tokenizer '" + std::string(name) + "' is not one of " + known);
+}
+
+Result<std::string> Pretokenizer::NameOf(const std::vector<std::string>& steps) {
+  for (const Recipe& recipe : Recipes()) {
+    if (recipe.steps == steps) return std::string(recipe.name);
+  }
+  std::string named;
+  for (const std::string& step : steps) named += (named.empty() ? "" : ", ") + step;
+  return Unimplemented("the pre-tokenizer [" + named + "] is not supported");
 }
 
 }  // namespace promptcache

@@ -1,59 +1,66 @@
 #include "common/text/templates.h"
 
-#include <string>
+#include <algorithm>
+#include <vector>
+
+#include "common/formats/mapped_file.h"
+#include "common/text/embedded_templates.h"
 
 namespace promptcache {
 namespace {
 
+using Template = std::shared_ptr<const ChatTemplate>;
+
 constexpr std::array<std::string_view, kRoleMarkers> kMarkers = {
     "<system>", "</system>", "<system/>", "<user>", "</user>", "<assistant>", "</assistant>"};
 
-constexpr ChatTemplate kTemplates[] = {
-    {"none", {"", "", "", "", "", "", ""}},
-    {"llama2",
-     {"<s> [INST] <<SYS>>\n", "<</SYS>>\n\n", "<s> [INST] ", "", "[/INST]", "", "</s><s> [INST] "}},
-    {"falcon", {"", "\n\n", "", "User: ", "\n\nAssistant:", " ", "\n\n"}},
-    {"mpt",
-     {"<|im_start|>system\n", "<|im_end|>\n", "", "<|im_start|>user\n",
-      "<|im_end|>\n<|im_start|>assistant\n", "", "<|im_end|>\n"}},
-    {"chatml",
-     {"<|im_start|>system\n", "<|im_end|>\n", "", "<|im_start|>user\n",
-      "<|im_end|>\n<|im_start|>assistant\n", "", "<|im_end|>\n"}},
-    {"llama3",
-     {"<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>",
-      "<|begin_of_text|>", "<|start_header_id|>user<|end_header_id|>\n\n",
-      "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", "", "<|eot_id|>"}},
-};
-
-const ChatTemplate* ByName(std::string_view name) {
-  for (const ChatTemplate& one : kTemplates) {
-    if (one.name == name) return &one;
+Result<std::vector<Template>> ParseBuiltIn() {
+  std::vector<Template> all;
+  for (std::string_view file : EmbeddedTemplates()) {
+    auto chat = ParseChatTemplate(file, "built-in chat template");
+    if (!chat.ok()) return Internal(chat.status().message());
+    all.push_back(std::make_shared<ChatTemplate>(*std::move(chat)));
   }
-  return nullptr;
+  return all;
 }
 
-// By the control tokens that the file's own template writes.
-std::string_view Detect(const GgufFile& file) {
+std::string Detect(const GgufFile& file, const std::vector<Template>& all) {
   const auto source = file.GetString("tokenizer.chat_template");
-  if (!source.ok()) return "none";
-  if (source->find("<|im_start|>") != std::string::npos) return "chatml";
-  if (source->find("<|start_header_id|>") != std::string::npos) return "llama3";
-  if (source->find("[INST]") != std::string::npos) return "llama2";
-  return "none";
+  const ChatTemplate* best = nullptr;
+  for (const Template& one : all) {
+    if (!source.ok() || one->detect.empty()) continue;
+    if (source->find(one->detect) == std::string::npos) continue;
+    if (best == nullptr || one->detect.size() > best->detect.size()) best = one.get();
+  }
+  return best == nullptr ? "none" : best->name;
+}
+
+Result<Template> LoadChatTemplate(const std::string& path) {
+  PC_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  const std::string_view toml(reinterpret_cast<const char*>(file->bytes().data()),
+                              file->bytes().size());
+  PC_ASSIGN_OR_RETURN(ChatTemplate chat, ParseChatTemplate(toml, path));
+  return Template(std::make_shared<ChatTemplate>(std::move(chat)));
 }
 
 }  // namespace
 
 std::string_view RoleMarkerText(RoleMarker marker) { return kMarkers[static_cast<size_t>(marker)]; }
 
-std::span<const ChatTemplate> ChatTemplates() { return kTemplates; }
-
-Result<const ChatTemplate*> FindChatTemplate(std::string_view name, const GgufFile* file) {
-  if (name == "auto") name = file == nullptr ? "none" : Detect(*file);
-  if (const ChatTemplate* found = ByName(name)) return found;
+Result<Template> FindChatTemplate(std::string_view name, const GgufFile* file) {
+  if (name.ends_with(".toml")) return LoadChatTemplate(std::string(name));
+  static const Result<std::vector<Template>> built_in = ParseBuiltIn();
+  if (!built_in.ok()) return built_in.status();
+  const std::string wanted = name != "auto"    ? std::string(name)
+                             : file == nullptr ? "none"
+                                               : Detect(*file, *built_in);
   std::string known = "auto";
-  for (const ChatTemplate& one : kTemplates) known += ", " + std::string(one.name);
-  return InvalidArgument("chat template '" + std::string(name) + "' is not one of " + known);
+  for (const Template& one : *built_in) {
+    if (one->name == wanted) return one;
+    known += ", " + one->name;
+  }
+  return InvalidArgument("chat template '" + wanted + "' is not one of " + known +
+                         ", nor a file ending in .toml");
 }
 
 }  // namespace promptcache

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <array>
-#include <span>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "common/formats/gguf.h"
@@ -24,16 +25,23 @@ inline constexpr size_t kRoleMarkers = 7;
 // "<system>", ... as written in PML.
 std::string_view RoleMarkerText(RoleMarker marker);
 
+// Immutable; safe for concurrent use.
 struct ChatTemplate {
-  std::string_view name;                            // "chatml"
-  std::array<std::string_view, kRoleMarkers> text;  // by RoleMarker
+  std::string name;                            // "chatml"
+  std::string detect;                          // in the template of a model file; empty: never
+  std::array<std::string, kRoleMarkers> text;  // by RoleMarker
 
   std::string_view operator[](RoleMarker marker) const { return text[static_cast<size_t>(marker)]; }
 };
 
-std::span<const ChatTemplate> ChatTemplates();
+// The file of a template, whose form is that of common/text/templates. `name` is for messages:
+// kInvalidArgument with name, line and what is wrong.
+Result<ChatTemplate> ParseChatTemplate(std::string_view toml, const std::string& name);
 
-// "auto" asks the model file (null: "none"); else a name. kInvalidArgument listing the known names.
-Result<const ChatTemplate*> FindChatTemplate(std::string_view name, const GgufFile* file);
+// "auto" asks the model file (null: "none") for the longest `detect` that its own template has;
+// a name ending in ".toml" is the path of a template's file; else the name of a built-in one, which
+// is kept for ever. kInvalidArgument listing the known names; for a file also kNotFound.
+Result<std::shared_ptr<const ChatTemplate>> FindChatTemplate(std::string_view name,
+                                                             const GgufFile* file);
 
 }  // namespace promptcache

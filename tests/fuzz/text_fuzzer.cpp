@@ -83,9 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace promptcache;
   static const std::unique_ptr<Tokenizer> tokenizers[] = {
       MakeTokenizer("gpt-2"), MakeTokenizer("smollm"), MakeTokenizer("llama-bpe"),
-      MakeTokenizer("qwen2")};
+      MakeTokenizer("qwen2"), MakeTokenizer("falcon")};
   if (size == 0) return 0;
-  const Tokenizer& tokenizer = *tokenizers[data[0] % 4];
+  const Tokenizer& tokenizer = *tokenizers[data[0] % 5];
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   CheckRoundTrip(tokenizer, text);
   CheckStream(tokenizer, text);

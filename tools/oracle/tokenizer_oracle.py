@@ -5,12 +5,13 @@ Runs in the environment that `tools/bootstrap --oracle` makes and downloads noth
 
     $PROMPTCACHE_DEPS/oracle/bin/python tools/oracle/tokenizer_oracle.py --tokenizers DIR --model GGUF
 
-DIR holds smollm2/tokenizer.json, qwen2/{vocab.json,merges.txt} and llama3.2/{vocab.json,merges.txt}.
+DIR holds {smollm2,falcon-7b}/tokenizer.json, mpt-7b/tokenizer.recovered.json,
+llama2/tokenizer.fixed.json and {qwen2,llama3.2}/{vocab.json,merges.txt}.
 NAME.json has, for each text, its ids with special tokens taken as plain text and, where they differ,
 with special tokens recognised; `lossy` marks a text that its ids do not decode to. Then ids of parts of
 characters and the text they decode to. chats.json has conversations, written out by the chat template of
-the model file GGUF. words.json has digests of how each pre-tokenizer cuts texts made
-of every code point.
+the model file GGUF, roles.json conversations in PML's role markers for each tokenizer. words.json has
+digests of how each pre-tokenizer cuts texts made of every code point.
 """
 
 import argparse
@@ -25,8 +26,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import gguf  # noqa: E402
 import transformers  # noqa: E402
+import roles_oracle  # noqa: E402
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
 
+NAMES = ("smollm2", "qwen2", "llama3", "falcon", "mpt", "llama2")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -112,9 +115,15 @@ RANGES = ((0, 0x32400), (0xE0000, 0xE0200), (0x10FF00, 0x110000))
 BLOCK = 4096
 
 
-def smollm2(folder):
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "smollm2/tokenizer.json"))
-    return fast.backend_tokenizer, ["<|im_start|>", "<|im_end|>"]
+def from_file(path):
+    """Without NFC, which is not the encoder's part, and with special tokens recognised as they are written:
+    a file that has them normalised would only find them where its normalizer puts a space."""
+    source = json.loads(path.read_text(encoding="utf-8"))
+    if source["normalizer"] == {"type": "NFC"}:
+        source["normalizer"] = None
+    for added in source["added_tokens"]:
+        added["normalized"] = False
+    return Tokenizer.from_str(json.dumps(source))
 
 
 def from_vocabulary(folder, pattern, ignore_merges, specials):
@@ -127,17 +136,26 @@ def from_vocabulary(folder, pattern, ignore_merges, specials):
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(specials)
-    return tokenizer, specials[:2]
+    return tokenizer
 
 
 def load(name, folder):
+    """The tokenizer, and two of its special tokens."""
     if name == "smollm2":
-        return smollm2(folder)
-    if name == "qwen2":  # without NFC, which is not the byte-pair encoder's part
-        return from_vocabulary(folder / "qwen2", QWEN2, False,
-                               ["<|im_start|>", "<|im_end|>", "<|endoftext|>"])
-    return from_vocabulary(folder / "llama3.2", LLAMA3, True,
-                           ["<|begin_of_text|>", "<|eot_id|>", "<|end_of_text|>"])
+        return from_file(folder / "smollm2/tokenizer.json"), ["<|im_start|>", "<|im_end|>"]
+    if name == "falcon":
+        return from_file(folder / "falcon-7b/tokenizer.json"), ["<|endoftext|>", ">>ANSWER<<"]
+    if name == "mpt":
+        return from_file(folder / "mpt-7b/tokenizer.recovered.json"), ["<|endoftext|>", "<|padding|>"]
+    if name == "llama2":
+        return from_file(folder / "llama2/tokenizer.fixed.json"), ["<s>", "</s>"]
+    if name == "qwen2":
+        specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        return from_vocabulary(folder / "qwen2", QWEN2, False, specials), specials[1:]
+    specials = ["<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>",
+                "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>",
+                "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>"]
+    return from_vocabulary(folder / "llama3.2", LLAMA3, True, specials), [specials[0], specials[-1]]
 
 
 def ids(tokenizer, text, specials):
@@ -168,7 +186,10 @@ def texts(tokenizer, written):
 
 
 def decoded(tokenizer):
+    """Nothing with byte fallback, whose decoder replaces every byte of a damaged character."""
     cases = []
+    if tokenizer.token_to_id("<0x0A>") is not None:
+        return cases
     for name, data in BYTES.items():
         tokens = [tokenizer.token_to_id(alphabet()[b]) for b in data]
         if None not in tokens:
@@ -177,7 +198,7 @@ def decoded(tokenizer):
     return cases
 
 
-def splitters():
+def splitters(folder):
     """By the name that a GGUF file gives the pre-tokenizer."""
 
     def split(pattern):
@@ -188,6 +209,7 @@ def splitters():
         "smollm": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), split(GPT2)]),
         "llama-bpe": split(LLAMA3),
         "qwen2": split(QWEN2),
+        "falcon": load("falcon", folder)[0].pre_tokenizer,
     }
 
 
@@ -211,6 +233,7 @@ def assigned_later():
 
 def word_digests(splitter, skipped):
     """By the first code point of a block: BLAKE2b of the byte lengths of all words of all texts."""
+    as_bytes = splitter.pre_tokenize_str("\u00e9")[0][0] != "\u00e9"  # a character for each byte
     digests = {}
     for begin, end in RANGES:
         for start in range(begin, end, BLOCK):
@@ -219,17 +242,18 @@ def word_digests(splitter, skipped):
                 if 0xD800 <= code <= 0xDFFF or code in skipped:
                     continue
                 text = "x{0}{0}1{0} {0}.{0}\t{0}'s{0}".format(chr(code))
-                for _, (first, last) in splitter.pre_tokenize_str(text):
-                    hasher.update(struct.pack("<I", len(text[first:last].encode())))
+                for word, (first, last) in splitter.pre_tokenize_str(text):
+                    size = len(word) if as_bytes else len(text[first:last].encode())
+                    hasher.update(struct.pack("<I", size))
             digests["%06X" % start] = hasher.hexdigest()
     return digests
 
 
-def words():
+def words(folder):
     later = assigned_later()
     skipped = {code for first, last in later for code in range(first, last + 1)}
     return {"ranges": RANGES, "block": BLOCK, "assigned_later": later,
-            "digests": {name: word_digests(one, skipped) for name, one in splitters().items()}}
+            "digests": {name: word_digests(one, skipped) for name, one in splitters(folder).items()}}
 
 
 def chats(folder, model):
@@ -242,6 +266,14 @@ def chats(folder, model):
                                         add_generation_prompt=turns[-1][0] == "user")
         cases.append({"turns": turns, "text": text,
                       "ids": fast.encode(text, add_special_tokens=False)})
+    return cases
+
+
+def roles(tokenizer, name):
+    cases = []
+    for kind, markup in roles_oracle.cases():
+        text = roles_oracle.expand(name, markup)
+        cases.append({"kind": kind, "markup": markup, "text": text, "ids": ids(tokenizer, text, True)})
     return cases
 
 
@@ -263,14 +295,17 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/golden/text")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in ("smollm2", "qwen2", "llama3"):
+    conversations = {}
+    for name in NAMES:
         tokenizer, written = load(name, arguments.tokenizers)
         golden = {"texts": texts(tokenizer, written), "decoded": decoded(tokenizer)}
         save(arguments.out / f"{name}.json", golden, rowwise=("texts", "decoded"))
+        conversations[name] = roles(tokenizer, name)
         print(f"{name}: {len(golden['texts'])} texts, {len(golden['decoded'])} decoded")
     save(arguments.out / "chats.json", {"chats": chats(arguments.tokenizers, arguments.model)},
          rowwise=("chats",))
-    save(arguments.out / "words.json", words(), rowwise=())
+    save(arguments.out / "roles.json", conversations, rowwise=NAMES)
+    save(arguments.out / "words.json", words(arguments.tokenizers), rowwise=())
 
 
 if __name__ == "__main__":

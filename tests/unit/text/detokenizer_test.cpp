@@ -140,7 +140,7 @@ TEST(StreamingDetokenizer, AnIdOutsideTheVocabularyIsAnErrorAndChangesNothing) {
 TEST(StreamingDetokenizer, EveryTokenOfTheModelGivesUtf8) {
   const auto model = ModelPath();
   PC_SKIP_WITHOUT(model, "the model");
-  const auto tokenizer = TokenizerOfGguf(*model);
+  const auto tokenizer = TokenizerOfFile(*model);
   ASSERT_NE(tokenizer, nullptr);
   StreamingDetokenizer detokenizer(*tokenizer, SpecialTokens::kKeep);
   for (uint32_t id = 0; id < tokenizer->vocabulary_size(); ++id) {

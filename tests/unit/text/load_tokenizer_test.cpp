@@ -113,7 +113,7 @@ TEST(LoadTokenizer, RefusesContradictions) {
 TEST(LoadTokenizer, ReadsTheModels) {
   const auto model = ModelPath();
   PC_SKIP_WITHOUT(model, "the model");
-  const auto tokenizer = TokenizerOfGguf(*model);
+  const auto tokenizer = TokenizerOfFile(*model);
   ASSERT_NE(tokenizer, nullptr);
   EXPECT_EQ(tokenizer->vocabulary_size(), 49152u);
   EXPECT_THAT(tokenizer->end_ids(), ElementsAre(0, 2));

@@ -120,7 +120,7 @@ TEST_P(PretokenizerOfModel, SplitsVeryLongRuns) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PretokenizerOfModel,
-                         ::testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2"),
+                         ::testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2", "falcon"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::erase(name, '-');

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "tests/fakes/test_env.h"
+#include "tests/unit/cachestore/temp_dir.h"
 #include "tests/unit/formats/gguf_builder.h"
 #include "tests/unit/text/tokenizer_files.h"
 
@@ -48,7 +51,7 @@ TEST(ChatTemplates, WriteConversationsAsTheModelsOwnTemplate) {
   PC_SKIP_WITHOUT(model, "the model");
   const auto file = GgufFile::Open(*model);
   ASSERT_TRUE(file.ok()) << file.status().ToString();
-  const auto tokenizer = TokenizerOfGguf(*model);
+  const auto tokenizer = TokenizerOfFile(*model);
   ASSERT_NE(tokenizer, nullptr);
   const ChatTemplate& chat = Find("auto", file->get());
   EXPECT_EQ(chat.name, "chatml");
@@ -73,7 +76,10 @@ TEST(ChatTemplates, EveryMarkerHasItsSpelling) {
 }
 
 TEST(ChatTemplates, AreFoundByTheirNames) {
-  for (const ChatTemplate& one : ChatTemplates()) EXPECT_EQ(&Find(one.name), &one);
+  for (const char* name : {"chatml", "falcon", "llama2", "llama3", "mpt", "none"}) {
+    EXPECT_EQ(Find(name).name, name);
+    EXPECT_EQ(&Find(name), &Find(name));
+  }
 }
 
 TEST(ChatTemplates, LlamaFalconAndMptAreThoseOfTheReferenceImplementation) {
@@ -95,7 +101,7 @@ TEST(ChatTemplates, LlamaFalconAndMptAreThoseOfTheReferenceImplementation) {
 }
 
 TEST(ChatTemplates, NoneWritesNothing) {
-  for (std::string_view text : Find("none").text) EXPECT_EQ(text, "");
+  for (const std::string& text : Find("none").text) EXPECT_EQ(text, "");
   EXPECT_EQ(Find("auto").name, "none");
 }
 
@@ -104,6 +110,7 @@ TEST(ChatTemplates, AutoGoesByTheTokensOfTheFilesTemplate) {
   EXPECT_EQ(Detected("{{'<|start_header_id|>' + role}}"), "llama3");
   EXPECT_EQ(Detected("{{'[INST] ' + content}}"), "llama2");
   EXPECT_EQ(Detected("{{content}}"), "none");
+  EXPECT_EQ(Detected("{{'[INST]' + '<|start_header_id|>' + '<|im_start|>'}}"), "llama3");
   const auto bytes = GgufBuilder().U32("tokenizer.chat_template", 1).Build();
   const auto file = GgufFile::Parse(bytes, "model");
   ASSERT_TRUE(file.ok());
@@ -115,7 +122,57 @@ TEST(ChatTemplates, AnUnknownNameListsTheKnown) {
   ASSERT_FALSE(found.ok());
   EXPECT_EQ(found.status().code(), Code::kInvalidArgument);
   EXPECT_THAT(found.status().message(), HasSubstr("'vicuna'"));
-  EXPECT_THAT(found.status().message(), HasSubstr("auto, none, llama2"));
+  EXPECT_THAT(found.status().message(),
+              HasSubstr("auto, chatml, falcon, llama2, llama3, mpt, none"));
+}
+
+// A template's file with all markers; `more` comes first.
+std::string TemplateFile(const std::string& more) {
+  std::string file = more + "\n[markers]\n";
+  for (size_t i = 0; i < kRoleMarkers; ++i) {
+    const std::string marker(RoleMarkerText(static_cast<RoleMarker>(i)));
+    file += "\"" + marker + "\" = \"[" + marker + "]\\n\"\n";
+  }
+  return file;
+}
+
+TEST(ChatTemplates, AreReadFromFilesOfTheUser) {
+  const TempDir folder;
+  const auto path = folder.path() / "mine.toml";
+  std::ofstream(path) << TemplateFile("name = \"mine\"\ndetect = \"[mine]\"");
+  const auto found = FindChatTemplate(path.string(), nullptr);
+  ASSERT_TRUE(found.ok()) << found.status().ToString();
+  EXPECT_EQ((*found)->name, "mine");
+  EXPECT_EQ((*found)->detect, "[mine]");
+  EXPECT_EQ((**found)[RoleMarker::kUserClose], "[</user>]\n");
+  const auto missing = FindChatTemplate((folder.path() / "no.toml").string(), nullptr);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.status().code(), Code::kNotFound);
+  EXPECT_THAT(missing.status().message(), HasSubstr("no.toml"));
+}
+
+void ExpectFault(const std::string& toml, const char* fault) {
+  const auto parsed = ParseChatTemplate(toml, "x.toml");
+  ASSERT_FALSE(parsed.ok()) << fault;
+  EXPECT_EQ(parsed.status().code(), Code::kInvalidArgument);
+  EXPECT_THAT(parsed.status().message(), HasSubstr(fault));
+}
+
+TEST(ChatTemplates, FaultsOfFilesAreNamedWithTheirLines) {
+  ExpectFault("name = \"x\"\n[markers", "x.toml:2: not valid TOML");
+  ExpectFault(TemplateFile(""), "x.toml: the template has no name");
+  ExpectFault("name = \"x\"", "x.toml: the template has no markers");
+  ExpectFault(TemplateFile("name = 5"), "x.toml:1: not a string");
+  ExpectFault(TemplateFile("name = \"x\"\nnmae = \"y\""), "x.toml:2: 'nmae' is not one of");
+  ExpectFault("name = \"x\"\nmarkers = 1", "x.toml:2: 'markers' is not a table");
+  ExpectFault(TemplateFile("name = \"x\"") + "\"<tool>\" = \"\"",
+              "x.toml:10: '<tool>' is not a role");
+  ExpectFault("name = \"x\"\n[markers]\n\"<system>\" = \"\"",
+              "x.toml:2: the marker </system> is missing");
+  ExpectFault("name = \"x\"\n[markers]\n\"<user>\" = [1]", "x.toml:3: not a string");
+  ExpectFault(TemplateFile("name = \"" + std::string(5'000, 'x') + "\""), "4 KiB");
+  ExpectFault(std::string(100'000, '#'), "64 KiB");
+  ExpectFault("name = \"\xFF\"", "x.toml:1: not valid TOML");
 }
 
 }  // namespace

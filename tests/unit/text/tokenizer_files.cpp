@@ -34,32 +34,10 @@ std::string ReadText(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::unique_ptr<Tokenizer> TokenizerOfGguf(const std::filesystem::path& model) {
-  const auto file = GgufFile::Open(model);
-  EXPECT_TRUE(file.ok()) << file.status().ToString();
-  if (!file.ok()) return nullptr;
-  auto tokenizer = LoadTokenizer(**file);
+std::unique_ptr<Tokenizer> TokenizerOfFile(const std::filesystem::path& file) {
+  auto tokenizer = LoadTokenizerFile(file);
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   return tokenizer.ok() ? *std::move(tokenizer) : nullptr;
-}
-
-std::unique_ptr<Tokenizer> TokenizerOfJson(const std::filesystem::path& file,
-                                           const std::string& pretokenizer) {
-  const json source = json::parse(ReadText(file));
-  BpeDefinition definition;
-  definition.tokens = TokensById(source["model"]["vocab"]);
-  definition.kinds.assign(definition.tokens.size(), TokenKind::kNormal);
-  for (const json& added : source["added_tokens"]) {
-    definition.kinds.at(added["id"].get<size_t>()) =
-        added["special"].get<bool>() ? TokenKind::kSpecial : TokenKind::kUserDefined;
-  }
-  for (const json& merge : source["model"]["merges"]) {
-    definition.merges.push_back(merge.is_string() ? merge.get<std::string>()
-                                                  : merge[0].get<std::string>() + " " +
-                                                        merge[1].get<std::string>());
-  }
-  definition.pretokenizer = pretokenizer;
-  return Make(std::move(definition));
 }
 
 std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& folder,
@@ -79,6 +57,24 @@ std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& fo
   definition.pretokenizer = pretokenizer;
   definition.ignore_merges = pretokenizer == "llama-bpe";
   return Make(std::move(definition));
+}
+
+std::unique_ptr<Tokenizer> PublicTokenizer(const std::string& name,
+                                           const std::filesystem::path& tokenizers) {
+  if (name == "smollm2") return TokenizerOfFile(tokenizers / "smollm2" / "tokenizer.json");
+  if (name == "falcon") return TokenizerOfFile(tokenizers / "falcon-7b" / "tokenizer.json");
+  if (name == "mpt") return TokenizerOfFile(tokenizers / "mpt-7b" / "tokenizer.recovered.json");
+  if (name == "llama2") return TokenizerOfFile(tokenizers / "llama2" / "tokenizer.fixed.json");
+  if (name == "qwen2") {
+    return TokenizerOfVocabulary(tokenizers / "qwen2", "qwen2",
+                                 {"<|endoftext|>", "<|im_start|>", "<|im_end|>"});
+  }
+  EXPECT_EQ(name, "llama3");
+  return TokenizerOfVocabulary(
+      tokenizers / "llama3.2", "llama-bpe",
+      {"<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>",
+       "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>",
+       "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>"});
 }
 
 json TextGolden(const std::string& name) {

@@ -12,15 +12,17 @@
 namespace promptcache::testing {
 
 // Each fails the running test and gives null when the file is there but cannot be read.
-// The tokenizer of the model file.
-std::unique_ptr<Tokenizer> TokenizerOfGguf(const std::filesystem::path& model);
-// Of a HuggingFace tokenizer.json, with the pre-tokenizer that a GGUF file would name.
-std::unique_ptr<Tokenizer> TokenizerOfJson(const std::filesystem::path& file,
-                                           const std::string& pretokenizer);
+// Of a GGUF file or a tokenizer.json.
+std::unique_ptr<Tokenizer> TokenizerOfFile(const std::filesystem::path& file);
 // Of a folder with vocab.json and merges.txt, with `specials` after the vocabulary.
 std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& folder,
                                                  const std::string& pretokenizer,
                                                  const std::vector<std::string>& specials);
+
+// The public tokenizer of that golden file: "smollm2", "qwen2", "llama3", "falcon", "mpt" or
+// "llama2". `tokenizers` is where they are.
+std::unique_ptr<Tokenizer> PublicTokenizer(const std::string& name,
+                                           const std::filesystem::path& tokenizers);
 
 // A file's bytes; a file that cannot be read fails the running test.
 std::string ReadText(const std::filesystem::path& path);
