@@ -4,6 +4,7 @@
 
 #include "common/text/toy_tokenizer.h"
 #include "coordinator/layout/layout.h"
+#include "coordinator/lint/lint.h"
 #include "coordinator/plan/plan_builder.h"
 #include "coordinator/pml/prompt.h"
 #include "coordinator/pml/sources.h"
@@ -27,9 +28,13 @@ std::optional<Layout> CompileSchema(const PmlExample& example, const PmlLimits& 
   }
   AttachSources(files, limits, *document, diagnostics);
   if (!diagnostics.ok()) return std::nullopt;
-  return BuildLayout(*document, encoder,
-                     {.context_length = example.context_length, .set_tokens = limits.set_tokens},
-                     diagnostics);
+  auto layout = BuildLayout(
+      *document, encoder,
+      {.context_length = example.context_length, .set_tokens = limits.set_tokens}, diagnostics);
+  if (layout && example.prompt.empty()) {
+    Lint(*document, *layout, {.context_length = example.context_length}, diagnostics);
+  }
+  return layout;
 }
 
 std::vector<Diagnostic> Said(const Diagnostics& diagnostics) {

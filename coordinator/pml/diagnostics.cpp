@@ -78,15 +78,6 @@ void Diagnostics::Add(size_t offset, const PmlMessage& message, const std::strin
   (message.severity == Severity::kError ? errors_ : warnings_).push_back(std::move(diagnostic));
 }
 
-void Diagnostics::Error(size_t offset, std::string_view id, const std::string& message) {
-  if (full()) {
-    ++suppressed_;
-    return;
-  }
-  errors_.push_back(At(offset, message));
-  errors_.back().id = id;
-}
-
 std::string Diagnostics::Render() const {
   std::string out;
   const auto append = [&](const std::vector<Diagnostic>& all, std::string_view severity) {

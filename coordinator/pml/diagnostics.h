@@ -41,7 +41,6 @@ class Diagnostics {
     if (!HasRoom(message)) return;
     Add(offset, message, fmt::vformat(message.text, fmt::make_format_args(args...)));
   }
-  void Error(size_t offset, std::string_view id, const std::string& message);
   const PmlSource& source() const { return source_; }
   bool ok() const { return errors_.empty(); }
   // Further errors are only counted.

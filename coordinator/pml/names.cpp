@@ -14,14 +14,13 @@ bool IsNamePart(char c) { return IsNameStart(c) || (c >= '0' && c <= '9') || c =
 }  // namespace
 
 std::string WhyNotAName(std::string_view name) {
-  const std::string quoted = Quoted(name);
   if (name.empty()) return "the name is empty";
   if (!IsNameStart(name[0]) || !std::all_of(name.begin(), name.end(), IsNamePart)) {
-    return "the name " + quoted +
+    return "the name " + Quoted(name) +
            " is not a letter or '_' followed by letters, digits, '_', '.' or '-'";
   }
   if (name == "prompt" || IsRoleName(name) || name.starts_with("xml")) {
-    return "the name " + quoted + " is reserved";
+    return "the name " + Quoted(name) + " is reserved";
   }
   return "";
 }

@@ -140,7 +140,7 @@ void SchemaBuilder::CountUnit(const Spot& spot) {
   }
 }
 
-void SchemaBuilder::TakeName(const Spot& spot, std::map<std::string, size_t>& taken, PmlId id) {
+void SchemaBuilder::TakeName(const Spot& spot, Names& taken, PmlId id) {
   const std::string_view name = spot.element.ValueOf("name");
   if (name.empty()) return;  // reported
   const auto [first, is_new] = taken.emplace(name, spot.element.offset);

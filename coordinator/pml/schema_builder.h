@@ -1,9 +1,9 @@
 // From an XML tree to a checked schema. Internal to coordinator/pml.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "coordinator/pml/attributes.h"
@@ -28,11 +28,14 @@ class SchemaBuilder {
   SchemaDocument Build(XmlElement& root);
 
  private:
-  // The names taken in a container, with the offsets of their elements. Unions are transparent.
+  // Names that are taken, as they stand in the tree, with the offsets of their elements.
+  using Names = std::unordered_map<std::string_view, size_t>;
+
+  // Of a container; unions are transparent.
   struct Scope {
     SchemaContainer& container;
-    std::map<std::string, size_t> modules;
-    std::map<std::string, size_t> params;
+    Names modules;
+    Names params;
   };
 
   template <typename... Args>
@@ -60,7 +63,7 @@ class SchemaBuilder {
   SchemaParam ReadParam(const Spot& spot, Scope& scope);
   void ReadSet(const Spot& spot);
   bool ReadCached(const Spot& spot, const SchemaContainer& parent);
-  void TakeName(const Spot& spot, std::map<std::string, size_t>& taken, PmlId id);
+  void TakeName(const Spot& spot, Names& taken, PmlId id);
   void RefuseElement(const Spot& child, const XmlElement& parent);
 
   const PmlLimits& limits_;

@@ -142,6 +142,16 @@ std::vector<std::string> SourcePaths(const SchemaDocument& document) {
   return paths;
 }
 
+void ReportSource(const SchemaDocument& document, std::string_view path, const std::string& why,
+                  Diagnostics& diagnostics) {
+  Way way;
+  ForEachSource(document.root, way, [&](const SchemaContainer& container, const Way& around) {
+    if (container.src->path != path) return;
+    diagnostics.Report(container.src->offset, PmlId::kSourcePath, WhereIs(container, around),
+                       Quoted(path), why);
+  });
+}
+
 bool LeavesItsFolder(std::string_view path) {
   const auto names = NamesOf(path);
   return path.starts_with('/') || std::find(names.begin(), names.end(), "..") != names.end();

@@ -21,6 +21,10 @@ std::string WhyNotASourcePath(std::string_view path);
 // Whether it is absolute or has a "..".
 bool LeavesItsFolder(std::string_view path);
 
+// Says at each src with this path why its file cannot be read.
+void ReportSource(const SchemaDocument& document, std::string_view path, const std::string& why,
+                  Diagnostics& diagnostics);
+
 // Gives each container with a src its file's text, line breaks as LF, without a byte order mark.
 // Errors at the attribute: no such file among `files`, not UTF-8. At the root: a file that nobody
 // asked for, documents and files together over the limit of a document.

@@ -10,7 +10,7 @@
 
 namespace promptcache::fuzz {
 
-// A document is accepted or told why not; each error has an id and lies in the
+// A document is accepted or told why not; each error has an id of the table and lies in the
 // document.
 inline void CheckDiagnostics(const Diagnostics& diagnostics, std::string_view stage,
                              bool accepted) {
@@ -21,7 +21,7 @@ inline void CheckDiagnostics(const Diagnostics& diagnostics, std::string_view st
   };
   if (accepted != diagnostics.ok()) fail("accepted and errors do not agree");
   for (const Diagnostic& error : diagnostics.errors()) {
-    if (error.id.empty()) fail("an error without an id");
+    if (FindMessage(error.id) == nullptr) fail("an id without a message: " + error.id);
     if (error.location.line == 0 || error.location.column == 0) fail("an error without a place");
     if (error.message.empty()) fail("an error without a message");
   }

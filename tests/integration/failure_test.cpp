@@ -49,7 +49,8 @@ TEST_F(Refusals, NameTheMistakeAndTheServiceAnswersOn) {
       "Hello</prompt>",
       Code::kInvalidArgument, "its slot has 3");
   ExpectRefused(kPrompt, Code::kInvalidArgument, "8192", 1'000'000);
-  const auto bad = client().AddSchema({.file = "bad.xml", .document = "<schema name='b'>\n<x/>"});
+  const auto bad =
+      client().AddSchema({.file = "bad.xml", .document = "<schema name='b'>\n<x/></schema>"});
   EXPECT_EQ(bad.status().code(), Code::kInvalidArgument);
   EXPECT_THAT(bad.status().message(), HasSubstr("bad.xml:2:"));
 

@@ -37,6 +37,15 @@ class CommandLine : public ClusterTest {
     arguments.insert(arguments.begin(), {"--connect", cluster().endpoints().client});
     return RunProgram("promptcache", arguments);
   }
+  // What `plan` says offline are the keys under which workers stored the units.
+  void ExpectPlannedKeysAreStored() {
+    const json plan = CliJson({"plan", "--schema", Schema(), "--prompt", Prompt(), "--model",
+                               ModelPath()->string(), "--dtype", "fp32", "--json"});
+    const std::string stored =
+        CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"}).dump();
+    ASSERT_GE(plan["units"].size(), 8U);
+    for (const json& unit : plan["units"]) EXPECT_THAT(stored, HasSubstr(unit["key"]));
+  }
   json CliJson(const std::vector<std::string>& arguments) {
     const ProgramResult result = Cli(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.errors;
@@ -73,6 +82,8 @@ TEST_F(CommandLine, WorksByHand) {
         CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"});
     return stored["stats"]["blobs"] >= 8;
   });
+
+  ExpectPlannedKeysAreStored();
 
   const ProgramResult odd = Cli({"submit", "--prompt", Prompt(), "--temperature", "nan"});
   EXPECT_EQ(odd.exit_code, 3) << odd.errors;

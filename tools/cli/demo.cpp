@@ -8,6 +8,7 @@
 
 #include "cluster/launch/local_cluster.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/offline_schema.h"
 #include "tools/cli/store_access.h"
 
 namespace promptcache {
@@ -59,8 +60,7 @@ class Demo {
   }
 
   Status Register(const std::string& file) {
-    SchemaAdd add{.file = Example(file)};
-    PC_ASSIGN_OR_RETURN(add.document, ReadInput(add.file));
+    PC_ASSIGN_OR_RETURN(const SchemaAdd add, ReadSchemaAdd({.file = Example(file)}));
     PC_ASSIGN_OR_RETURN(const SchemaInfo info, client_->AddSchema(add));
     events_.on_step(
         fmt::format("registered {}: {} tokens in {} units", info.name, info.tokens, info.units));

@@ -1,65 +1,89 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "coordinator/coordinator.h"
+#include "common/formats/model_identity.h"
 #include "coordinator/plan/plan_builder.h"
-#include "coordinator/registry/registry.h"
-#include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/offline_schema.h"
+#include "tools/cli/plan_report.h"
 #include "tools/cli/render.h"
+#include "tools/cli/schema_commands.h"
 
 namespace promptcache {
 namespace {
 
 struct PlanFlags {
-  std::string schema_file;
+  SchemaPath schema;
   std::string prompt_file = "-";
-  std::string model;
-  std::string chat_template = "auto";
+  FrontEndFlags front;
+  std::string dtype;
   uint32_t max_tokens = 0;
   uint32_t max_new_tokens = 256;
   bool no_cache = false;
+  bool contiguous = false;
   bool json = false;
+
+  ReuseMode reuse() const {
+    return !no_cache    ? ReuseMode::kReuse
+           : contiguous ? ReuseMode::kFullContiguous
+                        : ReuseMode::kFull;
+  }
 };
 
-Result<Plan> MakePlan(const CommandContext& context, const PlanFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(context));
-  const std::string model_file = flags.model.empty() ? settings.coordinator.model : flags.model;
-  if (model_file.empty()) {
-    return InvalidArgument("no model: give --model FILE.gguf or set coordinator.model");
+// On a terminal, while a large model file is hashed.
+void ShowHashed(uint64_t done, uint64_t total) {
+  if (::isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\rreading the model {:3}%{}", 100 * done / total, done == total ? "\n" : "");
+}
+
+Result<std::optional<Identity>> IdentityFor(const FrontEnd& front, const std::string& dtype) {
+  if (dtype.empty()) return std::optional<Identity>();
+  if (front.model.empty()) return InvalidArgument("--dtype needs --model: keys name its weights");
+  PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(front.model));
+  PC_ASSIGN_OR_RETURN(Identity identity, IdentityOfModel(*file, dtype, ShowHashed));
+  identity.tokenizer = front.tokenizer->digest().ToHex();
+  return std::optional<Identity>(std::move(identity));
+}
+
+int PrintPlan(const PlanFlags& flags, const FrontEnd& front, const Layout& layout,
+              const Plan& plan) {
+  if (!flags.json) {
+    fmt::print("{}", RenderPlan(plan));
+    return kExitOk;
   }
-  PC_ASSIGN_OR_RETURN(const ServedModel model, LoadServedModel(model_file, flags.chat_template));
-  const TextEncoder encoder(*model.tokenizer, *model.chat_template);
-  SchemaAdd add{.file = flags.schema_file, .max_tokens = flags.max_tokens};
-  PC_ASSIGN_OR_RETURN(add.document, ReadInput(flags.schema_file));
-  PC_ASSIGN_OR_RETURN(const SchemaPtr schema,
-                      CompileSchema(add, encoder,
-                                    {.context_length = model.context_length,
-                                     .limits = SchemaLimitsOf(settings.coordinator)}));
-  PC_ASSIGN_OR_RETURN(std::string text, ReadInput(flags.prompt_file));
-  const PmlSource source(flags.prompt_file, std::move(text));
-  PC_ASSIGN_OR_RETURN(const PromptDocument prompt, ParsePrompt(source));
-  if (prompt.schema != schema->name) {
-    return InvalidArgument("the prompt is for the schema '" + prompt.schema + "', not '" +
-                           schema->name + "'");
-  }
-  return BuildPlan(schema->layout, encoder, source, prompt,
-                   {.reuse = flags.no_cache ? ReuseMode::kFull : ReuseMode::kReuse,
-                    .max_new_tokens = flags.max_new_tokens,
-                    .context_length = model.context_length});
+  const auto identity = IdentityFor(front, flags.dtype);
+  if (!identity.ok()) return Fail(identity.status());
+  PrintJson(PlanReport(layout, plan, *front.tokenizer, *identity));
+  return kExitOk;
 }
 
 int RunPlan(const CommandContext& context, const PlanFlags& flags) {
-  const Result<Plan> plan = MakePlan(context, flags);
-  if (!plan.ok()) return Fail(plan.status());
-  if (flags.json) {
-    fmt::print("{}\n", PlanToJson(*plan).dump(2));
-  } else {
-    fmt::print("{}", RenderPlan(*plan));
-  }
-  return kExitOk;
+  const auto settings = SettingsOf(context);
+  if (!settings.ok()) return Fail(settings.status());
+  const auto front = LoadFrontEnd(context, flags.front);
+  if (!front.ok()) return Fail(front.status());
+  const auto schema = OfflineSchema::Read(flags.schema, SchemaLimitsOf(settings->coordinator));
+  if (!schema.ok()) return Fail(schema.status());
+  (*schema)->LayOut(*front, flags.max_tokens);
+  if (!(*schema)->ok()) return FailWith((*schema)->diagnostics(), OutputOf(flags.json));
+
+  Result<std::string> text = ReadInput(flags.prompt_file);
+  if (!text.ok()) return Fail(text.status());
+  const PmlSource source(flags.prompt_file == "-" ? "standard input" : flags.prompt_file,
+                         *std::move(text));
+  Diagnostics diagnostics(source);
+  const auto prompt = ParsePrompt(source, PromptLimitsOf(settings->coordinator), diagnostics);
+  if (!prompt) return FailWith(diagnostics, OutputOf(flags.json));
+  const auto plan = BuildPlan((*schema)->layout(), front->encoder(), *prompt,
+                              {.reuse = flags.reuse(),
+                               .max_new_tokens = flags.max_new_tokens,
+                               .context_length = front->context_length},
+                              diagnostics);
+  if (!plan) return FailWith(diagnostics, OutputOf(flags.json));
+  return PrintPlan(flags, *front, (*schema)->layout(), *plan);
 }
 
 }  // namespace
@@ -68,17 +92,24 @@ void AddPlanCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<PlanFlags>();
   CLI::App* command =
       app.add_subcommand("plan", "Show what a prompt would read and compute, without a cluster");
-  command->add_option("--schema", flags->schema_file, "PML schema file")->required();
+  command->add_option("--schema", flags->schema.file, "PML schema file")->required();
+  command->add_option("--src-root", flags->schema.src_root,
+                      "Folder of the files that src names (default: the schema's)");
   command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
       ->capture_default_str();
-  command->add_option("--model", flags->model, "GGUF file (default: coordinator.model)");
-  command->add_option("--template", flags->chat_template, "Chat template, auto for the file's")
-      ->capture_default_str();
+  flags->front.AddTo(*command);
+  command->add_option("--dtype", flags->dtype,
+                      "fp32 or bf16: with --json, the keys of units as workers of this type have "
+                      "them");
   command->add_option("--max-tokens", flags->max_tokens, "Truncate longer text runs; 0: do not");
-  command->add_option("--max-new-tokens", flags->max_new_tokens, "Room for the answer")
+  command
+      ->add_option("--max-new-tokens", flags->max_new_tokens,
+                   "Room for the answer; 0: encode only, nothing is computed again")
       ->capture_default_str();
-  command->add_flag("--no-cache", flags->no_cache, "Compute everything");
-  command->add_flag("--json", flags->json, "Print JSON");
+  CLI::Option* no_cache = command->add_flag("--no-cache", flags->no_cache, "Compute everything");
+  command->add_flag("--contiguous", flags->contiguous, "With --no-cache: at positions 0, 1, 2, ...")
+      ->needs(no_cache);
+  command->add_flag("--json", flags->json, "Print JSON: every token and every unit");
   command->footer(
       "Example:\n"
       "  promptcache plan --model model.gguf --schema support-desk.xml --prompt question.xml");

@@ -5,13 +5,17 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/offline_schema.h"
 #include "tools/cli/render.h"
+#include "tools/cli/schema_commands.h"
+#include "tools/cli/stages.h"
 
 namespace promptcache {
 namespace {
 
 struct SchemaFlags {
   std::vector<std::string> files;
+  std::string src_root;
   std::string name;
   uint32_t max_tokens = 0;
   bool json = false;
@@ -19,7 +23,7 @@ struct SchemaFlags {
 
 int PrintSchemas(const std::vector<SchemaInfo>& schemas, const SchemaFlags& flags) {
   if (flags.json) {
-    fmt::print("{}\n", SchemasToJson(schemas).dump(2));
+    PrintJson(SchemasToJson(schemas));
   } else {
     fmt::print("{}", RenderSchemas(schemas));
   }
@@ -27,14 +31,17 @@ int PrintSchemas(const std::vector<SchemaInfo>& schemas, const SchemaFlags& flag
 }
 
 int RunAdd(const CommandContext& context, const SchemaFlags& flags) {
+  const auto settings = SettingsOf(context);
+  if (!settings.ok()) return Fail(settings.status());
   auto client = ConnectClient(context);
   if (!client.ok()) return Fail(client.status());
   std::vector<SchemaInfo> added;
   for (const std::string& file : flags.files) {
-    Result<std::string> document = ReadInput(file);
-    if (!document.ok()) return Fail(document.status());
-    auto info = (*client)->AddSchema(
-        {.file = file, .document = *std::move(document), .max_tokens = flags.max_tokens});
+    const auto schema = OfflineSchema::Read({.file = file, .src_root = flags.src_root},
+                                            SchemaLimitsOf(settings->coordinator));
+    if (!schema.ok()) return Fail(schema.status());
+    if (!(*schema)->ok()) return FailWith((*schema)->diagnostics(), OutputOf(flags.json));
+    auto info = (*client)->AddSchema((*schema)->ToAdd(flags.max_tokens));
     if (!info.ok()) return Fail(info.status());
     added.push_back(*std::move(info));
   }
@@ -48,27 +55,13 @@ int RunList(const CommandContext& context, const SchemaFlags& flags) {
   return schemas.ok() ? PrintSchemas(*schemas, flags) : Fail(schemas.status());
 }
 
-int RunShow(const CommandContext& context, const SchemaFlags& flags) {
-  if (flags.name.empty()) return Fail(InvalidArgument("the name of the schema is empty"));
-  auto client = ConnectClient(context);
-  if (!client.ok()) return Fail(client.status());
-  auto schemas = (*client)->ListSchemas(flags.name);
-  if (!schemas.ok()) return Fail(schemas.status());
-  if (flags.json) return PrintSchemas(*schemas, flags);
-  for (const SchemaInfo& schema : *schemas) {
-    if (!schema.current && schemas->size() > 1) continue;
-    fmt::print("{}\n{}\n", RenderSchemas({schema}), schema.document);
-  }
-  return kExitOk;
-}
-
 int RunRemove(const CommandContext& context, const SchemaFlags& flags) {
   auto client = ConnectClient(context);
   if (!client.ok()) return Fail(client.status());
   const Status status = (*client)->RemoveSchema(flags.name);
   if (!status.ok()) return Fail(status);
   if (flags.json) {
-    fmt::print("{}\n", nlohmann::json{{"removed", flags.name}}.dump(2));
+    PrintJson(nlohmann::json{{"removed", flags.name}});
   } else {
     fmt::print("removed {}\n", flags.name);
   }
@@ -77,9 +70,23 @@ int RunRemove(const CommandContext& context, const SchemaFlags& flags) {
 
 }  // namespace
 
+void PrintJson(const nlohmann::json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+int FailWith(const Diagnostics& diagnostics, Output output) {
+  if (output == Output::kJson) {
+    PrintJson(DiagnosticsToJson(diagnostics));
+  } else {
+    fmt::print(stderr, "{}\n", diagnostics.Render());
+  }
+  return ExitCodeFor(InvalidArgument(""));
+}
+
 void AddSchemaCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<SchemaFlags>();
-  CLI::App* command = app.add_subcommand("schema", "Register, list, show and remove schemas");
+  CLI::App* command =
+      app.add_subcommand("schema", "Register, check, compare, show and remove schemas");
   command->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, auto run) {
     CLI::App* sub = command->add_subcommand(name, help);
@@ -92,16 +99,21 @@ void AddSchemaCommand(CLI::App& app, CommandContext& context) {
   CLI::App* add_command = add("add", "Register schema files", RunAdd);
   add_command->add_option("file", flags->files, "PML schema files, - for standard input")
       ->required();
+  add_command->add_option("--src-root", flags->src_root,
+                          "Folder of the files that src names (default: the schema's); links that "
+                          "leave it are refused");
   add_command->add_option("--max-tokens", flags->max_tokens,
                           "Keep head and tail of text runs longer than this; 0: whole runs");
   add_command->footer("Example:\n  promptcache schema add support-desk.xml travel.xml");
   add("ls", "List registered schemas", RunList);
-  add("show", "Print a schema and its versions", RunShow)
-      ->add_option("name", flags->name, "Schema name")
-      ->required();
   add("rm", "Remove a schema", RunRemove)
       ->add_option("name", flags->name, "NAME for all versions, or NAME@VERSION")
       ->required();
+  AddSchemaShow(*command, context);
+  AddSchemaLint(*command, context);
+  AddSchemaFix(*command, context);
+  AddSchemaDiff(*command, context);
+  AddSchemaHelp(*command, context);
 }
 
 }  // namespace promptcache

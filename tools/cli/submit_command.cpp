@@ -7,6 +7,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/generation_flags.h"
+#include "tools/cli/offline_schema.h"
 #include "tools/cli/render.h"
 
 namespace promptcache {
@@ -35,8 +36,7 @@ nlohmann::json AnswerToJson(const Answer& answer) {
 }
 
 Status RegisterSchema(Client& client, const std::string& file) {
-  SchemaAdd add{.file = file};
-  PC_ASSIGN_OR_RETURN(add.document, ReadInput(file));
+  PC_ASSIGN_OR_RETURN(const SchemaAdd add, ReadSchemaAdd({.file = file}));
   return client.AddSchema(add).status();
 }
 

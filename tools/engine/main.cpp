@@ -12,6 +12,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/generation_flags.h"
+#include "tools/cli/offline_schema.h"
 #include "tools/cli/render.h"
 #include "tools/engine/embedded.h"
 
@@ -38,8 +39,7 @@ struct RunFlags {
 };
 
 Status AskOnce(EmbeddedSystem& system, const RunFlags& flags, Answer& answer) {
-  SchemaAdd add{.file = flags.schema_file};
-  PC_ASSIGN_OR_RETURN(add.document, ReadInput(flags.schema_file));
+  PC_ASSIGN_OR_RETURN(const SchemaAdd add, ReadSchemaAdd({.file = flags.schema_file}));
   PC_RETURN_IF_ERROR(system.client().AddSchema(add).status());
   PC_ASSIGN_OR_RETURN(std::string prompt, ReadInput(flags.prompt_file));
   answer = system.client().Submit(flags.generation.ToSubmit(std::move(prompt)),

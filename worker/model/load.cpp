@@ -1,12 +1,11 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <new>
 
 #include "common/formats/gguf.h"
-#include "common/hash.h"
+#include "common/formats/model_identity.h"
 #include "worker/device/cpu_kernels.h"
 #include "worker/device/device.h"
 #include "worker/model/model.h"
@@ -23,20 +22,6 @@ at::ScalarType DtypeFor(ComputeDtype dtype, at::Device device) {
   return dtype == ComputeDtype::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
-std::string PositionsText(const RotaryParameters& rotary) {
-  char text[160];
-  const int length =
-      std::snprintf(text, sizeof(text), "rope theta=%.17g dim=%lld scaling=", rotary.theta,
-                    static_cast<long long>(rotary.dim));
-  std::string scaling = "none";
-  if (rotary.position_scale != 1) {
-    char factor[64];
-    std::snprintf(factor, sizeof(factor), "linear:%.17g", 1 / rotary.position_scale);
-    scaling = factor;
-  }
-  return std::string(text, static_cast<size_t>(length)) + scaling + " layout=half";
-}
-
 Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   PC_ASSIGN_OR_RETURN(const at::Device device, ParseDevice(options.device));
   PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(path));
@@ -51,12 +36,8 @@ Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   ModelSource source(file, *architecture, at::TensorOptions().dtype(dtype).device(device));
   LoadedModel loaded;
   PC_ASSIGN_OR_RETURN(loaded.model, build(source, options.threads));
-  PC_ASSIGN_OR_RETURN(const RotaryParameters rotary, source.Rotary(loaded.model->shape()));
-  loaded.identity.weights = Blake2b256(file->bytes()).ToHex();
-  loaded.identity.positions = PositionsText(rotary);
-  loaded.identity.dtype = dtype == at::kBFloat16 ? "bf16" : "fp32";
-  loaded.identity.kv_layout = "lkhtd-v1";
-  loaded.identity.encoder = "1";
+  PC_ASSIGN_OR_RETURN(loaded.identity,
+                      IdentityOfModel(*file, dtype == at::kBFloat16 ? "bf16" : "fp32"));
   const auto name = file->GetString("general.name");
   loaded.name = name.ok() && !name->empty() ? *name : std::filesystem::path(path).stem().string();
   return loaded;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "common/formats/model_identity.h"
 #include "worker/device/cpu_kernels.h"
 #include "worker/model/dequantize.h"
 
@@ -89,38 +90,20 @@ Result<ModelShape> ModelSource::Shape() const {
 }
 
 Result<RotaryParameters> ModelSource::Rotary(const ModelShape& shape) const {
-  RotaryParameters rotary{.dim = shape.head_dim, .theta = 10000};
-  if (file_->Has(Key("rope.freq_base"))) {
-    PC_ASSIGN_OR_RETURN(rotary.theta, Number("rope.freq_base"));
-  }
-  PC_ASSIGN_OR_RETURN(const int64_t dim,
-                      SizeOr("rope.dimension_count", cpu::kMaxHeadDim, shape.head_dim));
-  if (dim != shape.head_dim) {
-    return At(Unimplemented("'" + Key("rope.dimension_count") + "' is " + std::to_string(dim) +
-                            " where heads have " + std::to_string(shape.head_dim) +
+  PC_ASSIGN_OR_RETURN(const PositionSettings settings, ReadPositionSettings(*file_, architecture_));
+  if (settings.dim != shape.head_dim) {
+    return At(Unimplemented("'" + Key("rope.dimension_count") + "' is " +
+                            std::to_string(settings.dim) + " where heads have " +
+                            std::to_string(shape.head_dim) +
                             " dimensions; partial rotation is not supported"));
-  }
-  std::string scaling = file_->Has(Key("rope.scaling.factor")) ? "linear" : "none";
-  if (file_->Has(Key("rope.scaling.type"))) {
-    PC_ASSIGN_OR_RETURN(scaling, file_->GetString(Key("rope.scaling.type")));
-  }
-  if (file_->Has(Key("rope.scale_linear"))) {
-    PC_ASSIGN_OR_RETURN(const double factor, Number("rope.scale_linear"));
-    rotary.position_scale = 1 / factor;
-  }
-  if (scaling == "linear") {
-    PC_ASSIGN_OR_RETURN(const double factor, Number("rope.scaling.factor"));
-    rotary.position_scale = 1 / factor;
-  } else if (scaling != "none") {
-    return At(Unimplemented("'" + Key("rope.scaling.type") + "' is '" + scaling +
-                            "'; none and linear are supported"));
   }
   if (Has("rope_freqs.weight")) {
     return At(
         Unimplemented("tensor 'rope_freqs.weight': scaled rotary frequencies are not "
                       "supported"));
   }
-  return rotary;
+  return RotaryParameters{
+      .dim = settings.dim, .theta = settings.theta, .position_scale = settings.scale};
 }
 
 Result<at::Tensor> ModelSource::Load(const std::string& name, const std::vector<int64_t>& sizes) {
