@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
                                OtherTexts::kOfAnyLength}),
     [](const auto& test) { return test.param.name; });
 
-TEST_P(Leaks, S87_TextOfModulesThatAreNotImportedChangesNothing) {
+TEST_P(Leaks, S087_TextOfModulesThatAreNotImportedChangesNothing) {
   int changed = 0;
   for (uint64_t seed = 0; seed < 8; ++seed) {
     SCOPED_TRACE(seed);
@@ -144,7 +144,7 @@ bool ContainsText(const Bytes& bytes, const std::string& text) {
   return std::search(bytes.begin(), bytes.end(), ids.begin(), ids.end()) != bytes.end();
 }
 
-TEST_F(Isolation, S88_UncachedModulesAreStoredNowhere) {
+TEST_F(Isolation, S088_UncachedModulesAreStoredNowhere) {
   const CompiledPrompt prompt = compiler_.Compile(kSecrets, "<A><I/></A><B/>question");
   EXPECT_EQ(std::string(prompt.plan.new_tokens.ids.begin(), prompt.plan.new_tokens.ids.end()),
             "secrethiddenquestion");
@@ -168,7 +168,7 @@ TEST_F(Isolation, S88_UncachedModulesAreStoredNowhere) {
   EXPECT_TRUE(saw_text);  // so what is looked for would be found
 }
 
-TEST_F(Isolation, S88_PromptOfUncachedModulesOnlyStoresNothing) {
+TEST_F(Isolation, S088_PromptOfUncachedModulesOnlyStoresNothing) {
   const CompiledPrompt prompt = compiler_.Compile(
       "<schema name=\"s\"><module name=\"A\" cache=\"false\">secret</module></schema>", "<A/>q");
   EXPECT_THAT(prompt.plan.units, IsEmpty());
@@ -177,7 +177,7 @@ TEST_F(Isolation, S88_PromptOfUncachedModulesOnlyStoresNothing) {
   EXPECT_EQ(store.Stats()->puts, 0u);
 }
 
-TEST_F(Isolation, S88_UncachedModulesAreComputedAtTheirPositions) {
+TEST_F(Isolation, S088_UncachedModulesAreComputedAtTheirPositions) {
   const CompiledPrompt prompt = compiler_.Compile(kSecrets, "<A><I/></A><B/>question");
   EXPECT_LE(
       RelativeDifference(ModelLogits(*loaded_.model, prompt), ReferenceLogits(llama_, prompt)),

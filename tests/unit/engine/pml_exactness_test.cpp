@@ -46,7 +46,7 @@ const std::string kThree =
     "<module name=\"B\">betabeta<module name=\"C\">gamma</module>more</module>tail";
 const std::string kThreeAndSet = kThree + "<scaffold modules=\"A B B/C\"/>";
 
-TEST_F(Exactness, S85_ASetOfAllModulesIsOrdinaryPrefill) {
+TEST_F(Exactness, S085_ASetOfAllModulesIsOrdinaryPrefill) {
   const std::string all = "<A/><B><C/></B>question";
   const CompiledPrompt with_set = compiler_.Compile(WithAttributes("", kThreeAndSet), all);
   EXPECT_LE(DifferenceFromPrefill(with_set), kTolerance);
@@ -57,7 +57,7 @@ TEST_F(Exactness, S85_ASetOfAllModulesIsOrdinaryPrefill) {
             ReferenceGreedy(llama_, with_set.tokens(), with_set.plan.next_position, 16));
 }
 
-TEST_F(Exactness, S84_AMissingMemberMeansTheIndividualUnits) {
+TEST_F(Exactness, S084_AMissingMemberMeansTheIndividualUnits) {
   for (const char* prompt : {"<A/>question", "<B><C/></B>question", "<A/><B/>question"}) {
     const CompiledPrompt with_set = compiler_.Compile(WithAttributes("", kThreeAndSet), prompt);
     const CompiledPrompt without = compiler_.Compile(WithAttributes("", kThree), prompt);
@@ -66,7 +66,7 @@ TEST_F(Exactness, S84_AMissingMemberMeansTheIndividualUnits) {
   }
 }
 
-TEST_F(Exactness, S84_TheSetReplacesTheRowsOfItsMembers) {
+TEST_F(Exactness, S084_TheSetReplacesTheRowsOfItsMembers) {
   const CompiledPrompt prompt =
       compiler_.Compile(WithAttributes("", kThreeAndSet), "<A/><B><C/></B>question");
   // The root's first run comes from its own unit, all else from the set's.
@@ -75,7 +75,7 @@ TEST_F(Exactness, S84_TheSetReplacesTheRowsOfItsMembers) {
             std::string("rootrootalphaalphabetweenbetabetagammamoretail").size());
 }
 
-TEST_F(Exactness, S86_OneModuleBeforeTheTextIsOrdinaryPrefill) {
+TEST_F(Exactness, S086_OneModuleBeforeTheTextIsOrdinaryPrefill) {
   const std::string document(300, 'd');
   const CompiledPrompt prompt = compiler_.Compile(
       WithAttributes("", "<module name=\"doc\">" + document + "</module>"), "<doc/>question");
@@ -88,7 +88,7 @@ TEST_F(Exactness, S86_OneModuleBeforeTheTextIsOrdinaryPrefill) {
 constexpr const char* kTwo =
     "root<module name=\"A\">alpha</module><module name=\"B\">beta</module>tail";
 
-TEST_F(Exactness, S79_IndependentModulesSeeThemselvesOnly) {
+TEST_F(Exactness, S079_IndependentModulesSeeThemselvesOnly) {
   ExpectByHand(WithAttributes("encoding=\"independent\"", kTwo), "<B/>question",
                {{'r', "root", 0, ""},
                 {'B', "beta", 9, ""},
@@ -96,7 +96,7 @@ TEST_F(Exactness, S79_IndependentModulesSeeThemselvesOnly) {
                 {'q', "question", 17, "rBt"}});
 }
 
-TEST_F(Exactness, S79_SchemaEncodingSeesAllThatPrecedesImportedOrNot) {
+TEST_F(Exactness, S079_SchemaEncodingSeesAllThatPrecedesImportedOrNot) {
   ExpectByHand(WithAttributes("encoding=\"schema\"", kTwo), "<B/>question",
                {{'r', "root", 0, ""},
                 {'A', "alpha", 4, "r"},
@@ -117,7 +117,7 @@ constexpr const char* kUnion =
     "root<union scaffold=\"A\"><module name=\"A\">alpha</module>"
     "<module name=\"B\">be</module></union>tail";
 
-TEST_F(Exactness, S83_TextAfterAUnionHasSeenTheDefaultMember) {
+TEST_F(Exactness, S083_TextAfterAUnionHasSeenTheDefaultMember) {
   const std::string schema = WithAttributes("encoding=\"schema\"", kUnion);
   ExpectByHand(schema, "<B/>question",
                {{'r', "root", 0, ""},
@@ -137,14 +137,14 @@ TEST_F(Exactness, S83_TextAfterAUnionHasSeenTheDefaultMember) {
 constexpr const char* kSlot =
     "<module name=\"M\">before<param name=\"p\" length=\"6\" scaffold=\"hint\"/>after</module>";
 
-TEST_F(Exactness, S26_AnEmptySlotLeavesNothingToAttendTo) {
+TEST_F(Exactness, S026_AnEmptySlotLeavesNothingToAttendTo) {
   ExpectByHand(
       WithAttributes("", "<module name=\"M\">before<param name=\"p\" length=\"6\"/>after</module>"),
       "<M/>question",
       {{'b', "before", 0, ""}, {'a', "after", 12, "b"}, {'q', "question", 17, "ba"}});
 }
 
-TEST_F(Exactness, S26_ScaffoldTextIsSeenWhileEncodingAndByNoRequest) {
+TEST_F(Exactness, S026_ScaffoldTextIsSeenWhileEncodingAndByNoRequest) {
   for (const char* encoding : {"anchored", "independent"}) {
     ExpectByHand(WithAttributes("encoding=\"" + std::string(encoding) + "\"", kSlot),
                  "<M/>question",
@@ -155,7 +155,7 @@ TEST_F(Exactness, S26_ScaffoldTextIsSeenWhileEncodingAndByNoRequest) {
   }
 }
 
-TEST_F(Exactness, S35_CachedTextNeverSeesArguments) {
+TEST_F(Exactness, S035_CachedTextNeverSeesArguments) {
   ExpectByHand(WithAttributes("", kSlot), "<M p=\"xyz\"/>question",
                {{'b', "before", 0, ""},
                 {'h', "hint", 6, "b"},
@@ -189,7 +189,7 @@ TEST_F(Exactness, PackedPlansEqualTheReferenceWhereTheirTokensStand) {
 
 // ---- order ----
 
-TEST_F(Exactness, S91_TheOrderOfReferencesAndArgumentsChangesNothing) {
+TEST_F(Exactness, S091_TheOrderOfReferencesAndArgumentsChangesNothing) {
   const LayoutPtr layout = compiler_.Schema(
       WithAttributes("", kTwo + std::string("<module name=\"M\">m<param name=\"p\" length=\"2\"/>"
                                             "<param name=\"o\" length=\"2\"/></module>")));
@@ -203,7 +203,7 @@ TEST_F(Exactness, S91_TheOrderOfReferencesAndArgumentsChangesNothing) {
   }
 }
 
-TEST_F(Exactness, S92_EachRequestAnswersAsInAFreshEngine) {
+TEST_F(Exactness, S092_EachRequestAnswersAsInAFreshEngine) {
   const LayoutPtr layout = compiler_.Schema(WithAttributes("", kThreeAndSet + kSlot));
   const char* prompts[] = {"<A/>one",     "<A/><B/>two",     "<B/>two", "<A/><B><C/></B>one",
                            "<A/><B/>two", "<M p=\"q\"/>one", "<A/>one"};

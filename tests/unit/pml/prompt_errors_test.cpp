@@ -17,7 +17,7 @@ void ExpectAll(std::span<const ErrorCase> cases) {
   for (const ErrorCase& one : cases) ExpectPromptError(one);
 }
 
-TEST(PromptErrors, S47_TextInsideAReferenceIsRefused) {
+TEST(PromptErrors, S047_TextInsideAReferenceIsRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<prompt schema='s'><A> x</A></prompt>", 1, 24, "PML0306", "<A>"},
       {"<prompt schema='s'><A><B/>tail</A></prompt>", 1, 27, "PML0306", "<A>"},
@@ -26,14 +26,14 @@ TEST(PromptErrors, S47_TextInsideAReferenceIsRefused) {
   });
 }
 
-TEST(PromptErrors, S48_TextBeforeTheFirstReferenceIsRefused) {
+TEST(PromptErrors, S048_TextBeforeTheFirstReferenceIsRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<prompt schema='s'>\n lead<A/></prompt>", 2, 2, "PML0307", "put it after"},
       {"<prompt schema='s'><user><A/>q</prompt>", 1, 20, "PML0307", "put it after"},
   });
 }
 
-TEST(PromptErrors, S51_APromptWithoutContentIsRefused) {
+TEST(PromptErrors, S051_APromptWithoutContentIsRefused) {
   for (const char* content : {"", " ", " <!-- c --> ", "\xC2\xA0"}) {
     EXPECT_THAT(PromptErrors("<prompt schema='s'>" + std::string(content) + "</prompt>"),
                 ElementsAre("PML0308 1:1"))
@@ -42,21 +42,21 @@ TEST(PromptErrors, S51_APromptWithoutContentIsRefused) {
   EXPECT_THAT(PromptErrors("<prompt schema='s'>&#32;</prompt>"), IsEmpty());
 }
 
-TEST(PromptErrors, S52_AReferenceAloneIsAPrompt) {
+TEST(PromptErrors, S052_AReferenceAloneIsAPrompt) {
   EXPECT_THAT(PromptErrors("<prompt schema='s'><A/></prompt>"), IsEmpty());
 }
 
-TEST(PromptErrors, S53_CommentsAreIgnoredAnywhere) {
+TEST(PromptErrors, S053_CommentsAreIgnoredAnywhere) {
   EXPECT_THAT(PromptErrors("<!-- a --><prompt schema='s'><!-- b --><A><!-- c --><B/><!----></A> "
                            "<!-- d --></prompt><!-- e -->"),
               IsEmpty());
 }
 
-TEST(PromptErrors, S66_AnotherRootIsRefused) {
+TEST(PromptErrors, S066_AnotherRootIsRefused) {
   ExpectPromptError({"<schema name='s'/>", 1, 1, "PML0301", "<prompt>, not <schema>"});
 }
 
-TEST(PromptErrors, S68_APromptHasOneAttribute) {
+TEST(PromptErrors, S068_APromptHasOneAttribute) {
   ExpectAll(std::vector<ErrorCase>{
       {"<prompt>q</prompt>", 1, 1, "PML0303", "'schema' is missing"},
       {"<prompt schema='s' model='m'>q</prompt>", 1, 20, "PML0302", "'model'"},

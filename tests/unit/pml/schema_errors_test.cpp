@@ -22,7 +22,7 @@ void ExpectAll(std::span<const ErrorCase> cases) {
   for (const ErrorCase& one : cases) ExpectSchemaError(one);
 }
 
-TEST(SchemaErrors, S38_ParametersDirectlyInTheSchemaAreRefused) {
+TEST(SchemaErrors, S038_ParametersDirectlyInTheSchemaAreRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema name='s'><param name='p' len='1'/></schema>", 1, 18, "PML0211",
        "<param name='p'> in 's': parameters are not allowed in a schema"},
@@ -31,7 +31,7 @@ TEST(SchemaErrors, S38_ParametersDirectlyInTheSchemaAreRefused) {
   });
 }
 
-TEST(SchemaErrors, S39_AParameterNameIsOncePerModule) {
+TEST(SchemaErrors, S039_AParameterNameIsOncePerModule) {
   EXPECT_THAT(SchemaErrors(InModule("<param name='p' len='1'/>"
                                     "<module name='N'><param name='p' len='1'/></module>")),
               IsEmpty());
@@ -42,7 +42,7 @@ TEST(SchemaErrors, S39_AParameterNameIsOncePerModule) {
        "<parameter name='p'> in 's/M': the parameter is already defined in line 2"});
 }
 
-TEST(SchemaErrors, S40_ALengthIsAPositiveNumberOfTokens) {
+TEST(SchemaErrors, S040_ALengthIsAPositiveNumberOfTokens) {
   for (const char* length :
        {"0", "-3", "3x", "x", "", " 3", "+3", "3.0", "16777217", "99999999999999999999"}) {
     EXPECT_THAT(SchemaErrors(InModule("<param name='p' length='" + std::string(length) + "'/>")),
@@ -57,7 +57,7 @@ TEST(SchemaErrors, S40_ALengthIsAPositiveNumberOfTokens) {
        "16777216"});
 }
 
-TEST(SchemaErrors, S41_LengthIsGivenOnceAsLengthOrAsLen) {
+TEST(SchemaErrors, S041_LengthIsGivenOnceAsLengthOrAsLen) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema name='s'><module name='M'><param name='p'/></module></schema>", 1, 35, "PML0212",
        "has no length"},
@@ -76,7 +76,7 @@ TEST(SchemaErrors, AParameterIsEmpty) {
   }
 }
 
-TEST(SchemaErrors, S54_MissingNamesAreRefused) {
+TEST(SchemaErrors, S054_MissingNamesAreRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema>a</schema>", 1, 1, "PML0206", "<schema>: the attribute 'name' is missing"},
       {"<schema name='s'><module>a</module></schema>", 1, 18, "PML0206",
@@ -87,7 +87,7 @@ TEST(SchemaErrors, S54_MissingNamesAreRefused) {
   });
 }
 
-TEST(SchemaErrors, S55_InvalidNamesAreRefused) {
+TEST(SchemaErrors, S055_InvalidNamesAreRefused) {
   for (const char* name : {"1a", "a b", "a/b", "a:b", "\xC3\xA9", "", "-a", ".a", "a\xC3\xA9",
                            "prompt", "system", "user", "assistant", "xml", "xmlish"}) {
     const std::string quoted = "'" + std::string(name) + "'";
@@ -102,13 +102,13 @@ TEST(SchemaErrors, S55_InvalidNamesAreRefused) {
   ExpectSchemaError({"<schema name='user'/>", 1, 9, "PML0208", "the name 'user' is reserved"});
 }
 
-TEST(SchemaErrors, S56_NamesMayHaveDotsHyphensAndUnderscores) {
+TEST(SchemaErrors, S056_NamesMayHaveDotsHyphensAndUnderscores) {
   EXPECT_THAT(SchemaErrors("<schema name='_s-1.2'><module name='unit.py'/>"
                            "<module name='XML'/><module name='Prompt'/></schema>"),
               IsEmpty());
 }
 
-TEST(SchemaErrors, S57_AModuleNameIsOncePerScopeUnionsBeingTransparent) {
+TEST(SchemaErrors, S057_AModuleNameIsOncePerScopeUnionsBeingTransparent) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema name='s'><module name='A'/>\n<module name='A'/></schema>", 2, 1, "PML0209",
        "<module name='A'> in 's': the module is already defined in line 1"},
@@ -120,17 +120,17 @@ TEST(SchemaErrors, S57_AModuleNameIsOncePerScopeUnionsBeingTransparent) {
   });
 }
 
-TEST(SchemaErrors, S58_TwoMembersOfAUnionHaveDifferentNames) {
+TEST(SchemaErrors, S058_TwoMembersOfAUnionHaveDifferentNames) {
   ExpectSchemaError(
       {"<schema name='s'><union><module name='A'/><module name='A'/></union></schema>", 1, 43,
        "PML0209", "already defined"});
 }
 
-TEST(SchemaErrors, S59_AChildMayReuseItsParentsName) {
+TEST(SchemaErrors, S059_AChildMayReuseItsParentsName) {
   EXPECT_THAT(SchemaErrors(InModule("<module name='M'/><param name='M' len='1'/>")), IsEmpty());
 }
 
-TEST(SchemaErrors, S60_AUnionHoldsModulesAndComments) {
+TEST(SchemaErrors, S060_AUnionHoldsModulesAndComments) {
   EXPECT_THAT(SchemaErrors("<schema name='s' whitespace='preserve'><union> <!-- c -->\n"
                            "<module name='A'/> </union><union/></schema>"),
               IsEmpty());
@@ -147,7 +147,7 @@ TEST(SchemaErrors, S60_AUnionHoldsModulesAndComments) {
   });
 }
 
-TEST(SchemaErrors, S61_AUnionsScaffoldIsOneOfItsOwnMembers) {
+TEST(SchemaErrors, S061_AUnionsScaffoldIsOneOfItsOwnMembers) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema name='s'><union scaffold='formel'><module name='formal'/></union></schema>", 1, 25,
        "PML0215", "the scaffold 'formel' is no member of the union; did you mean 'formal'?"},
@@ -161,7 +161,7 @@ TEST(SchemaErrors, S61_AUnionsScaffoldIsOneOfItsOwnMembers) {
   });
 }
 
-TEST(SchemaErrors, S63_UnknownElementsAreRefused) {
+TEST(SchemaErrors, S063_UnknownElementsAreRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema name='s'>a<foo>x</foo></schema>", 1, 19, "PML0202", "write &lt;"},
       {"<schema name='s'>\n<modul name='A'/></schema>", 2, 1, "PML0202",
@@ -176,14 +176,14 @@ TEST(SchemaErrors, S63_UnknownElementsAreRefused) {
   });
 }
 
-TEST(SchemaErrors, S66_AnotherRootIsRefused) {
+TEST(SchemaErrors, S066_AnotherRootIsRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<notschema name='s'>a</notschema>", 1, 1, "PML0201", "the root of a schema is <schema>"},
       {"<prompt schema='s'>a</prompt>", 1, 1, "PML0201", "<prompt>"},
   });
 }
 
-TEST(SchemaErrors, S68_UnknownAttributesAreRefused) {
+TEST(SchemaErrors, S068_UnknownAttributesAreRefused) {
   ExpectAll(std::vector<ErrorCase>{
       {"<schema name='s'><module name='A' lenght='3'/></schema>", 1, 35, "PML0205",
        "<module name='A'> in 's': unknown attribute 'lenght'"},

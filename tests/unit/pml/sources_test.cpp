@@ -49,7 +49,7 @@ TEST(Sources, AreNamedOnceInDocumentOrder) {
               ElementsAre("b", "a"));
 }
 
-TEST(Sources, S23_APathStaysBelowTheSchemasFolder) {
+TEST(Sources, S023_APathStaysBelowTheSchemasFolder) {
   for (const char* path : {"/etc/passwd", "..", "../a", "a/../b", "a/..", "/", "//a"}) {
     EXPECT_THAT(SchemaErrors("<schema name='s' src='" + std::string(path) + "'/>"),
                 ElementsAre("PML0602 1:18"))
@@ -72,7 +72,7 @@ TEST(Sources, APathIsPlain) {
   }
 }
 
-TEST(Sources, S22_AFilesTextBecomesItsContainers) {
+TEST(Sources, S022_AFilesTextBecomesItsContainers) {
   const Attached attached = Attach(kTwoFiles, {{"d/b.txt", "of b"}, {"a.txt", "of a"}});
   EXPECT_THAT(attached.errors, IsEmpty());
   EXPECT_EQ(TextOf(attached.schema.root.src->text), "of a");
@@ -89,7 +89,7 @@ TEST(Sources, OneFileMayServeSeveralContainers) {
   EXPECT_EQ(TextOf(ModuleOf(attached.schema, "B").src->text), "x");
 }
 
-TEST(Sources, S77_AFileIsTextAndNeverMarkup) {
+TEST(Sources, S077_AFileIsTextAndNeverMarkup) {
   const std::string text = "<user>a &amp; b</user> <![CDATA[c]]> &lt; <module name='x'/>";
   const Attached attached = Attach("<schema name='s' src='a'/>", {{"a", text}});
   const XmlText& got = attached.schema.root.src->text;
@@ -115,7 +115,7 @@ TEST(Sources, WhiteSpaceAtAFilesEdgesIsLiteral) {
   EXPECT_EQ(empty.spans[0].text, "");
 }
 
-TEST(Sources, S62_AMissingFileIsNamed) {
+TEST(Sources, S062_AMissingFileIsNamed) {
   const Attached attached = Attach(kTwoFiles, {{"a.txt", "of a"}, {"d/c.txt", "of c"}});
   EXPECT_THAT(attached.errors, ElementsAre("PML0603 2:42", "PML0605 1:1"));
   EXPECT_EQ(attached.first_message,
