@@ -1,5 +1,6 @@
 #include "common/text/llama_tokenizer.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -9,7 +10,7 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxTextBytes = size_t{16} << 20;   // one word: about 40 bytes of memory for each
+constexpr size_t kMaxTextBytes = size_t{16} << 20;   // about 40 bytes of memory for each of a word
 constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 
 // The text with spaces for every U+2581.
@@ -23,6 +24,13 @@ std::string WithSpaces(std::string_view text) {
     at = mark + kSpace.size();
   }
   return spaced;
+}
+
+// Where the next space after something else is. Where no token has one inside, no merge crosses it.
+size_t EndOfWord(std::string_view text, size_t begin) {
+  const size_t letter = text.find_first_not_of(' ', begin);
+  return letter == std::string_view::npos ? text.size()
+                                          : std::min(text.find(' ', letter), text.size());
 }
 
 std::string ByteToken(int byte) {
@@ -61,18 +69,13 @@ class LlamaTokenizer : public VocabularyTokenizer {
     }
     std::vector<TokenId> ids;
     if (text.empty()) return ids;
-    const std::string word = " " + WithSpaces(text);
-    ids.reserve(word.size());
-    for (size_t at = 0; at < word.size();) {
-      const std::string character = word.substr(at, DecodeUtf8At(word, at).bytes);
-      at += character.size();
-      if (const auto id = FindBytes(character)) {
-        ids.push_back(*id);
-        continue;
-      }
-      for (const char byte : character) ids.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+    const std::string spaced = " " + WithSpaces(text);
+    for (size_t begin = 0; begin < spaced.size();) {
+      const size_t end = joins_words_ ? spaced.size() : EndOfWord(spaced, begin);
+      const auto parts = PartsOf(std::string_view(spaced).substr(begin, end - begin));
+      ids.insert(ids.end(), parts.begin(), parts.end());
+      begin = end;
     }
-    merges().Apply(ids);
     return ids;
   }
 
@@ -82,10 +85,28 @@ class LlamaTokenizer : public VocabularyTokenizer {
     return {WithSpaces(written), written.find(' ') == std::string::npos};
   }
 
+  std::vector<TokenId> PartsOf(std::string_view word) const {
+    std::vector<TokenId> parts;
+    parts.reserve(word.size());
+    for (size_t at = 0; at < word.size();) {
+      const std::string character(word.substr(at, DecodeUtf8At(word, at).bytes));
+      at += character.size();
+      if (const auto id = FindBytes(character)) {
+        parts.push_back(*id);
+        continue;
+      }
+      for (const char byte : character) parts.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+    }
+    merges().Apply(parts);
+    return parts;
+  }
+
   Status IndexBytes() {
     std::array<bool, 256> found{};
     const auto& tokens = definition().tokens;
     for (size_t id = 0; id < tokens.size(); ++id) {
+      const std::string spelt = WithSpaces(tokens[id]);
+      joins_words_ = joins_words_ || EndOfWord(spelt, 0) < spelt.size();
       const auto byte = ByteOf(tokens[id]);
       if (!byte || definition().kinds[id] != TokenKind::kNormal) continue;
       byte_ids_[*byte] = static_cast<TokenId>(id);
@@ -99,7 +120,9 @@ class LlamaTokenizer : public VocabularyTokenizer {
     return {};
   }
 
-  std::array<TokenId, 256> byte_ids_{};  // constant after Init
+  // Constant after Init.
+  std::array<TokenId, 256> byte_ids_{};
+  bool joins_words_ = false;  // a token has a space after something else: a text is one word
 };
 
 }  // namespace

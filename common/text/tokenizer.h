@@ -18,9 +18,10 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // Ids of `text` as `transformers`' encode(text, add_special_tokens=False) gives them, except that
-  // special and added tokens never arise from text: "</s>" is tokenized as those characters. A
-  // character that the vocabulary cannot spell is dropped, as there. Errors: kInvalidArgument when
-  // text is not UTF-8 or a limit of the tokenizer is exceeded.
+  // special and added tokens never arise from text: "</s>" is tokenized as those characters. Only
+  // added tokens of nothing but white space do, as there. A character that the vocabulary cannot
+  // spell is dropped, as there. Errors: kInvalidArgument when text is not UTF-8 or a limit of the
+  // tokenizer is exceeded.
   virtual Result<std::vector<TokenId>> Encode(std::string_view text) const = 0;
 
   // The bytes of one token (which may be a part of a UTF-8 character); special tokens give their
@@ -28,7 +29,8 @@ class Tokenizer {
   virtual Result<std::string> TokenBytes(TokenId id) const = 0;
 
   virtual bool IsSpecial(TokenId id) const = 0;
-  // The longest special or added token ("<|im_end|>") with whose written form `text` begins.
+  // The longest special or added token ("<|im_end|>"), but for those of white space, with whose
+  // written form `text` begins.
   struct SpecialPrefix {
     TokenId id = 0;
     size_t bytes = 0;

@@ -8,6 +8,7 @@
 #include "common/text/bpe_alphabet.h"
 #include "common/text/llama_tokenizer.h"
 #include "common/text/pretokenizer.h"
+#include "common/text/utf8.h"
 
 namespace promptcache {
 namespace {
@@ -18,10 +19,7 @@ constexpr size_t kMaxFileBytes = size_t{64} << 20;
 constexpr int kMaxDepth = 32;
 constexpr size_t kMaxShownBytes = 200;  // of the file in a message
 
-std::string Shown(std::string text) {
-  if (text.size() > kMaxShownBytes) text = text.substr(0, kMaxShownBytes) + "...";
-  return text;
-}
+std::string Shown(std::string_view text) { return AbbreviateUtf8(text, kMaxShownBytes); }
 
 Status Fault(const std::string& where, const std::string& what) {
   return InvalidArgument(where + ": " + what);
@@ -254,23 +252,25 @@ Status ReadUnknown(const json& model, bool byte_fallback, BpeDefinition& definit
   return {};
 }
 
+Status CheckModel(const json& model) {
+  PC_RETURN_IF_ERROR(CheckMembers(
+      model, "model",
+      {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+       "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"}));
+  const json& type = Member(model, "type");  // older files have none
+  if (!type.is_null() && type != "BPE") {
+    PC_ASSIGN_OR_RETURN(const std::string other, Text(model, "type", "model"));
+    return Unimplemented("model: only the type 'BPE' is supported, not '" + Shown(other) + "'");
+  }
+  return CheckUnset(model, {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}, "model");
+}
+
 Result<std::unique_ptr<Tokenizer>> Make(const json& root) {
   PC_RETURN_IF_ERROR(CheckMembers(root, "the file",
                                   {"version", "truncation", "padding", "added_tokens", "normalizer",
                                    "pre_tokenizer", "post_processor", "decoder", "model"}));
   const json& model = Member(root, "model");
-  PC_RETURN_IF_ERROR(CheckMembers(
-      model, "model",
-      {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-       "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"}));
-  const json& type = Member(model, "type");
-  if (!type.is_null() && type != "BPE") {
-    return Unimplemented(
-        "model: only the type 'BPE' is supported" +
-        (type.is_string() ? ", not '" + Shown(type.get<std::string>()) + "'" : ""));
-  }
-  PC_RETURN_IF_ERROR(
-      CheckUnset(model, {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}, "model"));
+  PC_RETURN_IF_ERROR(CheckModel(model));
   PC_ASSIGN_OR_RETURN(const bool byte_fallback, Flag(model, "byte_fallback", false, "model"));
   PC_ASSIGN_OR_RETURN(const Normalizer normalizer, ReadNormalizer(root));
   if ((normalizer == Normalizer::kLlama) != byte_fallback) {

@@ -31,6 +31,9 @@ Utf8Fault Utf8FaultAt(std::string_view text, size_t at);
 size_t FirstInvalidUtf8(std::string_view text);
 inline bool IsUtf8(std::string_view text) { return FirstInvalidUtf8(text) == text.size(); }
 
+// For messages: `text`, or its first whole characters in `bytes` bytes and "...".
+std::string AbbreviateUtf8(std::string_view text, size_t bytes);
+
 // Unicode's White_Space property.
 bool IsUnicodeSpace(char32_t code);
 

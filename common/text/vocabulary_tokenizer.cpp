@@ -8,6 +8,7 @@
 namespace promptcache {
 namespace {
 
+constexpr size_t kMaxShownBytes = 200;       // of the file in a message
 constexpr size_t kMaxAddedTokenBytes = 256;  // looked for at every position of a text
 
 bool IsOnlySpace(std::string_view text) {
@@ -102,7 +103,8 @@ Status VocabularyTokenizer::IndexMerges(Speller speller) {
     const auto right = space == std::string::npos ? std::nullopt : find(merge.substr(space + 1));
     const auto merged = left && right ? FindBytes(bytes_[*left] + bytes_[*right]) : std::nullopt;
     if (!merged) {
-      return InvalidArgument("merge " + std::to_string(rank) + " ('" + merge +
+      return InvalidArgument("merge " + std::to_string(rank) + " ('" +
+                             AbbreviateUtf8(merge, kMaxShownBytes) +
                              "') does not join two tokens into a third");
     }
     merges_.Add(*left, *right, *merged);

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view json(reinterpret_cast<const char*>(data), size);
   const auto tokenizer = ParseTokenizerJson(json, "input");
   if (!tokenizer.ok()) return 0;
-  for (const char* text : {"", "ab 12345!?  \xC3\xA9 x", "<s><|im_end|>\n\n    a\xF0\x9F\x98\x80"}) {
+  for (const char* text :
+       {"", "ab 12345!?  \xC3\xA9 x", "<s><|im_end|>\n\n    a\xF0\x9F\x98\x80"}) {
     const auto ids = (*tokenizer)->Encode(text);
     if (!ids.ok()) std::abort();
     for (const TokenId id : *ids) {

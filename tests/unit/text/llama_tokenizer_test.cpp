@@ -68,6 +68,17 @@ TEST(LlamaTokenizer, WrittenFormsOfBytesAndSpecialTokensAreText) {
   }
 }
 
+TEST(LlamaTokenizer, TokensMayJoinWordsWhereTheVocabularyHasSuch) {
+  BpeDefinition definition = Definition();
+  definition.tokens.emplace_back("a\u2581a");
+  definition.kinds.push_back(TokenKind::kNormal);
+  definition.merges.insert(definition.merges.begin() + 2, "a \u2581a");
+  EXPECT_THAT(EncodeOrFail(*Make(definition), "\n\u2581\u2581a a"),
+              ElementsAre(256, '\n', 256, 259, 259));
+  EXPECT_THAT(EncodeOrFail(*Make(definition), "\na a"), ElementsAre(256, '\n', 262));
+  EXPECT_THAT(EncodeOrFail(*Make(), "\na a"), ElementsAre(256, '\n', 257, 259));
+}
+
 TEST(LlamaTokenizer, EncodesAVeryLongText) {
   const auto ids = EncodeOrFail(*Make(), std::string((1 << 20) + 1, 'a'));
   ASSERT_EQ(ids.size(), (1u << 19) + 2);

@@ -190,6 +190,7 @@ TEST(TokenizerJson, RefusesContradictions) {
   ExpectFaultAt(file, "/added_tokens/0/special", "yes", code, "special: not true or false");
   ExpectFaultAt(file, "/added_tokens", 5, code, "added_tokens");
   ExpectFaultAt(file, "/model/merges/0", "a q", code, "merge 0");
+  ExpectFaultAt(file, "/model/merges/0", std::string(5'000, 'a') + " b", code, "aaa...')");
   ExpectFaultAt(file, "/model/merges/0", 5, code, "model.merges[0]");
   ExpectFaultAt(file, "/model/merges", nullptr, code, "model.merges");
   ExpectFaultAt(file, "/model/vocab", {1, 2}, code, "model.vocab");

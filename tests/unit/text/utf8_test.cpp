@@ -104,5 +104,13 @@ TEST(Utf8, KnowsTheTwentyFiveWhiteSpaces) {
   }
 }
 
+TEST(Utf8, AbbreviatesBetweenCharacters) {
+  EXPECT_EQ(AbbreviateUtf8("\u00e9\u00e9", 4), "\u00e9\u00e9");
+  EXPECT_EQ(AbbreviateUtf8("\u00e9\u00e9", 3), "\u00e9...");
+  EXPECT_EQ(AbbreviateUtf8("\u00e9\u00e9", 1), "...");
+  EXPECT_EQ(AbbreviateUtf8("\x80\x80\x80", 2), "...");
+  EXPECT_EQ(AbbreviateUtf8("abc", 2), "ab...");
+}
+
 }  // namespace
 }  // namespace promptcache::testing
