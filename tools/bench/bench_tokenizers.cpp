@@ -59,8 +59,7 @@ Result<std::unique_ptr<Tokenizer>> MakeLookUpTokenizer(const Tokenizer& tokenize
   for (const std::string& text : texts) {
     PC_ASSIGN_OR_RETURN(known[text], tokenizer.Encode(text));
   }
-  return std::unique_ptr<Tokenizer>(
-      std::make_unique<LookUpTokenizer>(tokenizer, std::move(known)));
+  return std::unique_ptr<Tokenizer>(std::make_unique<LookUpTokenizer>(tokenizer, std::move(known)));
 }
 
 }  // namespace promptcache

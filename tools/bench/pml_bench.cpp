@@ -67,6 +67,9 @@ Status MeasurePersona(const PersonaWorkload& persona, const TextEncoder& encoder
                       PmlReport& report) {
   const PmlSource source("persona.xml", persona.schema);
   report.schema_bytes = persona.schema.size();
+  PmlReport first;
+  PC_RETURN_IF_ERROR(CompilePersona(source, encoder, first));
+  report.schema_first = std::move(first.schema);
   const uint32_t iterations = report.options.iterations;
   PC_RETURN_IF_ERROR(Repeat(iterations * kSchemaRuns, report, [&](PmlReport& into) {
     return CompilePersona(source, encoder, into);
@@ -104,8 +107,8 @@ std::vector<NamedDocument> DocumentsOf(const PmlBenchOptions& options) {
   }
   documents.push_back({"tags", [] { return TagsDocument(kMiB); }});
   for (const size_t depth : kDepths) {
-    documents.push_back({fmt::format("depth_{}", depth),
-                         [=] { return NestedDocument(kNestedModules, depth); }});
+    documents.push_back(
+        {fmt::format("depth_{}", depth), [=] { return NestedDocument(kNestedModules, depth); }});
   }
   for (const size_t units : kUnits) {
     documents.push_back({fmt::format("units_{}", units), [=] { return UnitsDocument(units); }});

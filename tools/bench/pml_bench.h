@@ -37,13 +37,15 @@ struct PmlReport {
   size_t schema_bytes = 0;
   uint32_t schema_tokens = 0;  // the layout's length
   Series schema;               // ms: parse, check and layout with the real tokenizer
+  Series schema_first;         // ms: the same once, by a tokenizer that remembers no words yet
   Series schema_parse;         // ms: parse and check alone
   Series prompt;               // us: parse and plan, its new text's tokens looked up
   std::vector<DocumentTimes> documents;
 };
 
-// Runs every case once unmeasured, then as often as the options say. `progress` gets a line before
-// each step. Errors: those of the persona's documents with this tokenizer.
+// Runs every case once unmeasured, then as often as the options say. REQUIRES: `encoder` has
+// encoded nothing of the persona's. `progress` gets a line before each step. Errors: those of the
+// persona's documents with this tokenizer.
 Result<PmlReport> MeasurePml(const PersonaWorkload& persona, const TextEncoder& encoder,
                              const PmlBenchOptions& options,
                              const std::function<void(const std::string&)>& progress);

@@ -56,7 +56,8 @@ PersonaWorkload MakePersona() {
   constexpr const char* kTraits[] = {"age",        "residence",   "education",
                                      "occupation", "personality", "health"};
   constexpr uint64_t kMembers = 8;
-  std::string document = "<schema name=\"persona\">\n<system>" + Words(1, 500) + "</system>\n<user>";
+  std::string document =
+      "<schema name=\"persona\">\n<system>" + Words(1, 500) + "</system>\n<user>";
   for (uint64_t t = 0; t < std::size(kTraits); ++t) {
     document += fmt::format("\n<module name=\"{}\">\n  <union>\n", kTraits[t]);
     for (uint64_t m = 0; m < kMembers; ++m) {
@@ -80,9 +81,9 @@ Result<PersonaWorkload> PersonaOf(const std::string& document) {
   }
   return PersonaWorkload{
       .schema = std::move(schema),
-      .prompt = fmt::format(
-          "<prompt schema=\"{}\">{}<bench-visitor name=\"{}\" city=\"{}\"/>{}</prompt>",
-          parsed.root.name, references, kName, kCity, kQuestion),
+      .prompt =
+          fmt::format("<prompt schema=\"{}\">{}<bench-visitor name=\"{}\" city=\"{}\"/>{}</prompt>",
+                      parsed.root.name, references, kName, kCity, kQuestion),
       .new_texts = {kName, kCity, kQuestion}};
 }
 
@@ -99,7 +100,8 @@ Result<PersonaWorkload> ReadPersona(const std::string& directory) {
     bytes = at->file_size(error);
   }
   std::ifstream file(largest, std::ios::binary);
-  if (!file) return NotFound("no readable file below " + directory + " has persona_long in its name");
+  if (!file)
+    return NotFound("no readable file below " + directory + " has persona_long in its name");
   return PersonaOf({std::istreambuf_iterator<char>(file), {}});
 }
 

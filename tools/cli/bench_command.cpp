@@ -52,8 +52,7 @@ void AddBenchPml(CLI::App& bench, CommandContext& context) {
                    "1000 times as many of its prompt")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command
-      ->add_option("--largest", flags->bench.largest_mib, "MiB of the largest document of text")
+  command->add_option("--largest", flags->bench.largest_mib, "MiB of the largest document of text")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print JSON");

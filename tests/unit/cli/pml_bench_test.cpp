@@ -17,6 +17,7 @@ using ::testing::HasSubstr;
 PmlReport SampleReport() {
   PmlReport report{.cpu = "a CPU", .schema_bytes = 32'000, .schema_tokens = 7'000};
   report.schema.samples = {5, 9, 7};
+  report.schema_first.samples = {11};
   report.schema_parse.samples = {1};
   report.prompt.samples = {30, 20, 40};
   report.documents = {
@@ -46,6 +47,7 @@ TEST(PmlReport, JsonHasTheHeadlineNumbers) {
   EXPECT_EQ(json["schema_ms"], 7.0);
   EXPECT_EQ(json["schema_ms_min"], 5.0);
   EXPECT_EQ(json["schema_ms_max"], 9.0);
+  EXPECT_EQ(json["schema_first_ms"], 11.0);
   EXPECT_EQ(json["schema_parse_ms"], 1.0);
   EXPECT_EQ(json["prompt_us"], 30.0);
   EXPECT_EQ(json["prompt_us_p99"], 40.0);
@@ -124,8 +126,7 @@ TEST(PmlBench, MeasuresEveryCase) {
                                  [&](const std::string& line) { steps.push_back(line); });
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_THAT(steps, ElementsAre("persona", "text_1", "tags", "depth_1", "depth_8", "depth_60",
-                                 "units_8192", "units_16384", "units_32768",
-                                 "units_65536"));
+                                 "units_8192", "units_16384", "units_32768", "units_65536"));
   EXPECT_EQ(report->schema.samples.size(), 40U);
   EXPECT_EQ(report->prompt.samples.size(), 1000U);
   for (const DocumentTimes& one : report->documents) {
