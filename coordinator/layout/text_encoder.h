@@ -18,6 +18,8 @@ class TextEncoder {
       : tokenizer_(&tokenizer), template_(&chat_template) {}
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  // The same with another tokenizer.
+  TextEncoder With(const Tokenizer& tokenizer) const { return {tokenizer, *template_}; }
 
   // A text of a schema; empty when the rules drop it.
   Result<std::vector<TokenId>> EncodeSchemaText(const XmlText& text, Whitespace whitespace) const;

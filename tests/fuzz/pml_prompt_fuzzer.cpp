@@ -1,9 +1,10 @@
-// A prompt that a user sends, against a schema that has everything: parsed and planned, with gaps
-// and packed.
+// A prompt that a user sends, against a schema that has everything: fixed, parsed, printed and
+// planned, with gaps and packed.
 #include <string>
 
 #include "common/text/toy_tokenizer.h"
 #include "coordinator/plan/plan_builder.h"
+#include "coordinator/pml/printer.h"
 #include "coordinator/pml/prompt.h"
 #include "tests/fuzz/fuzzer.h"
 #include "tests/fuzz/pml_checks.h"
@@ -35,10 +36,14 @@ Layout LayoutOf(const std::string& positions, const TextEncoder& encoder) {
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace promptcache;
   const PmlSource source("prompt.xml", std::string(reinterpret_cast<const char*>(data), size));
+  fuzz::CheckFix(source);
   Diagnostics of_parse(source);
   const auto prompt = ParsePrompt(source, kPromptLimits, of_parse);
   fuzz::CheckDiagnostics(of_parse, "parse", prompt.has_value());
   if (!prompt) return 0;
+  fuzz::CheckPrinted(*prompt, PrintPrompt, [](const PmlSource& printed, Diagnostics& errors) {
+    return ParsePrompt(printed, kUnlimited, errors);
+  });
 
   for (const char* positions : {"schema", "packed"}) {
     const auto tokenizer = MakeToyTokenizer();

@@ -1,10 +1,12 @@
-// A schema that a user registers: parsed, given its files, laid out. The bytes up to the first NUL
-// are the document, those behind it the text of every file that its src attributes name.
+// A schema that a user registers: fixed, parsed, printed, given its files, laid out. The bytes up
+// to the first NUL are the document, those behind it the text of every file that its src attributes
+// name.
 #include <string>
 #include <vector>
 
 #include "common/text/toy_tokenizer.h"
 #include "coordinator/layout/layout.h"
+#include "coordinator/pml/printer.h"
 #include "coordinator/pml/schema.h"
 #include "coordinator/pml/sources.h"
 #include "tests/fuzz/fuzzer.h"
@@ -15,10 +17,14 @@ namespace {
 
 void Compile(const std::string& document, const std::string& file_text) {
   const PmlSource source("schema.xml", document);
+  fuzz::CheckFix(source);
   Diagnostics diagnostics(source);
   auto schema = ParseSchema(source, {}, diagnostics);
   fuzz::CheckDiagnostics(diagnostics, "parse", schema.has_value());
   if (!schema) return;
+  fuzz::CheckPrinted(*schema, PrintSchema, [](const PmlSource& printed, Diagnostics& errors) {
+    return ParseSchema(printed, kUnlimited, errors);
+  });
 
   std::vector<SourceFile> files;
   for (const std::string& path : SourcePaths(*schema)) files.push_back({path, file_text});

@@ -156,6 +156,20 @@ TEST(Cli, BenchReportsEveryCaseAsNumbers) {
   EXPECT_TRUE(report["build_type"].is_string());
 }
 
+TEST(Cli, BenchPmlReportsEveryNumber) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const ProgramResult bench =
+      RunProgram("promptcache", {"bench", "pml", "--model", model->string(), "--iterations", "1",
+                                 "--largest", "1", "--json"});
+  ASSERT_EQ(bench.exit_code, 0) << bench.errors;
+  const json report = json::parse(bench.output);
+  for (const char* name :
+       {"schema_ms", "prompt_us", "text_mb_per_s", "tags_mb_per_s", "layout_65536_ms"}) {
+    EXPECT_GT(report[name], 0.0) << name;
+  }
+}
+
 TEST(Cli, CudaWithoutADeviceIsAClearError) {
   const auto model = ModelPath();
   PC_SKIP_WITHOUT(model, "the model");

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/version.h"
@@ -109,22 +108,6 @@ class Measurement {
 };
 
 }  // namespace
-
-double Series::median() const {
-  if (samples.empty()) return 0;
-  std::vector<double> sorted = samples;
-  std::sort(sorted.begin(), sorted.end());
-  const size_t middle = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-double Series::minimum() const {
-  return samples.empty() ? 0 : *std::min_element(samples.begin(), samples.end());
-}
-
-double Series::maximum() const {
-  return samples.empty() ? 0 : *std::max_element(samples.begin(), samples.end());
-}
 
 Result<TtftReport> MeasureTtft(EmbeddedSystem& system, const TtftOptions& options,
                                const std::function<void(const std::string&)>& progress) {

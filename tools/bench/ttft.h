@@ -5,9 +5,9 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <vector>
 
 #include "common/status.h"
+#include "tools/bench/series.h"
 #include "tools/bench/ttft_workload.h"
 #include "tools/engine/embedded.h"
 
@@ -20,19 +20,10 @@ struct TtftOptions {
   uint64_t seed = 1;
 };
 
-// Milliseconds, in the order they were measured.
-struct Series {
-  std::vector<double> samples;
-
-  double median() const;  // 0 without samples
-  double minimum() const;
-  double maximum() const;
-};
-
 struct TtftReport {
   TtftOptions options;
   Identity identity;
-  // As the client saw it, from submitting to the first token.
+  // Milliseconds as the client saw them, from submitting to the first token.
   Series full;       // --no-cache: nothing reused
   Series cold;       // modules encoded for the first time
   Series warm;       // modules in the worker's memory

@@ -3,24 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <iterator>
 #include <vector>
 
-#include "common/rng.h"
+#include "tools/bench/words.h"
 
 namespace promptcache {
 namespace {
-
-constexpr const char* kWords[] = {
-    "the",   "river",  "was",   "cold",  "and",    "people", "walked", "over",  "old",   "bridge",
-    "with",  "their",  "books", "while", "music",  "played", "near",   "small", "house", "where",
-    "light", "came",   "from",  "every", "window", "some",   "time",   "later", "they",  "found",
-    "a",     "letter", "about", "how",   "water",  "moves",  "under",  "stone", "after", "rain"};
-
-std::string Word(uint64_t seed, uint32_t index) {
-  const double u = UniformAt(seed, 0, index);
-  return kWords[static_cast<size_t>(u * static_cast<double>(std::size(kWords)))];
-}
 
 std::string SchemaName(const char* kind, uint64_t seed) {
   return fmt::format("bench-{}-{}", kind, seed);
@@ -36,7 +24,8 @@ Result<std::string> MakeText(const Tokenizer& tokenizer, uint32_t tokens, uint64
   for (int round = 0; round < 64; ++round) {
     PC_ASSIGN_OR_RETURN(const auto ids, tokenizer.Encode(fmt::format("{}", fmt::join(words, " "))));
     if (ids.size() == tokens) return fmt::format("{}", fmt::join(words, " "));
-    for (size_t count = ids.size(); count < tokens; ++count) words.push_back(Word(seed, drawn++));
+    for (size_t count = ids.size(); count < tokens; ++count)
+      words.push_back(BenchWord(seed, drawn++));
     for (size_t count = ids.size(); count > tokens && !words.empty(); --count) words.pop_back();
   }
   return InvalidArgument(
@@ -79,7 +68,7 @@ Result<Workload> MakeTinyUnitsWorkload(const Tokenizer& tokenizer, uint32_t modu
   workload.schema = fmt::format("<schema name=\"{}\" whitespace=\"reference\">{}\n",
                                 workload.schema_name, introduction);
   for (uint32_t m = 0; m < modules; ++m) {
-    workload.schema += fmt::format("  <module name=\"m{}\">{}</module>\n", m, Word(seed, m));
+    workload.schema += fmt::format("  <module name=\"m{}\">{}</module>\n", m, BenchWord(seed, m));
     references += fmt::format("<m{}/>", m);
   }
   workload.schema += "</schema>";

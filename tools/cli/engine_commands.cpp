@@ -1,29 +1,26 @@
+#include "tools/cli/engine_commands.h"
+
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
-#include <utility>
-
-#include "tools/cli/commands.h"
 
 namespace promptcache {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, const char*>, 2> kEngineCommands{{
-    {"run", "Answer one prompt in this process, without a cluster"},
-    {"bench", "Measure time to first token (bench ttft --help)"},
-}};
+bool IsEngineCommand(std::span<char*> arguments) {
+  const auto word = [&](size_t index) {
+    return index < arguments.size() ? std::string_view(arguments[index]) : std::string_view();
+  };
+  return word(1) == "run" || (word(1) == "bench" && word(2) == "ttft");
+}
 
 }  // namespace
 
 std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments) {
-  const bool known = arguments.size() > 1 &&
-                     std::any_of(kEngineCommands.begin(), kEngineCommands.end(),
-                                 [&](const auto& one) { return one.first == arguments[1]; });
-  if (!known) return std::nullopt;
+  if (!IsEngineCommand(arguments)) return std::nullopt;
   const std::string engine = (context.bin_directory / "promptcache-engine").string();
   std::vector<std::string> words = {engine};
   words.insert(words.end(), arguments.begin() + 1, arguments.end());
@@ -35,16 +32,19 @@ std::optional<int> RunEngineCommand(const CommandContext& context, std::span<cha
                           "; it is built with -DPROMPTCACHE_WITH_TORCH=ON"));
 }
 
-void AddEngineCommands(CLI::App& app, CommandContext& context) {
-  for (const auto& [name, help] : kEngineCommands) {
-    CLI::App* command = app.add_subcommand(std::string(name), help);
-    command->allow_extras();
-    command->callback([&context, name = name] {
-      context.run = [name] {
-        return Fail(InvalidArgument("'" + std::string(name) + "' must be the first word"));
-      };
-    });
-  }
+void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared) {
+  CLI::App* command = parent.add_subcommand(declared.name, declared.help);
+  command->allow_extras();
+  command->callback([&context, words = declared.words] {
+    context.run = [words] {
+      return Fail(InvalidArgument("'" + words + "' must come first, before every option"));
+    };
+  });
+}
+
+void AddRunCommand(CLI::App& app, CommandContext& context) {
+  AddEngineCommand(app, context,
+                   {"run", "run", "Answer one prompt in this process, without a cluster"});
 }
 
 }  // namespace promptcache

@@ -37,11 +37,12 @@ int Main(int argc, char** argv) {
                  "The coordinator's client endpoint (default: coordinator.client_endpoint)");
 
   AddUpCommand(app, context);
-  AddEngineCommands(app, context);
+  AddRunCommand(app, context);
   AddSchemaCommand(app, context);
   AddPlanCommand(app, context);
   AddSubmitCommand(app, context);
   AddStoreCommand(app, context);
+  AddBenchCommand(app, context);
   AddStatusCommand(app, context);
   AddConfigCommand(app, context);
   AddDemoCommand(app, context);

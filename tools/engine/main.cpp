@@ -116,8 +116,9 @@ int RunTtft(const BenchFlags& flags) {
 
 void AddBench(CLI::App& app, std::function<int()>& run) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* bench = app.add_subcommand("bench", "Measure");
+  CLI::App* bench = app.add_subcommand("bench", "Measure what needs a model's weights");
   bench->require_subcommand(1);
+  bench->footer("Compiling schemas and prompts is measured by `promptcache bench pml`.");
   CLI::App* command =
       bench->add_subcommand("ttft", "Time to first token of the same work done five ways");
   AddEngineFlags(*command, flags->system);

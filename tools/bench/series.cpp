@@ -1,0 +1,34 @@
+#include "tools/bench/series.h"
+
+#include <algorithm>
+
+namespace promptcache {
+namespace {
+
+std::vector<double> Sorted(std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  return samples;
+}
+
+}  // namespace
+
+double Series::median() const {
+  if (samples.empty()) return 0;
+  const std::vector<double> sorted = Sorted(samples);
+  const size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+double Series::p99() const {
+  return samples.empty() ? 0 : Sorted(samples)[(samples.size() * 99 + 99) / 100 - 1];
+}
+
+double Series::minimum() const {
+  return samples.empty() ? 0 : *std::min_element(samples.begin(), samples.end());
+}
+
+double Series::maximum() const {
+  return samples.empty() ? 0 : *std::max_element(samples.begin(), samples.end());
+}
+
+}  // namespace promptcache

@@ -1,0 +1,19 @@
+// Commands that promptcache-engine carries out, declared so that --help names them.
+#pragma once
+
+#include <string>
+
+#include "tools/cli/commands.h"
+
+namespace promptcache {
+
+struct EngineCommand {
+  std::string words;  // all of it: "bench ttft"
+  std::string name;   // below its parent: "ttft"
+  std::string help;
+};
+
+// It is an error to get as far as running it: RunEngineCommand comes before.
+void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared);
+
+}  // namespace promptcache
