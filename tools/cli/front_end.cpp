@@ -1,6 +1,5 @@
 #include "tools/cli/front_end.h"
 
-#include "common/formats/gguf.h"
 #include "common/text/load_tokenizer.h"
 #include "common/text/toy_tokenizer.h"
 #include "coordinator/served_model.h"
@@ -26,8 +25,7 @@ Result<FrontEnd> LoadFrontEnd(const CommandContext& context, const FrontEndFlags
     if (flags.tokenizer == "toy") {
       front.tokenizer = MakeToyTokenizer();
     } else {
-      PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(flags.tokenizer));
-      PC_ASSIGN_OR_RETURN(front.tokenizer, LoadTokenizer(*file));
+      PC_ASSIGN_OR_RETURN(front.tokenizer, LoadTokenizerFile(flags.tokenizer));
     }
     PC_ASSIGN_OR_RETURN(front.chat_template, FindChatTemplate(flags.chat_template, nullptr));
     return front;

@@ -25,7 +25,7 @@ struct FrontEndFlags {
 
 struct FrontEnd {
   std::shared_ptr<const Tokenizer> tokenizer;
-  const ChatTemplate* chat_template = nullptr;
+  std::shared_ptr<const ChatTemplate> chat_template;
   uint32_t context_length = 0;  // 0: unlimited
   std::string model;            // the GGUF file, or empty
 
