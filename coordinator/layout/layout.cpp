@@ -209,6 +209,16 @@ int32_t Layout::FindChild(int32_t container, std::string_view name) const {
   return found != children.end() && containers[*found].name == name ? *found : kNone;
 }
 
+Layout Layout::Reencoded(Positions other_positions, EncodingMode other_encoding) const {
+  Layout other = *this;
+  other.positions = other_positions;
+  other.encoding = other_encoding;
+  other.sets.clear();
+  other.units.clear();
+  MakeContainerUnits(other);
+  return other;
+}
+
 std::optional<Layout> BuildLayout(const SchemaDocument& schema, const TextEncoder& encoder,
                                   const LayoutOptions& options, Diagnostics& diagnostics) {
   Layout layout{.schema = schema.root.name,

@@ -110,6 +110,9 @@ struct Layout {
   // From the root to the container, both included.
   std::vector<int32_t> PathTo(int32_t container) const;
   Recipe RecipeOf(const LayoutSet& set) const;  // REQUIRES: it has runs
+  // The same containers with the units they would have in another encoding; without sets. Takes
+  // time in the layout's tokens.
+  Layout Reencoded(Positions other_positions, EncodingMode other_encoding) const;
 
   // What suffices to encode the unit. Its digest is the unit's. O(context + own tokens).
   Recipe RecipeOf(const LayoutUnit& unit) const;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -42,6 +43,20 @@ int ShowRegistered(const std::vector<SchemaInfo>& schemas, const ShowFlags& flag
   return kExitOk;
 }
 
+// A list, printed unit by unit: the contexts of a large schema's units do not fit into memory.
+void PrintUnits(const Layout& layout, const Tokenizer& tokenizer, Output output) {
+  if (output == Output::kText) {
+    fmt::print("{}", RenderUnits(layout));
+    return;
+  }
+  fmt::print("[\n");
+  for (size_t i = 0; i < layout.units.size() && std::ferror(stdout) == 0; ++i) {
+    if (i > 0) fmt::print(",\n");
+    PrintJson(UnitToJson(layout, layout.units[i], tokenizer));
+  }
+  fmt::print("]\n");
+}
+
 int ShowPieces(OfflineSchema& schema, const PmlLimits& limits, const ShowFlags& flags) {
   Diagnostics diagnostics(schema.source());
   const ScannedDocument scanned = ScanDocument(schema.source(), limits, diagnostics);
@@ -71,7 +86,7 @@ int ShowStage(const CommandContext& context, OfflineSchema& schema, const PmlLim
   if (flags.stage == "layout") {
     Print(flags, LayoutToJson(schema.layout(), *front->tokenizer), RenderLayout(schema.layout()));
   } else {
-    Print(flags, UnitsToJson(schema.layout(), *front->tokenizer), RenderUnits(schema.layout()));
+    PrintUnits(schema.layout(), *front->tokenizer, OutputOf(flags.json));
   }
   return kExitOk;
 }

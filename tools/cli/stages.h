@@ -28,8 +28,8 @@ std::string RenderTree(const SchemaDocument& document);
 nlohmann::json LayoutToJson(const Layout& layout, const Tokenizer& tokenizer);
 std::string RenderLayout(const Layout& layout);
 
-// What is encoded, behind what.
-nlohmann::json UnitsToJson(const Layout& layout, const Tokenizer& tokenizer);
+// What is encoded, behind what. One unit: all of them together repeat their contexts.
+nlohmann::json UnitToJson(const Layout& layout, const LayoutUnit& unit, const Tokenizer& tokenizer);
 std::string RenderUnits(const Layout& layout);
 
 // A token as it may be shown: bytes that are not UTF-8 as U+FFFD.

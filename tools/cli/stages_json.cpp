@@ -174,23 +174,19 @@ json LayoutToJson(const Layout& layout, const Tokenizer& tokenizer) {
           {"sets", std::move(sets)}};
 }
 
-json UnitsToJson(const Layout& layout, const Tokenizer& tokenizer) {
-  json units = json::array();
-  for (const LayoutUnit& unit : layout.units) {
-    const Recipe recipe = layout.RecipeOf(unit);
-    json hidden = json::array();
-    for (const RowRange& range : recipe.hidden) hidden.push_back({range.first, range.rows});
-    units.push_back({{"path", unit.path},
-                     {"digest", unit.digest.ToHex()},
-                     {"mode", std::string(EncodingModeName(recipe.mode))},
-                     {"start", unit.start},
-                     {"tokens", unit.tokens},
-                     {"lifetime", LifetimeToJson(unit.lifetime)},
-                     {"context", TokensToJson(tokenizer, recipe.context)},
-                     {"own", TokensToJson(tokenizer, recipe.own)},
-                     {"hidden", std::move(hidden)}});
-  }
-  return units;
+json UnitToJson(const Layout& layout, const LayoutUnit& unit, const Tokenizer& tokenizer) {
+  const Recipe recipe = layout.RecipeOf(unit);
+  json hidden = json::array();
+  for (const RowRange& range : recipe.hidden) hidden.push_back({range.first, range.rows});
+  return {{"path", unit.path},
+          {"digest", unit.digest.ToHex()},
+          {"mode", std::string(EncodingModeName(recipe.mode))},
+          {"start", unit.start},
+          {"tokens", unit.tokens},
+          {"lifetime", LifetimeToJson(unit.lifetime)},
+          {"context", TokensToJson(tokenizer, recipe.context)},
+          {"own", TokensToJson(tokenizer, recipe.own)},
+          {"hidden", std::move(hidden)}};
 }
 
 std::string TokenText(const Tokenizer& tokenizer, TokenId id) {
