@@ -24,9 +24,11 @@ struct ShowFlags {
   bool json = false;
 };
 
-void Print(const ShowFlags& flags, const nlohmann::json& json, const std::string& text) {
-  if (flags.json) return PrintJson(json);
-  fmt::print("{}", text);
+// Makes only what is printed.
+template <typename Json, typename Text>
+void Print(const ShowFlags& flags, const Json& json, const Text& text) {
+  if (flags.json) return PrintJson(json());
+  fmt::print("{}", text());
 }
 
 // As registered: the versions with their documents.
@@ -61,22 +63,29 @@ int ShowPieces(OfflineSchema& schema, const PmlLimits& limits, const ShowFlags& 
   Diagnostics diagnostics(schema.source());
   const ScannedDocument scanned = ScanDocument(schema.source(), limits, diagnostics);
   if (!diagnostics.ok()) return FailWith(diagnostics, OutputOf(flags.json));
-  Print(flags, PiecesToJson(schema.source(), scanned.pieces),
-        RenderPieces(schema.source(), scanned.pieces));
+  Print(
+      flags, [&] { return PiecesToJson(schema.source(), scanned.pieces); },
+      [&] { return RenderPieces(schema.source(), scanned.pieces); });
   return kExitOk;
 }
 
 int ShowStage(const CommandContext& context, OfflineSchema& schema, const PmlLimits& limits,
               const ShowFlags& flags) {
   if (flags.stage == "source") {
-    Print(flags, {{"file", schema.source().file()}, {"text", schema.source().text()}},
-          std::string(schema.source().text()));
+    Print(
+        flags,
+        [&] {
+          return nlohmann::json{{"file", schema.source().file()}, {"text", schema.source().text()}};
+        },
+        [&] { return schema.source().text(); });
     return kExitOk;
   }
   if (flags.stage == "markers") return ShowPieces(schema, limits, flags);
   if (!schema.ok()) return FailWith(schema.diagnostics(), OutputOf(flags.json));
   if (flags.stage == "tree") {
-    Print(flags, TreeToJson(schema.document()), RenderTree(schema.document()));
+    Print(
+        flags, [&] { return TreeToJson(schema.document()); },
+        [&] { return RenderTree(schema.document()); });
     return kExitOk;
   }
   const auto front = LoadFrontEnd(context, flags.front);
@@ -84,7 +93,9 @@ int ShowStage(const CommandContext& context, OfflineSchema& schema, const PmlLim
   schema.LayOut(*front, flags.max_tokens);
   if (!schema.ok()) return FailWith(schema.diagnostics(), OutputOf(flags.json));
   if (flags.stage == "layout") {
-    Print(flags, LayoutToJson(schema.layout(), *front->tokenizer), RenderLayout(schema.layout()));
+    Print(
+        flags, [&] { return LayoutToJson(schema.layout(), *front->tokenizer); },
+        [&] { return RenderLayout(schema.layout()); });
   } else {
     PrintUnits(schema.layout(), *front->tokenizer, OutputOf(flags.json));
   }
