@@ -148,6 +148,14 @@ Status GenerationOptions::Validate() const {
   for (const std::string& stop : stop_strings) {
     if (stop.empty()) return InvalidArgument("an empty stop string");
   }
+  if (samples < 1 || samples > kMaxSamples) {
+    return InvalidArgument("samples " + std::to_string(samples) + " is not in 1.." +
+                           std::to_string(kMaxSamples));
+  }
+  if (logprobs > kMaxLogprobs) {
+    return InvalidArgument("logprobs " + std::to_string(logprobs) + " is not in 0.." +
+                           std::to_string(kMaxLogprobs) + "; 0 switches it off");
+  }
   return {};
 }
 
