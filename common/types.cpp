@@ -134,6 +134,13 @@ Status Plan::Validate() const {
   return {};
 }
 
+Status GenerationOptions::FitsSlots(uint32_t slots) const {
+  if (samples <= slots) return {};
+  return ResourceExhausted(std::to_string(samples) +
+                           " samples take as many slots; the worker has " + std::to_string(slots) +
+                           " (worker.slots). Ask for fewer");
+}
+
 Status GenerationOptions::Validate() const {
   if (!(temperature >= 0 && temperature <= 100)) {
     return InvalidArgument("temperature " + std::to_string(temperature) + " is not in 0..100");

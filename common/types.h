@@ -101,6 +101,9 @@ struct GenerationOptions {
   bool operator==(const GenerationOptions&) const = default;
 
   Status Validate() const;
+  // The samples run together, one slot each: kResourceExhausted when a worker of so many slots
+  // cannot run them.
+  Status FitsSlots(uint32_t slots) const;
 };
 
 // Natural logarithm of a token's probability.
