@@ -24,7 +24,8 @@ void AddFlags(CLI::App& app, WorkerSettings& own) {
   app.add_option("--device", own.device, "cpu or cuda:N");
   app.add_option("--dtype", own.dtype, "auto, fp32 or bf16");
   app.add_option("--threads", own.threads, "CPU threads; 0: one per core");
-  app.add_option("--slots", own.slots, "Requests that share the model's steps");
+  app.add_option("--slots", own.slots,
+                 "Answers that share the model's steps: one for each sample of a request");
   app.add_option("--unit-cache-bytes", own.unit_cache_bytes, "Memory for encoded units");
   app.add_option("--coordinator-endpoint", own.coordinator_endpoint, "The coordinator to serve");
   app.add_option("--store-endpoint", own.store_endpoint, "The cachestore to use");

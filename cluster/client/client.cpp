@@ -191,6 +191,7 @@ class ClientImpl : public Client {
                    const std::shared_ptr<Stream>& stream) {
     streams_.emplace(id, stream);
     if (Status valid = request.options.Validate(); !valid.ok()) return EndStream(id, valid);
+    stream->answer.samples.resize(request.options.samples);
     const milliseconds deadline = std::clamp(options.deadline, milliseconds(1), kLongestDeadline);
     const Status sent = connection_->Send(
         {.request_id = id, .timeout_ms = static_cast<uint64_t>(deadline.count()), .body = request});
@@ -221,13 +222,19 @@ class ClientImpl : public Client {
     if (partial.seq > stream.next_seq) {
       return Abandon(id, Unavailable("a part of the answer was lost; send the request again"));
     }
-    ++stream.next_seq;
     Answer& answer = stream.answer;
-    if (answer.tokens.empty() && !partial.tokens.empty()) {
+    if (partial.sample >= answer.samples.size()) {
+      return Abandon(id, Unavailable("a part came of sample " + std::to_string(partial.sample) +
+                                     ", which was not asked for"));
+    }
+    ++stream.next_seq;
+    if (answer.client_ttft_ms == 0 && !partial.tokens.empty()) {
       answer.client_ttft_ms = MillisecondsBetween(stream.start, SystemClock().Now());
     }
-    answer.tokens.insert(answer.tokens.end(), partial.tokens.begin(), partial.tokens.end());
-    answer.text += partial.text;
+    SampleAnswer& sample = answer.samples[partial.sample];
+    sample.tokens.insert(sample.tokens.end(), partial.tokens.begin(), partial.tokens.end());
+    sample.text += partial.text;
+    sample.logprobs.insert(sample.logprobs.end(), partial.logprobs.begin(), partial.logprobs.end());
     if (stream.on_partial) stream.on_partial(partial);
   }
 

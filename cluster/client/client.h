@@ -31,17 +31,26 @@ struct SubmitOptions {
   std::chrono::milliseconds deadline{600'000};  // from the call to the final answer
 };
 
-// What is known when a request ends. `text` and `tokens` hold what arrived, also when it failed.
+struct SampleAnswer {
+  std::string text;
+  std::vector<TokenId> tokens;
+  std::vector<TokenLogprobs> logprobs;  // of each token, when asked for
+};
+
+// What is known when a request ends. The samples hold what arrived, also when it failed.
 struct Answer {
   Status status;
   RequestId request_id;
   std::string schema;
   std::string version;
-  std::string text;
-  std::vector<TokenId> tokens;
+  std::vector<SampleAnswer> samples{1};  // as many as were asked for
   Usage usage;
   double client_ttft_ms = 0;   // from Submit to the first token, as the client saw it; 0: none came
   double client_total_ms = 0;  // from Submit to the end
+
+  // Of the first sample.
+  const std::string& text() const { return samples.front().text; }
+  const std::vector<TokenId>& tokens() const { return samples.front().tokens; }
 };
 
 // Called on the client's own thread, in order, without gaps. Must not block; of the client they may

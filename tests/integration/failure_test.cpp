@@ -33,7 +33,7 @@ class Refusals : public ClusterTest {
     const Answer answer = Ask(prompt, tokens);
     EXPECT_EQ(answer.status.code(), code) << answer.status.ToString();
     EXPECT_THAT(answer.status.message(), HasSubstr(part));
-    EXPECT_EQ(answer.text, "");
+    EXPECT_EQ(answer.text(), "");
   }
 };
 
@@ -56,7 +56,7 @@ TEST_F(Refusals, NameTheMistakeAndTheServiceAnswersOn) {
 
   const Answer answer = Ask(kPrompt, 8);
   EXPECT_TRUE(answer.status.ok()) << answer.status.ToString();
-  EXPECT_NE(answer.text, "");
+  EXPECT_NE(answer.text(), "");
 }
 
 TEST_F(Refusals, StoreGoneMakesAnAnswerSlowerAndNotDifferent) {
@@ -67,7 +67,7 @@ TEST_F(Refusals, StoreGoneMakesAnAnswerSlowerAndNotDifferent) {
 
   const Answer known = Ask(kPrompt, 16);
   EXPECT_TRUE(known.status.ok()) << known.status.ToString();
-  EXPECT_EQ(known.tokens, before.tokens);
+  EXPECT_EQ(known.tokens(), before.tokens());
   // A module that the worker has not seen, while no store can be asked for it.
   const std::string other =
       R"(<prompt schema="desk"><customer name="Eva"/><user>Who am I?</user></prompt>)";
@@ -80,7 +80,7 @@ TEST_F(Refusals, StoreGoneMakesAnAnswerSlowerAndNotDifferent) {
   TickUntil("the store to come back", [&] {
     return client().AddSchema({.file = "x.xml", .document = "<schema name='x'>a</schema>"}).ok();
   });
-  EXPECT_EQ(Ask(other, 8).tokens, unknown.tokens);
+  EXPECT_EQ(Ask(other, 8).tokens(), unknown.tokens());
 }
 
 TEST_F(Refusals, WorkerGoneInTheMiddleOfAnAnswerIsSaidAndAnotherTakesItsPlace) {

@@ -159,11 +159,11 @@ class Demo {
     Expect(AnswerOf("control").usage.reused_tokens == 0, "the control run reused tokens");
     Expect(AnswerOf("warm").usage.worker == AnswerOf("cold").usage.worker,
            "the warm run went to another worker than the cold one");
-    Expect(AnswerOf("warm").tokens == AnswerOf("cold").tokens,
+    Expect(AnswerOf("warm").tokens() == AnswerOf("cold").tokens(),
            "the warm answer differs from the cold one");
-    Expect(AnswerOf("restarted").tokens == AnswerOf("cold").tokens,
+    Expect(AnswerOf("restarted").tokens() == AnswerOf("cold").tokens(),
            "the answer from the store differs from the cold one");
-    Expect(!AnswerOf("cold").tokens.empty(), "the answer is empty");
+    Expect(!AnswerOf("cold").tokens().empty(), "the answer is empty");
   }
 
   const DemoOptions& options_;

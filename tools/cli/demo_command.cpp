@@ -41,8 +41,8 @@ nlohmann::json RunsToJson(const DemoResult& result) {
   for (const DemoRun& run : result.runs) {
     runs.push_back({{"run", run.name},
                     {"ttft_ms", run.answer.client_ttft_ms},
-                    {"tokens", run.answer.tokens},
-                    {"text", run.answer.text},
+                    {"tokens", run.answer.tokens()},
+                    {"text", run.answer.text()},
                     {"usage", UsageToJson(run.answer.usage)}});
   }
   return {{"runs", std::move(runs)}, {"failures", result.failures}};

@@ -36,6 +36,16 @@ void GenerationFlags::AddTo(CLI::App& command) {
       ->capture_default_str();
   command.add_option("--stop", options.stop_strings,
                      "End the answer before this text (repeatable)");
+  command
+      .add_option("--samples", options.samples,
+                  "Answers to the one prompt; they differ where tokens are drawn")
+      ->check(CLI::Range(1u, GenerationOptions::kMaxSamples))
+      ->capture_default_str();
+  command
+      .add_option("--logprobs", options.logprobs,
+                  "Show each token's log-probability and the K likeliest in its place; 0: off")
+      ->check(CLI::Range(0u, GenerationOptions::kMaxLogprobs))
+      ->capture_default_str();
   CLI::Option* full = command.add_flag("--no-cache", no_cache,
                                        "Compute everything, at the positions the schema gives");
   command.add_flag("--contiguous", contiguous, "With --no-cache: renumber positions 0, 1, 2, ...")

@@ -52,6 +52,11 @@ json WorkerToJson(const WorkerStatus& worker) {
 json UsageToJson(const Usage& usage) {
   json units = json::array();
   for (const UnitUsage& unit : usage.units) units.push_back(UnitToJson(unit));
+  json samples = json::array();
+  for (const SampleUsage& sample : usage.samples) {
+    samples.push_back({{"finish", std::string(FinishReasonName(sample.finish))},
+                       {"generated_tokens", sample.generated_tokens}});
+  }
   return {{"worker", usage.worker},
           {"finish", std::string(FinishReasonName(usage.finish))},
           {"repair", std::string(RepairName(usage.repair))},
@@ -66,7 +71,8 @@ json UsageToJson(const Usage& usage) {
           {"acquire_ms", usage.acquire_ms},
           {"ttft_ms", usage.ttft_ms},
           {"total_ms", usage.total_ms},
-          {"units", std::move(units)}};
+          {"units", std::move(units)},
+          {"samples", std::move(samples)}};
 }
 
 std::string SummarizeSources(const Usage& usage) {
@@ -79,6 +85,20 @@ std::string SummarizeSources(const Usage& usage) {
   return out.empty() ? "-" : out;
 }
 
+namespace {
+
+// "samples: 0 stop after 12, 1 length after 64"
+std::string RenderSamples(const std::vector<SampleUsage>& samples) {
+  std::string out;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    out += fmt::format("{}{} {} after {}", i == 0 ? "samples: " : ", ", i,
+                       FinishReasonName(samples[i].finish), samples[i].generated_tokens);
+  }
+  return out + "\n";
+}
+
+}  // namespace
+
 std::string RenderUsage(const Usage& usage) {
   std::string out = fmt::format(
       "{}: {} prompt tokens ({} reused, {} computed, {} run to encode units), {} generated, "
@@ -86,6 +106,7 @@ std::string RenderUsage(const Usage& usage) {
       usage.worker, usage.prompt_tokens, usage.reused_tokens, usage.computed_tokens,
       usage.encoded_tokens, usage.generated_tokens, FormatMs(usage.ttft_ms),
       FormatMs(usage.total_ms), FinishReasonName(usage.finish));
+  if (usage.samples.size() > 1) out += RenderSamples(usage.samples);
   if (usage.units.empty()) return out;
   Table table({{"unit"},
                {"from"},

@@ -9,11 +9,11 @@
 #include "common/process.h"
 #include "common/version.h"
 #include "tools/bench/ttft.h"
+#include "tools/cli/answer_output.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
-#include "tools/cli/render.h"
 #include "tools/engine/embedded.h"
 
 namespace promptcache {
@@ -35,19 +35,18 @@ struct RunFlags {
   std::string schema_file;
   std::string prompt_file = "-";
   GenerationFlags generation;
-  bool quiet = false;
+  AnswerOutput output;
 };
 
+// What fails before the prompt is sent; then the answer says how it went.
 Status AskOnce(EmbeddedSystem& system, const RunFlags& flags, Answer& answer) {
   PC_ASSIGN_OR_RETURN(const SchemaAdd add, ReadSchemaAdd({.file = flags.schema_file}));
   PC_RETURN_IF_ERROR(system.client().AddSchema(add).status());
   PC_ASSIGN_OR_RETURN(std::string prompt, ReadInput(flags.prompt_file));
   answer = system.client().Submit(flags.generation.ToSubmit(std::move(prompt)),
-                                  flags.generation.ToOptions(), [](const Partial& partial) {
-                                    fmt::print("{}", partial.text);
-                                    std::fflush(stdout);
-                                  });
-  return answer.status;
+                                  flags.generation.ToOptions(),
+                                  flags.output.Stream(flags.generation.options));
+  return {};
 }
 
 int RunOnce(const RunFlags& flags) {
@@ -55,10 +54,7 @@ int RunOnce(const RunFlags& flags) {
   if (!system.ok()) return Fail(system.status());
   Answer answer;
   const Status status = AskOnce(**system, flags, answer);
-  if (!answer.text.empty()) fmt::print("\n");
-  if (!status.ok()) return Fail(status);
-  if (!flags.quiet) fmt::print(stderr, "\n{}", RenderUsage(answer.usage));
-  return kExitOk;
+  return status.ok() ? flags.output.Finish(answer) : Fail(status);
 }
 
 void AddRun(CLI::App& app, std::function<int()>& run) {
@@ -70,7 +66,7 @@ void AddRun(CLI::App& app, std::function<int()>& run) {
       ->capture_default_str();
   command->add_option("--store", flags->system.store_directory,
                       "Keep encoded units in this directory (default: in memory)");
-  command->add_flag("--quiet", flags->quiet, "Print the answer only");
+  flags->output.AddTo(*command);
   flags->generation.AddTo(*command);
   command->footer(
       "Example:\n"

@@ -59,12 +59,41 @@ TEST_F(ClientTest, SubmitStreamsPartialsAndOneFinal) {
   EXPECT_EQ(answer.request_id, id);
   EXPECT_EQ(answer.schema, "support");
   EXPECT_EQ(answer.version, "v1");
-  EXPECT_EQ(answer.text, "Hello");
-  EXPECT_THAT(answer.tokens, ElementsAre(7, 8, 9));
+  EXPECT_EQ(answer.text(), "Hello");
+  EXPECT_THAT(answer.tokens(), ElementsAre(7, 8, 9));
   EXPECT_EQ(answer.usage.cached_tokens, 5u);
   EXPECT_GT(answer.client_ttft_ms, 0);
   EXPECT_GE(answer.client_total_ms, answer.client_ttft_ms);
   EXPECT_EQ(partials.Pop()->seq, 1u);
+}
+
+TEST_F(ClientTest, PartsGoToTheirSamplesAndSeqCountsThemAll) {
+  client_->SubmitAsync({.prompt = "p", .options = {.samples = 3}}, {}, nullptr,
+                       [this](Answer answer) { answers_.Push(std::move(answer)); });
+  const RequestId id = coordinator_.Expect<SubmitMessage>().first;
+  const TokenLogprobs seven = {{7, -0.5, "a"}, {}}, eight = {{8, -1.5, "b"}, {}};
+  coordinator_.Send(id, Partial{.seq = 0, .tokens = {7}, .text = "a", .logprobs = {seven}});
+  coordinator_.Send(id, Partial{.seq = 1, .tokens = {9}, .text = "c", .sample = 2});
+  coordinator_.Send(id, Partial{.seq = 2, .tokens = {8}, .text = "b", .logprobs = {eight}});
+  coordinator_.Send(id, Final{.usage = {.samples = {{FinishReason::kStop, 2}, {}, {}}}});
+  const Answer answer = Wait();
+  ASSERT_EQ(answer.samples.size(), 3u);
+  EXPECT_EQ(answer.text(), "ab");
+  EXPECT_THAT(answer.samples[0].logprobs, ElementsAre(seven, eight));
+  EXPECT_EQ(answer.samples[1].text, "");
+  EXPECT_EQ(answer.samples[2].text, "c");
+  EXPECT_THAT(answer.samples[2].tokens, ElementsAre(9));
+  EXPECT_EQ(answer.usage.samples[0].finish, FinishReason::kStop);
+}
+
+TEST_F(ClientTest, APartOfASampleThatWasNotAskedForEndsTheRequest) {
+  const RequestId id = Submit();
+  coordinator_.Expect<SubmitMessage>();
+  coordinator_.Send(id, Partial{.seq = 0, .text = "x", .sample = 1});
+  const Answer answer = Wait();
+  EXPECT_EQ(answer.status.code(), Code::kUnavailable);
+  EXPECT_THAT(answer.status.message(), HasSubstr("sample 1"));
+  EXPECT_EQ(coordinator_.Expect<Cancel>().first, id);
 }
 
 TEST_F(ClientTest, TheBlockingSubmitReturnsTheSameAnswer) {
@@ -72,7 +101,7 @@ TEST_F(ClientTest, TheBlockingSubmitReturnsTheSameAnswer) {
   const RequestId id = coordinator_.Expect<SubmitMessage>().first;
   coordinator_.Send(id, Partial{.seq = 0, .tokens = {1}, .text = "x"});
   coordinator_.Send(id, Final{});
-  EXPECT_EQ(answer.get().text, "x");
+  EXPECT_EQ(answer.get().text(), "x");
 }
 
 TEST_F(ClientTest, TheDeadlineTravelsWithTheRequest) {
@@ -92,7 +121,7 @@ TEST_F(ClientTest, AFailedFinalKeepsItsStatusAndTheTextSoFar) {
   const Answer answer = Wait();
   EXPECT_EQ(answer.status.code(), Code::kUnavailable);
   EXPECT_EQ(answer.status.message(), "the worker was lost");
-  EXPECT_EQ(answer.text, "so f");
+  EXPECT_EQ(answer.text(), "so f");
 }
 
 TEST_F(ClientTest, ARefusedSubmitIsTheReplysStatus) {
@@ -118,7 +147,7 @@ TEST_F(ClientTest, ARepeatedPartialCountsOnce) {
     coordinator_.Send(id, Partial{.seq = seq, .text = std::to_string(seq)});
   }
   coordinator_.Send(id, Final{});
-  EXPECT_EQ(Wait().text, "01");
+  EXPECT_EQ(Wait().text(), "01");
 }
 
 TEST_F(ClientTest, AMissingPartialEndsTheRequestOnBothSides) {
@@ -129,7 +158,7 @@ TEST_F(ClientTest, AMissingPartialEndsTheRequestOnBothSides) {
   const Answer answer = Wait();
   EXPECT_EQ(answer.status.code(), Code::kUnavailable);
   EXPECT_THAT(answer.status.message(), HasSubstr("was lost"));
-  EXPECT_EQ(answer.text, "a");
+  EXPECT_EQ(answer.text(), "a");
   EXPECT_EQ(coordinator_.Expect<Cancel>().first, id);
 }
 
@@ -213,7 +242,7 @@ TEST_F(ClientTest, RequestsOfManyThreadsGetTheirOwnAnswers) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kRequests; ++i) {
         const std::string prompt = std::to_string(t) + "/" + std::to_string(i);
-        if (client_->Submit({.prompt = prompt}).text != prompt) ++wrong;
+        if (client_->Submit({.prompt = prompt}).text() != prompt) ++wrong;
       }
     });
   }

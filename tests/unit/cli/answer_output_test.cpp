@@ -1,0 +1,58 @@
+#include "tools/cli/answer_output.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+namespace promptcache {
+namespace {
+
+using ::testing::HasSubstr;
+
+TokenLogprobs Token(TokenId id, const std::string& bytes) {
+  return {{id, -0.25, bytes}, {{id, -0.25, bytes}, {9, -2.0, "\xC3"}}};
+}
+
+Answer TwoSamples() {
+  Answer answer;
+  answer.samples = {{.text = "a", .tokens = {1}, .logprobs = {Token(1, "a")}},
+                    {.text = "b", .tokens = {2, 3}, .logprobs = {Token(2, "b\n"), Token(3, "")}}};
+  answer.usage.samples = {{FinishReason::kStop, 1}, {FinishReason::kLength, 2}};
+  return answer;
+}
+
+TEST(AnswerJson, HasEverySampleAndTheFirstOnesTextInItsPlace) {
+  const nlohmann::json json = AnswerToJson(TwoSamples());
+  EXPECT_EQ(json["text"], "a");
+  EXPECT_EQ(json["tokens"], nlohmann::json({1}));
+  ASSERT_EQ(json["samples"].size(), 2u);
+  EXPECT_EQ(json["samples"][1]["text"], "b");
+  EXPECT_EQ(json["samples"][1]["tokens"], nlohmann::json({2, 3}));
+  EXPECT_EQ(json["samples"][0]["finish"], "stop");
+  EXPECT_EQ(json["samples"][1]["finish"], "length");
+  EXPECT_EQ(json["usage"]["samples"][1]["generated_tokens"], 2);
+}
+
+TEST(AnswerJson, GivesLogprobsAsNumbers) {
+  const nlohmann::json token = AnswerToJson(TwoSamples())["samples"][1]["logprobs"][0];
+  EXPECT_EQ(token["id"], 2);
+  EXPECT_EQ(token["text"], "b\n");
+  EXPECT_EQ(token["logprob"], -0.25);
+  EXPECT_EQ(token["top"][1]["id"], 9);
+  EXPECT_EQ(token["top"][1]["logprob"], -2.0);
+}
+
+TEST(LogprobsTable, HasALineForEachTokenWhateverItsBytes) {
+  const std::string table = RenderLogprobs(TwoSamples().samples[1]);
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 4);  // title, rule, two tokens
+  EXPECT_THAT(table, HasSubstr("\"b\\n\"   2  -0.2500  \"b\\n\" 77.9%  \"\xEF\xBF\xBD\" 13.5%"));
+}
+
+TEST(AnswerOutput, StreamsOneSampleToPeopleOnly) {
+  EXPECT_NE(AnswerOutput{}.Stream({}), nullptr);
+  EXPECT_EQ(AnswerOutput{}.Stream({.samples = 2}), nullptr);
+  EXPECT_EQ(AnswerOutput{.json = true}.Stream({}), nullptr);
+}
+
+}  // namespace
+}  // namespace promptcache
