@@ -169,7 +169,7 @@ struct WorkerReady {
   std::string device;
   Identity identity;
   uint32_t context_length = 0;
-  uint32_t slots = 0;  // requests the engine takes at once
+  uint32_t slots = 0;  // samples of requests that the engine runs at once
   uint64_t unit_limit_bytes = 0;
   bool operator==(const WorkerReady&) const = default;
 };
