@@ -62,9 +62,9 @@ struct ModelConfig {
   bool output_bias = false;
   bool feed_forward_bias = false;
 
-  bool qk_norm = false;   // layer norm over all queries and over all keys of a token (MPT)
-  double clip_qkv = 0;    // queries, keys and values are clamped to [-clip, clip]; 0: not
-  double score_scale = 0; // of q k^T; 0: 1 / sqrt(head_dim)
+  bool qk_norm = false;    // layer norm over all queries and over all keys of a token (MPT)
+  double clip_qkv = 0;     // queries, keys and values are clamped to [-clip, clip]; 0: not
+  double score_scale = 0;  // of q k^T; 0: 1 / sqrt(head_dim)
   double logit_scale = 1;
   bool tied_head = false;  // the output head is the embedding
 };

@@ -14,7 +14,8 @@ struct PositionSettings {
   // Empty with ALiBi.
   std::vector<double> frequencies;  // [dim / 2]
   double magnitude = 1;             // cos and sin are multiplied by it (YaRN, arXiv 2309.00071)
-  // ALiBi (arXiv 2108.12409): slopes[head] * (p_key - p_query) is added to a score. Empty with RoPE.
+  // ALiBi (arXiv 2108.12409): slopes[head] * (p_key - p_query) is added to a score. Empty with
+  // RoPE.
   std::vector<double> slopes;  // [heads]
   // Positions from here on would turn by other angles; 0: none do. Units know one regime only.
   int64_t regime_end = 0;
@@ -38,12 +39,12 @@ struct RopeDesign {
   double theta = 10000;
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1;
-  double original_context = 0;                         // dynamic, yarn, llama3
+  double original_context = 0;                                 // dynamic, yarn, llama3
   double low_frequency_factor = 1, high_frequency_factor = 4;  // llama3
-  double beta_fast = 32, beta_slow = 1;                // yarn
-  double attention_factor = 0;                         // yarn; 0: 0.1 ln(factor) + 1
-  bool truncate = true;                                // yarn: whole dimensions bound the ramp
-  std::vector<double> factors;                         // [dim / 2]
+  double beta_fast = 32, beta_slow = 1;                        // yarn
+  double attention_factor = 0;                                 // yarn; 0: 0.1 ln(factor) + 1
+  bool truncate = true;         // yarn: whole dimensions bound the ramp
+  std::vector<double> factors;  // [dim / 2]
 };
 
 // kInvalidArgument naming the number that makes no sense.

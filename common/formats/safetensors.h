@@ -15,7 +15,8 @@ namespace promptcache {
 // names are distinct, dtypes are F32, F16 or BF16 (kUnimplemented naming others), sizes are not
 // negative and their product is the byte range, that ranges lie inside the file, do not overlap and
 // leave no gap. kInvalidArgument names tensor, offset and fault. Tensors as the file names them, in
-// the order of their bytes; spans into `bytes`. Allocates no more than twice the file's size.
+// the order of their bytes; spans into `bytes`. Allocates at most twice the size of `bytes` and
+// 64 KiB: a file may have 128 tensors and one more for every 512 bytes.
 Result<std::vector<StoredTensor>> ParseSafetensors(std::span<const uint8_t> bytes);
 
 // Immutable; safe for concurrent use.

@@ -11,7 +11,7 @@
 namespace promptcache {
 
 struct StoredTensor {
-  std::string name;            // blk.3.attn_q.weight: as GGUF names tensors
+  std::string name;  // blk.3.attn_q.weight: as GGUF names tensors
   GgufTensorType type = GgufTensorType::kF32;
   std::vector<int64_t> sizes;      // slowest first: [out, in] for a matrix
   std::span<const uint8_t> bytes;  // exactly what type and sizes need; valid as long as the file

@@ -1,4 +1,4 @@
-#include "tests/unit/pml/counted_memory.h"
+#include "tests/fakes/counted_memory.h"
 
 #include <malloc.h>
 
