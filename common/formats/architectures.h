@@ -15,6 +15,8 @@ struct TensorNaming {
   std::string_view stored;
   std::string_view name;
 };
+// The name of tensors that hold nothing the model needs.
+inline constexpr std::string_view kIgnoredTensor = "";
 
 // Adding one: a file in architectures/ that describes it, and a line in architectures.cpp. The
 // layers are built from the description (worker/model/transformer.h).
@@ -40,7 +42,7 @@ struct JsonModel {
 Result<JsonModel> ReadJsonModel(const JsonConfig& config);
 
 // "blk.3.attn_q.weight" for "model.layers.3.self_attn.q_proj.weight"; the name itself when the
-// architecture knows no such tensor.
+// architecture knows no such tensor, kIgnoredTensor when it needs none.
 std::string CanonicalName(const Architecture& architecture, std::string_view stored);
 
 // ---- for the descriptions ----

@@ -25,11 +25,15 @@ class ConfigReader {
   // A finite number above 0.
   Result<double> Positive(std::string_view key) const;
   Result<double> PositiveOr(std::string_view key, double absent) const;
+  // Any finite number.
+  Result<double> NumberOr(std::string_view key, double absent) const;
   Result<bool> FlagOr(std::string_view key, bool absent) const;
   Result<std::string> TextOr(std::string_view key, std::string_view absent) const;
   // kInvalidArgument "FILE: 'KEY' WHAT".
   Status Wrong(std::string_view key, std::string_view what) const;
-  // The same as kUnimplemented.
+  // kInvalidArgument "FILE: WHAT", for values that contradict each other.
+  Status Contradiction(std::string_view what) const;
+  // kUnimplemented "FILE: 'KEY' WHAT".
   Status Unsupported(std::string_view key, std::string_view what) const;
 
  protected:
@@ -38,6 +42,7 @@ class ConfigReader {
   virtual Result<double> GetNumber(std::string_view key) const = 0;
   virtual Result<bool> GetFlag(std::string_view key) const = 0;
   virtual Result<std::string> GetText(std::string_view key) const = 0;
+  virtual std::string Where() const = 0;                     // "FILE"
   virtual std::string Name(std::string_view key) const = 0;  // "FILE: 'KEY'"
 };
 
@@ -58,6 +63,7 @@ class GgufConfig : public ConfigReader {
   Result<double> GetNumber(std::string_view key) const override;
   Result<bool> GetFlag(std::string_view key) const override;
   Result<std::string> GetText(std::string_view key) const override;
+  std::string Where() const override { return file_.name(); }
   std::string Name(std::string_view key) const override;
 
  private:
@@ -74,6 +80,7 @@ class JsonConfig : public ConfigReader {
   static Result<JsonConfig> Parse(std::string_view json, const std::string& name);
 
   bool Has(std::string_view key) const override;
+  bool IsText(std::string_view key) const;
   // An object below this one; empty when it is absent or null.
   Result<JsonConfig> Object(std::string_view key) const;
   // The first of `keys` that is there, else the last: files of different age spell names
@@ -86,6 +93,7 @@ class JsonConfig : public ConfigReader {
   Result<double> GetNumber(std::string_view key) const override;
   Result<bool> GetFlag(std::string_view key) const override;
   Result<std::string> GetText(std::string_view key) const override;
+  std::string Where() const override { return name_; }
   std::string Name(std::string_view key) const override;
 
  private:

@@ -13,8 +13,9 @@ size_t LongestToken(std::string_view json) {
   bool in_string = false;
   for (size_t i = 0; i < json.size(); ++i) {
     const char c = json[i];
-    const bool ends = in_string ? c == '"' : std::string_view("\",:{}[] \t\r\n").find(c) !=
-                                                 std::string_view::npos;
+    const bool ends = in_string
+                          ? c == '"'
+                          : std::string_view("\",:{}[] \t\r\n").find(c) != std::string_view::npos;
     if (in_string && c == '\\') ++i;
     if (c == '"') in_string = !in_string;
     length = ends ? 0 : length + 1;

@@ -13,9 +13,9 @@ namespace promptcache {
 // A reader overrides the events it knows; all others are faults. A reader object reads once.
 class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
  public:
-  // The reader's first fault, or kInvalidArgument "at byte N: ..." where `json` is no JSON. A string
-  // or number may be 4 KiB and a sixteenth of the text long: what is buffered of it is then small
-  // beside the text.
+  // The reader's first fault, or kInvalidArgument "at byte N: ..." where `json` is no JSON. A
+  // string or number may be 4 KiB and a sixteenth of the text long: what is buffered of it is then
+  // small beside the text.
   Status Read(std::string_view json);
 
   bool null() override { return Unexpected("null"); }

@@ -32,8 +32,8 @@ enum class Residual : uint8_t {
   kParallel,         // x += A(norm1(x)) + F(norm1(x))
   kParallelTwoNorms  // x += A(norm1(x)) + F(norm2(x))
 };
-enum class Norm : uint8_t { kRms, kLayer };
-enum class FeedForward : uint8_t { kSwiglu, kGelu };
+enum class NormKind : uint8_t { kRms, kLayer };
+enum class FeedForwardKind : uint8_t { kSwiglu, kGelu };
 
 // How the file keeps the projection of queries, keys and values.
 enum class QkvTensors : uint8_t {
@@ -50,9 +50,9 @@ struct ModelConfig {
   PositionSettings positions;
 
   Residual residual = Residual::kSequential;
-  Norm norm = Norm::kRms;
+  NormKind norm = NormKind::kRms;
   double norm_epsilon = 1e-5;
-  FeedForward feed_forward = FeedForward::kSwiglu;
+  FeedForwardKind feed_forward = FeedForwardKind::kSwiglu;
   QkvTensors qkv = QkvTensors::kSeparate;
   RotaryRowOrder rotary_rows = RotaryRowOrder::kHalf;
 

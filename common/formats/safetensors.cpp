@@ -51,8 +51,8 @@ class HeaderReader : public JsonEvents {
     if (field_ != Field::kDtype) return Unexpected("a string");
     type_ = TypeNamed(value);
     if (type_) return true;
-    return Fail(Unimplemented(fmt::format(
-        "{}: the dtype {} is not supported; F32, F16 and BF16 are", Place(), value)));
+    return Fail(Unimplemented(
+        fmt::format("{}: the dtype {} is not supported; F32, F16 and BF16 are", Place(), value)));
   }
 
   bool start_array(size_t /*elements*/) override {
@@ -107,8 +107,8 @@ class HeaderReader : public JsonEvents {
     seen_ = 0;
     in_metadata_ = name_ == "__metadata__";
     if (in_metadata_ || tensors_.size() < max_tensors_) return true;
-    return Fail(InvalidArgument(
-        fmt::format("more than {} tensors in a file of this size", max_tensors_)));
+    return Fail(
+        InvalidArgument(fmt::format("more than {} tensors in a file of this size", max_tensors_)));
   }
 
   bool SetField(std::string_view name) {
@@ -119,8 +119,9 @@ class HeaderReader : public JsonEvents {
                                       : Field::kNone;
     const unsigned bit = 1u << static_cast<unsigned>(field_);
     if (field_ == Field::kNone || (seen_ & bit) != 0) {
-      return Fail(InvalidArgument(fmt::format("{}: the field '{}' is {}", Place(), name,
-                                              field_ == Field::kNone ? "not known" : "there twice")));
+      return Fail(
+          InvalidArgument(fmt::format("{}: the field '{}' is {}", Place(), name,
+                                      field_ == Field::kNone ? "not known" : "there twice")));
     }
     seen_ |= bit;
     return true;
@@ -143,14 +144,15 @@ class HeaderReader : public JsonEvents {
 
 // Turns what was read of a tensor into one that points at its bytes.
 bool HeaderReader::AddTensor() {
-  if (!type_ || offsets_.count != 2 || (seen_ & (1u << static_cast<unsigned>(Field::kShape))) == 0) {
+  if (!type_ || offsets_.count != 2 ||
+      (seen_ & (1u << static_cast<unsigned>(Field::kShape))) == 0) {
     return Fail(InvalidArgument(Place() + ": dtype, shape or two data_offsets are missing"));
   }
   uint64_t elements = 1;
   for (size_t i = 0; i < shape_.count; ++i) {
     if (shape_.values[i] > kMaxElements / std::max<uint64_t>(elements, 1)) {
-      return Fail(InvalidArgument(fmt::format("{}: dimension {} of {} is out of range", Place(), i,
-                                              shape_.values[i])));
+      return Fail(InvalidArgument(
+          fmt::format("{}: dimension {} of {} is out of range", Place(), i, shape_.values[i])));
     }
     elements *= shape_.values[i];
   }

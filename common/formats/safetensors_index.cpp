@@ -73,8 +73,8 @@ class IndexReader : public JsonEvents {
     std::vector<SafetensorsFile> files;
     for (const auto& [tensor, entry] : entries_) {
       if (!entry.named) {
-        return InvalidArgument(
-            fmt::format("{} holds tensor '{}', which the index does not name", *entry.file, tensor));
+        return InvalidArgument(fmt::format("{} holds tensor '{}', which the index does not name",
+                                           *entry.file, tensor));
       }
     }
     if (shards_.empty()) return InvalidArgument("weight_map names no file");
@@ -112,11 +112,11 @@ class IndexReader : public JsonEvents {
   }
 
   Status OpenShard(const std::string& file) {
-    if (!file.ends_with(".safetensors") || file.find_first_of(std::string_view("/\0", 2)) !=
-                                               std::string::npos) {
-      return InvalidArgument(fmt::format(
-          "tensor '{}' is in '{}', which is not a .safetensors file of this directory", tensor_,
-          file));
+    if (!file.ends_with(".safetensors") ||
+        file.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+      return InvalidArgument(
+          fmt::format("tensor '{}' is in '{}', which is not a .safetensors file of this directory",
+                      tensor_, file));
     }
     if (shards_.size() == kMaxShards) {
       return ResourceExhausted(fmt::format("more than {} files", kMaxShards));
@@ -126,8 +126,8 @@ class IndexReader : public JsonEvents {
     for (const StoredTensor& tensor : shard.tensors) {
       const auto [entry, is_new] = entries_.emplace(tensor.name, Entry{&name, false});
       if (!is_new) {
-        return InvalidArgument(fmt::format("tensor '{}' is in {} and in {}", tensor.name,
-                                           *entry->second.file, name));
+        return InvalidArgument(
+            fmt::format("tensor '{}' is in {} and in {}", tensor.name, *entry->second.file, name));
       }
     }
     return {};

@@ -232,9 +232,9 @@ TEST_F(SafetensorsDirectory, AnIndexNamesEveryTensorOnce) {
                    "tensor 'a' is named twice");
   ExpectIndexFault(R"("b":"x-3.safetensors")", "cannot open");
   ExpectIndexFault("", "names no file");
-  WriteShard("x-2.safetensors", SafetensorsBuilder()
-                                    .Tensor("b", "F32", {2}, Bytes(8))
-                                    .Tensor("more", "F32", {1}, Bytes(4)));
+  WriteShard(
+      "x-2.safetensors",
+      SafetensorsBuilder().Tensor("b", "F32", {2}, Bytes(8)).Tensor("more", "F32", {1}, Bytes(4)));
   ExpectIndexFault(R"("a":"x-1.safetensors","b":"x-2.safetensors")",
                    "x-2.safetensors holds tensor 'more', which the index does not name");
   WriteShard("x-2.safetensors", SafetensorsBuilder().Tensor("a", "F32", {2}, Bytes(8)));
