@@ -8,7 +8,9 @@
 #include <unordered_map>
 
 #include "common/text/bpe_alphabet.h"
+#include "common/text/nfc.h"
 #include "common/text/pretokenizer.h"
+#include "common/text/utf8.h"
 #include "common/text/vocabulary_tokenizer.h"
 
 namespace promptcache {
@@ -39,6 +41,10 @@ class BpeTokenizer : public VocabularyTokenizer {
       return InvalidArgument("a text of " + std::to_string(text.size()) +
                              " bytes; at most 64 MiB are tokenized at once");
     }
+    const size_t fault = FirstInvalidUtf8(text);
+    if (fault < text.size()) {
+      return InvalidArgument("the text is not UTF-8 at byte " + std::to_string(fault));
+    }
     std::vector<TokenId> ids;
     ids.reserve(text.size() / 4 + 1);
     size_t begin = 0;
@@ -64,6 +70,8 @@ class BpeTokenizer : public VocabularyTokenizer {
   }
 
   Status AppendWords(std::string_view text, std::vector<TokenId>& ids) const {
+    std::string normal;
+    if (definition().nfc) text = Nfc(text, normal);
     PC_ASSIGN_OR_RETURN(const auto words, pretokenizer_->Split(text));
     for (std::string_view word : words) AppendWord(word, ids);
     return {};

@@ -17,6 +17,7 @@ struct BpeDefinition {
   std::vector<TokenKind> kinds;     // by id; empty: all normal
   std::vector<std::string> merges;  // "left right", best first
   std::string pretokenizer;         // tokenizer.ggml.pre; empty: the text is one word
+  bool nfc = false;                 // the text is first brought into Unicode's normal form C
   bool ignore_merges = false;       // a word that is a token is not merged up to (Llama 3)
   std::optional<TokenId> unknown;
   std::vector<TokenId> end;

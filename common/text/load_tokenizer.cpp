@@ -56,6 +56,8 @@ Result<BpeDefinition> ReadBpe(const GgufFile& file) {
   PC_ASSIGN_OR_RETURN(definition.pretokenizer, file.GetString("tokenizer.ggml.pre"));
   definition.ignore_merges =
       definition.pretokenizer == "llama-bpe" || definition.pretokenizer == "llama3";
+  // The file does not say it, but their tokenizers do.
+  definition.nfc = definition.pretokenizer == "qwen2" || definition.pretokenizer == "mpt";
   PC_ASSIGN_OR_RETURN(definition.unknown, ReadId(file, "tokenizer.ggml.unknown_token_id"));
   PC_ASSIGN_OR_RETURN(definition.end, ReadEndIds(file, definition));
   return definition;

@@ -278,6 +278,7 @@ Result<std::unique_ptr<Tokenizer>> Make(const json& root) {
                          std::string(byte_fallback ? "true" : "false") + " is not supported");
   }
   BpeDefinition definition;
+  definition.nfc = normalizer == Normalizer::kNfc;
   PC_ASSIGN_OR_RETURN(definition.pretokenizer, ReadPretokenizer(root));
   PC_ASSIGN_OR_RETURN(definition.ignore_merges, Flag(model, "ignore_merges", false, "model"));
   PC_RETURN_IF_ERROR(ReadTokens(root, normalizer, definition));

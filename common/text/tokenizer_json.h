@@ -9,7 +9,7 @@
 
 namespace promptcache {
 
-// Byte-level BPE (normalizer none or NFC, which is not done) and the BPE with byte fallback of
+// Byte-level BPE (normalizer none or NFC) and the BPE with byte fallback of
 // Llama 2. What only frames or decodes ids (truncation, padding, post_processor, decoder) is not
 // read. Special tokens are recognised as they are written wherever a template has them, also where
 // the file says `normalized`.

@@ -137,6 +137,7 @@ Digest256 VocabularyTokenizer::DigestAs(std::string_view kind) const {
   hasher.AddU64(definition_.merges.size());
   for (const std::string& merge : definition_.merges) hasher.AddString(merge);
   hasher.AddString(definition_.pretokenizer).AddU32(definition_.ignore_merges ? 1 : 0);
+  hasher.AddU32(definition_.nfc ? 1 : 0);
   return hasher.Finish();
 }
 

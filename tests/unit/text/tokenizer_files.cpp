@@ -55,6 +55,7 @@ std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& fo
     if (!line.empty() && !line.starts_with("#version")) definition.merges.push_back(line);
   }
   definition.pretokenizer = pretokenizer;
+  definition.nfc = pretokenizer == "qwen2";
   definition.ignore_merges = pretokenizer == "llama-bpe";
   return Make(std::move(definition));
 }

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "common/text/detokenizer.h"
+#include "common/text/nfc.h"
 #include "common/text/utf8.h"
 #include "tests/fakes/test_env.h"
 #include "tests/unit/text/tokenizer_files.h"
@@ -132,8 +133,8 @@ TEST_P(TokenizerVectors, EncodesAsLlamaCpp) {
   EXPECT_GT(count, 20u);
 }
 
-// Random characters of all kinds, many of them spaces: what is encoded comes back, but for bytes
-// that the vocabulary lacks.
+// Random characters of all kinds, many of them spaces: what is encoded comes back, in normal form
+// where the tokenizer brings it there, but for bytes that the vocabulary lacks.
 TEST_P(TokenizerGolden, RoundTripsRandomUtf8) {
   constexpr char32_t kLimits[] = {0x80, 0x800, 0xD800, 0x10000, 0x110000};
   std::string known;
@@ -151,6 +152,10 @@ TEST_P(TokenizerGolden, RoundTripsRandomUtf8) {
       AppendUtf8(random() % 4 == 0 || !character || code == 0x2581 ? U' ' : code, text);
     }
     const auto ids = EncodeOrFail(*tokenizer_, text.substr(begin));
+    if (GetParam().golden == "qwen2"sv || GetParam().golden == "mpt"sv) {
+      std::string buffer;
+      text = std::string(Nfc(text, buffer));
+    }
     std::erase_if(text, [&](char byte) { return known.find(byte) == std::string::npos; });
     EXPECT_EQ(BytesOf(*tokenizer_, ids), text);
   }
