@@ -30,9 +30,9 @@ void AppendDecomposition(char32_t code, std::vector<int32_t>& out) {
 }
 
 void Compose(std::vector<int32_t>& codes) {
-  const auto count = utf8proc_normalize_utf32(
-      codes.data(), static_cast<utf8proc_ssize_t>(codes.size()),
-      static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+  const auto count =
+      utf8proc_normalize_utf32(codes.data(), static_cast<utf8proc_ssize_t>(codes.size()),
+                               static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
   codes.resize(static_cast<size_t>(count));
 }
 

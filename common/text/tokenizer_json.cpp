@@ -285,8 +285,8 @@ Result<std::unique_ptr<Tokenizer>> Make(const json& root) {
   PC_RETURN_IF_ERROR(ReadMerges(model, definition.merges));
   PC_RETURN_IF_ERROR(ReadUnknown(model, byte_fallback, definition));
   definition.end = WellKnownEndIds(definition);
-  return byte_fallback ? MakeLlamaTokenizer(std::move(definition))
-                       : MakeBpeTokenizer(std::move(definition));
+  definition.alphabet = byte_fallback ? BpeAlphabet::kCharacters : BpeAlphabet::kBytes;
+  return MakeTokenizer(std::move(definition));
 }
 
 json Parse(std::string_view text) {

@@ -46,14 +46,16 @@ TEST(Nfc, NormalisesEveryCodePointAsTransformers) {
       char name[16];
       std::snprintf(name, sizeof(name), "%06X", static_cast<unsigned>(first));
       const auto* bytes = reinterpret_cast<const uint8_t*>(forms.data());
-      EXPECT_EQ(Blake2b256({bytes, forms.size()}).ToHex(), golden["digests"][name].get<std::string>())
+      EXPECT_EQ(Blake2b256({bytes, forms.size()}).ToHex(),
+                golden["digests"][name].get<std::string>())
           << "in the block from U+" << name;
     }
   }
 }
 
 TEST(Nfc, GivesATextInNormalFormItself) {
-  for (const std::string_view text : {"", "plain", "caf\u00e9 \u4e2d\u6587 \u201cq\u201d \U0001f600"}) {
+  for (const std::string_view text :
+       {"", "plain", "caf\u00e9 \u4e2d\u6587 \u201cq\u201d \U0001f600"}) {
     std::string buffer;
     EXPECT_EQ(Nfc(text, buffer).data(), text.data());
     EXPECT_TRUE(buffer.empty());

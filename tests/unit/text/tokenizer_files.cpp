@@ -66,6 +66,7 @@ std::unique_ptr<Tokenizer> PublicTokenizer(const std::string& name,
   if (name == "falcon") return TokenizerOfFile(tokenizers / "falcon-7b" / "tokenizer.json");
   if (name == "mpt") return TokenizerOfFile(tokenizers / "mpt-7b" / "tokenizer.recovered.json");
   if (name == "llama2") return TokenizerOfFile(tokenizers / "llama2" / "tokenizer.fixed.json");
+  if (name == "llama2model") return TokenizerOfFile(tokenizers / "llama2" / "tokenizer.model");
   if (name == "qwen2") {
     return TokenizerOfVocabulary(tokenizers / "qwen2", "qwen2",
                                  {"<|endoftext|>", "<|im_start|>", "<|im_end|>"});

@@ -165,7 +165,8 @@ INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden,
                          ::testing::Values(Source{"gguf", "smollm2"}, Source{"smollm2", "smollm2"},
                                            Source{"qwen2", "qwen2"}, Source{"llama3", "llama3"},
                                            Source{"falcon", "falcon"}, Source{"mpt", "mpt"},
-                                           Source{"llama2", "llama2"}),
+                                           Source{"llama2", "llama2"},
+                                           Source{"llama2model", "llama2"}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(All, TokenizerVectors,
@@ -173,7 +174,8 @@ INSTANTIATE_TEST_SUITE_P(All, TokenizerVectors,
                                            Source{"llama3", "llama3", "llama-bpe"},
                                            Source{"falcon", "falcon", "falcon"},
                                            Source{"mpt", "mpt", "mpt"},
-                                           Source{"llama2", "llama2", "llama-spm"}),
+                                           Source{"llama2", "llama2", "llama-spm"},
+                                           Source{"llama2model", "llama2", "llama-spm"}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
