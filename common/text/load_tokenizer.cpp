@@ -1,10 +1,12 @@
 #include "common/text/load_tokenizer.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "common/formats/mapped_file.h"
 #include "common/text/llama_tokenizer.h"
 #include "common/text/sentencepiece_model.h"
+#include "common/text/tokenizer_directory.h"
 #include "common/text/tokenizer_json.h"
 
 namespace promptcache {
@@ -105,16 +107,25 @@ Result<BpeDefinition> ReadDefinition(const GgufFile& file) {
   return definition;
 }
 
+Result<std::unique_ptr<Tokenizer>> MakeNamed(BpeDefinition definition, const std::string& name) {
+  auto tokenizer = MakeTokenizer(std::move(definition));
+  if (!tokenizer.ok()) return tokenizer.status().WithContext(name);
+  return tokenizer;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const GgufFile& file) {
   PC_ASSIGN_OR_RETURN(BpeDefinition definition, ReadDefinition(file));
-  auto tokenizer = MakeTokenizer(std::move(definition));
-  if (!tokenizer.ok()) return tokenizer.status().WithContext(file.name());
-  return tokenizer;
+  return MakeNamed(std::move(definition), file.name());
 }
 
 Result<std::unique_ptr<Tokenizer>> LoadTokenizerFile(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    PC_ASSIGN_OR_RETURN(BpeDefinition definition, ReadTokenizerDirectory(path));
+    return MakeNamed(std::move(definition), path);
+  }
   PC_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
   const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()),
                                file->bytes().size());
@@ -122,17 +133,16 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizerFile(const std::string& path) {
     PC_ASSIGN_OR_RETURN(const auto model, GgufFile::Open(path));
     return LoadTokenizer(*model);
   }
-  if (path.ends_with(".model")) {
-    auto definition = ReadSentencePieceModel(bytes);
-    if (!definition.ok()) return definition.status().WithContext(path);
-    definition->end = WellKnownEndIds(*definition);
-    auto tokenizer = MakeTokenizer(*std::move(definition));
-    if (!tokenizer.ok()) return tokenizer.status().WithContext(path);
-    return tokenizer;
-  }
   if (path.ends_with(".json")) return ParseTokenizerJson(bytes, path);
-  return InvalidArgument(
-      path + " is neither a GGUF file nor a tokenizer.json: its name must end in .json");
+  if (!path.ends_with(".model")) {
+    return InvalidArgument(path +
+                           " is neither a GGUF file, nor a tokenizer.json or a tokenizer.model of "
+                           "SentencePiece: their names must end in .json and .model");
+  }
+  auto definition = ReadSentencePieceModel(bytes);
+  if (!definition.ok()) return definition.status().WithContext(path);
+  definition->end = WellKnownEndIds(*definition);
+  return MakeNamed(*std::move(definition), path);
 }
 
 }  // namespace promptcache

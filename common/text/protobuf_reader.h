@@ -24,8 +24,8 @@ class ProtobufReader {
   // `message` outlives the reader.
   explicit ProtobufReader(std::string_view message) : message_(message) {}
 
-  // nullopt at the end. kInvalidArgument, naming the offset, for what is no message or ends inside a
-  // field, and for groups. Allocates nothing.
+  // nullopt at the end. kInvalidArgument, naming the offset, for what is no message or ends inside
+  // a field, and for groups. Allocates nothing.
   Result<std::optional<ProtobufField>> Next();
 
  private:

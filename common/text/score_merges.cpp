@@ -49,8 +49,7 @@ class Collector {
   std::optional<TokenId> PartOf(std::string_view text) {
     const auto id = find_(text);
     if (id || DecodeUtf8At(text, 0).bytes < text.size()) return id;
-    const auto next =
-        static_cast<TokenId>(definition_.tokens.size() + collected_.unspelt.size());
+    const auto next = static_cast<TokenId>(definition_.tokens.size() + collected_.unspelt.size());
     const auto [symbol, added] = collected_.symbols.emplace(text, next);
     if (added) collected_.unspelt.emplace_back(text);
     return symbol->second;

@@ -6,7 +6,7 @@ Runs in the environment that `tools/bootstrap --oracle` makes and downloads noth
     $PROMPTCACHE_DEPS/oracle/bin/python tools/oracle/tokenizer_oracle.py --tokenizers DIR --model GGUF
 
 DIR holds {smollm2,falcon-7b}/tokenizer.json, mpt-7b/tokenizer.recovered.json,
-llama2/tokenizer.fixed.json and {qwen2,llama3.2}/{vocab.json,merges.txt}.
+llama2/tokenizer.fixed.json and {qwen2,llama3.2}/{vocab.json,merges.txt}, and beside it is weights/llama/stories260K/tok512.bin.
 NAME.json has, for each text, its ids with special tokens taken as plain text and, where they differ,
 with special tokens recognised; `lossy` marks a text that its ids do not decode to. Then ids of parts of
 characters and the text they decode to. chats.json has conversations, written out by the chat template of
@@ -27,9 +27,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import gguf  # noqa: E402
 import transformers  # noqa: E402
 import roles_oracle  # noqa: E402
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers  # noqa: E402
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers  # noqa: E402
 
-NAMES = ("smollm2", "qwen2", "llama3", "falcon", "mpt", "llama2")
+NAMES = ("smollm2", "qwen2", "llama3", "falcon", "mpt", "llama2", "stories260k")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -140,6 +140,26 @@ def from_vocabulary(folder, pattern, ignore_merges, specials):
     return tokenizer
 
 
+def from_scores(path):
+    """Of a file of llama2.c: the longest length, then score, length and bytes of each token. Its merges are all
+    pairs that make a token, best score first, as transformers derives them from SentencePiece's vocabularies."""
+    data, tokens = path.read_bytes(), []
+    at = 4
+    while at < len(data):
+        score, size = struct.unpack_from("<fi", data, at)
+        tokens.append((data[at + 8:at + 8 + size].decode().replace(" ", "\u2581").strip("\n"), score))
+        at += 8 + size
+    vocabulary = {token: id for id, (token, _) in enumerate(tokens)}
+    merges = [(token[:cut], token[cut:]) for token, _ in sorted(tokens[259:], key=lambda one: -one[1])
+              for cut in range(1, len(token)) if token[:cut] in vocabulary and token[cut:] in vocabulary]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                           decoders.Strip(" ", 1, 0)])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token, _ in tokens[:3]])
+    return tokenizer
+
+
 def load(name, folder):
     """The tokenizer, and two of its special tokens."""
     if name == "smollm2":
@@ -150,6 +170,8 @@ def load(name, folder):
         return from_file(folder / "mpt-7b/tokenizer.recovered.json"), ["<|endoftext|>", "<|padding|>"]
     if name == "llama2":
         return from_file(folder / "llama2/tokenizer.fixed.json"), ["<s>", "</s>"]
+    if name == "stories260k":
+        return from_scores(folder.parent / "weights/llama/stories260K/tok512.bin"), ["<s>", "</s>"]
     if name == "qwen2":
         specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
         tokenizer = from_vocabulary(folder / "qwen2", QWEN2, False, specials)
@@ -349,11 +371,12 @@ def main():
         tokenizer, written = load(name, arguments.tokenizers)
         golden = {"texts": texts(tokenizer, written), "decoded": decoded(tokenizer)}
         save(arguments.out / f"{name}.json", golden, rowwise=("texts", "decoded"))
-        conversations[name] = roles(tokenizer, name)
+        if name != "stories260k":  # knows no conversations
+            conversations[name] = roles(tokenizer, name)
         print(f"{name}: {len(golden['texts'])} texts, {len(golden['decoded'])} decoded")
     save(arguments.out / "chats.json", {"chats": chats(arguments.tokenizers, arguments.model)},
          rowwise=("chats",))
-    save(arguments.out / "roles.json", conversations, rowwise=NAMES)
+    save(arguments.out / "roles.json", conversations, rowwise=tuple(conversations))
     save(arguments.out / "words.json", words(arguments.tokenizers), rowwise=())
     save(arguments.out / "nfc.json", normal_forms(), rowwise=())
 

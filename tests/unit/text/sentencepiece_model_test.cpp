@@ -80,7 +80,8 @@ TEST(SentencePieceModel, PutsASpaceBeforeATextUnlessTheFileSaysNo) {
   const std::vector<ModelPiece> more = {{"\u2581", -9}, {"a", -9}};
   EXPECT_THAT(Ids(more, "a a"), ElementsAre(kMore, kMore + 1, kMore, kMore + 1));
   const std::string normalizer = ProtobufBuilder().Varint(3, 0).Varint(4, 0).Build();
-  const auto without = Read(ModelOf(LlamaPieces(more)) + ProtobufBuilder().Bytes(3, normalizer).Build());
+  const auto without =
+      Read(ModelOf(LlamaPieces(more)) + ProtobufBuilder().Bytes(3, normalizer).Build());
   ASSERT_TRUE(without.ok()) << without.status().ToString();
   EXPECT_THAT(EncodeOrFail(**without, "a a"), ElementsAre(kMore + 1, kMore, kMore + 1));
 }
@@ -89,7 +90,8 @@ TEST(SentencePieceModel, NamesWhatItDoesNotSupport) {
   const Code code = Code::kUnimplemented;
   const std::string pieces = PiecesOf(LlamaPieces({{"\u2581", -9}}));
   const auto with = [&](uint32_t part, const ProtobufBuilder& spec) {
-    return ModelOf(LlamaPieces({{"\u2581", -9}})) + ProtobufBuilder().Bytes(part, spec.Build()).Build();
+    return ModelOf(LlamaPieces({{"\u2581", -9}})) +
+           ProtobufBuilder().Bytes(part, spec.Build()).Build();
   };
   ExpectFault(pieces, code, "model_type 1 UNIGRAM");
   ExpectFault(with(2, ProtobufBuilder().Varint(3, 4)), code, "model_type 4 CHAR");
@@ -112,7 +114,8 @@ TEST(SentencePieceModel, RefusesContradictions) {
   ExpectFault(ModelOf({{"<0x41>"}}), code, "cannot be of type 1");
   ExpectFault(ModelOf({{"a"}}), code, "<0x00>");
   ExpectFault(ModelOf(LlamaPieces({{std::string(257, 'a')}})), code, "257 bytes");
-  ExpectFault(ModelOf(LlamaPieces({{"a", std::numeric_limits<float>::infinity()}})), code, "finite");
+  ExpectFault(ModelOf(LlamaPieces({{"a", std::numeric_limits<float>::infinity()}})), code,
+              "finite");
 }
 
 TEST(SentencePieceModel, RefusesWhatIsNoProtobuf) {
