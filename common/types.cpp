@@ -134,6 +134,13 @@ Status Plan::Validate() const {
   return {};
 }
 
+Status GenerationOptions::FitsSlots(uint32_t slots) const {
+  if (samples <= slots) return {};
+  return ResourceExhausted(std::to_string(samples) +
+                           " samples take as many slots; the worker has " + std::to_string(slots) +
+                           " (worker.slots). Ask for fewer");
+}
+
 Status GenerationOptions::Validate() const {
   if (!(temperature >= 0 && temperature <= 100)) {
     return InvalidArgument("temperature " + std::to_string(temperature) + " is not in 0..100");
@@ -147,6 +154,14 @@ Status GenerationOptions::Validate() const {
   if (top_k < 0) return InvalidArgument("top_k is negative; 0 switches it off");
   for (const std::string& stop : stop_strings) {
     if (stop.empty()) return InvalidArgument("an empty stop string");
+  }
+  if (samples < 1 || samples > kMaxSamples) {
+    return InvalidArgument("samples " + std::to_string(samples) + " is not in 1.." +
+                           std::to_string(kMaxSamples));
+  }
+  if (logprobs > kMaxLogprobs) {
+    return InvalidArgument("logprobs " + std::to_string(logprobs) + " is not in 0.." +
+                           std::to_string(kMaxLogprobs) + "; 0 switches it off");
   }
   return {};
 }

@@ -85,6 +85,9 @@ struct Plan {
 };
 
 struct GenerationOptions {
+  static constexpr uint32_t kMaxSamples = 64;
+  static constexpr uint32_t kMaxLogprobs = 20;
+
   uint32_t max_new_tokens = 256;
   double temperature = 0.0;         // below 1e-5: greedy
   double top_p = 1.0;               // below 1e-8: greedy
@@ -93,9 +96,29 @@ struct GenerationOptions {
   uint64_t seed = 0;
   std::vector<TokenId> stop_ids;          // besides the model's own end tokens
   std::vector<std::string> stop_strings;  // text is cut before the stop string
+  uint32_t samples = 1;   // answers to one prompt; sample i draws with (seed, i, step)
+  uint32_t logprobs = 0;  // 0: off; else of each token and of so many likeliest ones
   bool operator==(const GenerationOptions&) const = default;
 
   Status Validate() const;
+  // The samples run together, one slot each: kResourceExhausted when a worker of so many slots
+  // cannot run them.
+  Status FitsSlots(uint32_t slots) const;
+};
+
+// Natural logarithm of a token's probability.
+struct TokenLogprob {
+  TokenId id = 0;
+  double logprob = 0;  // finite
+  std::string bytes;   // of the token; may be a part of a character
+  bool operator==(const TokenLogprob&) const = default;
+};
+// Of one generated token, by the model's own distribution: before temperature, repetition penalty,
+// top-p and top-k.
+struct TokenLogprobs {
+  TokenLogprob chosen;
+  std::vector<TokenLogprob> top;  // the likeliest first; equal ones by id
+  bool operator==(const TokenLogprobs&) const = default;
 };
 
 // Where a unit's states came from. On the wire: never renumber.
@@ -117,21 +140,28 @@ struct UnitUsage {
 enum class FinishReason : uint8_t { kNone = 0, kLength = 1, kStop = 2, kCancelled = 3, kError = 4 };
 std::string_view FinishReasonName(FinishReason reason);
 
+struct SampleUsage {
+  FinishReason finish = FinishReason::kNone;
+  uint32_t generated_tokens = 0;
+  bool operator==(const SampleUsage&) const = default;
+};
+
 struct Usage {
   std::string worker;
-  FinishReason finish = FinishReason::kNone;
-  uint32_t prompt_tokens = 0;    // cached + computed
-  uint32_t cached_tokens = 0;    // rows read from units (of any source)
-  uint32_t reused_tokens = 0;    // rows of units that were not encoded for this request
-  uint32_t computed_tokens = 0;  // new tokens of the plan
-  uint32_t encoded_tokens = 0;   // context and own tokens run to encode missing units
-  uint32_t generated_tokens = 0;
+  FinishReason finish = FinishReason::kNone;  // of several samples: kLength when one was cut short
+  uint32_t prompt_tokens = 0;                 // cached + computed
+  uint32_t cached_tokens = 0;                 // rows read from units (of any source)
+  uint32_t reused_tokens = 0;     // rows of units that were not encoded for this request
+  uint32_t computed_tokens = 0;   // new tokens of the plan
+  uint32_t encoded_tokens = 0;    // context and own tokens run to encode missing units
+  uint32_t generated_tokens = 0;  // of all samples
   double queue_ms = 0;
   double acquire_ms = 0;  // loading and encoding units
   double ttft_ms = 0;     // from the worker's receipt to the first token
   double total_ms = 0;
   Repair repair = Repair::kNone;
   std::vector<UnitUsage> units;
+  std::vector<SampleUsage> samples;  // by index; empty when no worker ran the request
   bool operator==(const Usage&) const = default;
 };
 

@@ -36,15 +36,65 @@ void ReadBody(Reader& reader, const wire::Accepted& in, Accepted* out) {
   out->prompt_tokens = in.prompt_tokens();
 }
 
+namespace {
+
+flatbuffers::Offset<wire::TokenLogprob> WriteLogprob(Writer& writer, const TokenLogprob& in) {
+  const auto bytes = writer.Bytes(in.bytes);
+  return wire::CreateTokenLogprob(writer.builder(), in.id, in.logprob, bytes);
+}
+
+TokenLogprob ReadLogprob(Reader& reader, const wire::TokenLogprob* in) {
+  if (reader.Need(in, "logprob") == nullptr) return {};
+  return {.id = in->id(),
+          .logprob = reader.Finite(in->logprob(), "logprob"),
+          .bytes = reader.Bytes(in->bytes())};
+}
+
+flatbuffers::Offset<wire::TokenLogprobs> WriteLogprobs(Writer& writer, const TokenLogprobs& in) {
+  const auto chosen = WriteLogprob(writer, in.chosen);
+  const auto top = writer.Tables<wire::TokenLogprob>(
+      in.top, [&](const TokenLogprob& one) { return WriteLogprob(writer, one); });
+  return wire::CreateTokenLogprobs(writer.builder(), chosen, top);
+}
+
+TokenLogprobs ReadLogprobs(Reader& reader, const wire::TokenLogprobs* in) {
+  return {
+      .chosen = ReadLogprob(reader, in->chosen()),
+      .top = reader.Tables<TokenLogprob>(in->top(), "logprobs", [&](const wire::TokenLogprob* one) {
+        return ReadLogprob(reader, one);
+      })};
+}
+
+// Whoever reads a part may use its numbers as indices.
+void CheckPartial(Reader& reader, const Partial& partial) {
+  if (partial.sample >= GenerationOptions::kMaxSamples) {
+    reader.Fail("partial sample " + std::to_string(partial.sample) + " is over the limit of " +
+                std::to_string(GenerationOptions::kMaxSamples));
+  }
+  if (!partial.logprobs.empty() && partial.logprobs.size() != partial.tokens.size()) {
+    reader.Fail("partial has " + std::to_string(partial.tokens.size()) +
+                " tokens but logprobs of " + std::to_string(partial.logprobs.size()));
+  }
+}
+
+}  // namespace
+
 uint32_t WriteBody(Writer& writer, const Partial& in) {
   const auto tokens = writer.Ints(in.tokens);
   const auto text = writer.Text(in.text);
-  return wire::CreatePartial(writer.builder(), in.seq, tokens, text).o;
+  const auto logprobs = writer.Tables<wire::TokenLogprobs>(
+      in.logprobs, [&](const TokenLogprobs& token) { return WriteLogprobs(writer, token); });
+  return wire::CreatePartial(writer.builder(), in.seq, tokens, text, in.sample, logprobs).o;
 }
 void ReadBody(Reader& reader, const wire::Partial& in, Partial* out) {
-  out->seq = in.seq();
-  out->tokens = reader.Ints(in.tokens());
-  out->text = reader.Text(in.text());
+  *out = {.seq = in.seq(),
+          .tokens = reader.Ints(in.tokens()),
+          .text = reader.Text(in.text()),
+          .sample = in.sample(),
+          .logprobs = reader.Tables<TokenLogprobs>(
+              in.logprobs(), "partial logprobs",
+              [&](const wire::TokenLogprobs* token) { return ReadLogprobs(reader, token); })};
+  CheckPartial(reader, *out);
 }
 
 uint32_t WriteBody(Writer& writer, const Final& in) {

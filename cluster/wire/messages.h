@@ -76,9 +76,11 @@ struct Accepted {
   bool operator==(const Accepted&) const = default;
 };
 struct Partial {
-  uint32_t seq = 0;  // 0, 1, 2, ... without gaps
+  uint32_t seq = 0;  // 0, 1, 2, ... without gaps, whatever the sample
   std::vector<TokenId> tokens;
-  std::string text;  // may be empty while a UTF-8 character or a stop string is incomplete
+  std::string text;     // may be empty while a UTF-8 character or a stop string is incomplete
+  uint32_t sample = 0;  // whose tokens and text these are
+  std::vector<TokenLogprobs> logprobs;  // of each token, or empty
   bool operator==(const Partial&) const = default;
 };
 struct Final {

@@ -140,7 +140,7 @@ uint32_t WriteGenerationOptions(Writer& writer, const GenerationOptions& in) {
   const auto stop_strings = writer.Texts(in.stop_strings);
   return wire::CreateGenerationOptions(writer.builder(), in.max_new_tokens, in.temperature,
                                        in.top_p, in.top_k, in.repetition_penalty, in.seed, stop_ids,
-                                       stop_strings)
+                                       stop_strings, in.samples, in.logprobs)
       .o;
 }
 
@@ -153,17 +153,32 @@ GenerationOptions ReadGenerationOptions(Reader& reader, const wire::GenerationOp
           .repetition_penalty = reader.Finite(in->repetition_penalty(), "repetition_penalty"),
           .seed = in->seed(),
           .stop_ids = reader.Ints(in->stop_ids()),
-          .stop_strings = reader.Texts(in->stop_strings(), "stop_strings")};
+          .stop_strings = reader.Texts(in->stop_strings(), "stop_strings"),
+          .samples = in->samples(),
+          .logprobs = in->logprobs()};
 }
+
+namespace {
+
+FinishReason ReadFinish(Reader& reader, wire::FinishReason in) {
+  return reader.Enum<FinishReason>(in, {FinishReason::kNone, FinishReason::kError}, "usage finish");
+}
+
+}  // namespace
 
 uint32_t WriteUsage(Writer& writer, const Usage& in) {
   const auto worker = writer.Text(in.worker);
   const auto units = writer.Tables<wire::UnitUsage>(
       in.units, [&](const UnitUsage& unit) { return WriteUnitUsage(writer, unit); });
+  const auto samples = writer.Tables<wire::SampleUsage>(in.samples, [&](const SampleUsage& sample) {
+    return wire::CreateSampleUsage(writer.builder(), static_cast<wire::FinishReason>(sample.finish),
+                                   sample.generated_tokens);
+  });
   return wire::CreateUsage(writer.builder(), worker, static_cast<wire::FinishReason>(in.finish),
                            in.prompt_tokens, in.cached_tokens, in.reused_tokens, in.computed_tokens,
                            in.encoded_tokens, in.generated_tokens, in.queue_ms, in.acquire_ms,
-                           in.ttft_ms, in.total_ms, static_cast<wire::Repair>(in.repair), units)
+                           in.ttft_ms, in.total_ms, static_cast<wire::Repair>(in.repair), units,
+                           samples)
       .o;
 }
 
@@ -171,8 +186,7 @@ Usage ReadUsage(Reader& reader, const wire::Usage* in) {
   if (reader.Need(in, "usage") == nullptr) return {};
   return {
       .worker = reader.Text(in->worker()),
-      .finish = reader.Enum<FinishReason>(in->finish(), {FinishReason::kNone, FinishReason::kError},
-                                          "usage finish"),
+      .finish = ReadFinish(reader, in->finish()),
       .prompt_tokens = in->prompt_tokens(),
       .cached_tokens = in->cached_tokens(),
       .reused_tokens = in->reused_tokens(),
@@ -186,7 +200,12 @@ Usage ReadUsage(Reader& reader, const wire::Usage* in) {
       .repair = reader.Enum<Repair>(in->repair(), {Repair::kNone, Repair::kFull}, "usage repair"),
       .units = reader.Tables<UnitUsage>(
           in->units(), "usage units",
-          [&](const wire::UnitUsage* unit) { return ReadUnitUsage(reader, unit); })};
+          [&](const wire::UnitUsage* unit) { return ReadUnitUsage(reader, unit); }),
+      .samples = reader.Tables<SampleUsage>(
+          in->samples(), "usage samples", [&](const wire::SampleUsage* sample) -> SampleUsage {
+            return {.finish = ReadFinish(reader, sample->finish()),
+                    .generated_tokens = sample->generated_tokens()};
+          })};
 }
 
 }  // namespace promptcache

@@ -37,18 +37,21 @@ std::optional<RouteDecision> ChooseWorker(const RouteQuery& query,
   const std::vector<uint64_t> rows = RowsByUnit(*query.plan);
   RouteDecision decision;
   for (const RouteWorker& worker : workers) {
-    decision.scores.push_back({.worker = worker.name,
-                               .has_free_slot = worker.assigned < worker.slots,
-                               .held_tokens = HeldTokens(*query.plan, rows, worker),
-                               .tie = RendezvousHash(query.affinity, worker.name)});
+    decision.scores.push_back(
+        {.worker = worker.name,
+         .has_slots = query.slots <= worker.slots,
+         .has_free_slots = uint64_t{worker.assigned} + query.slots <= worker.slots,
+         .held_tokens = HeldTokens(*query.plan, rows, worker),
+         .tie = RendezvousHash(query.affinity, worker.name)});
   }
   const auto rank = [&](size_t i) {
     const RouteScore& score = decision.scores[i];
-    return std::make_tuple(score.has_free_slot, score.held_tokens, score.tie);
+    return std::make_tuple(score.has_slots, score.has_free_slots, score.held_tokens, score.tie);
   };
   for (size_t i = 1; i < workers.size(); ++i) {
     if (rank(i) > rank(decision.chosen)) decision.chosen = i;
   }
+  if (!decision.scores[decision.chosen].has_slots) return std::nullopt;
   return decision;
 }
 

@@ -16,20 +16,22 @@ struct RouteWorker {
   std::string name;
   IdentityDigest identity;
   uint32_t slots = 0;
-  uint32_t assigned = 0;  // requests given to it and not finished
+  uint32_t assigned = 0;  // slots of the requests given to it and not finished
   const std::unordered_set<UnitKey>* resident = nullptr;
 };
 
 struct RouteQuery {
   std::string affinity;  // "schema@version": what ties are hashed by
   const Plan* plan = nullptr;
+  uint32_t slots = 1;  // that it takes: one for each sample
 };
 
 struct RouteScore {
   std::string worker;
-  bool has_free_slot = false;
-  uint64_t held_tokens = 0;  // of the plan, in the worker's memory
-  uint64_t tie = 0;          // rendezvous hash
+  bool has_slots = false;       // enough, free or not
+  bool has_free_slots = false;  // enough
+  uint64_t held_tokens = 0;     // of the plan, in the worker's memory
+  uint64_t tie = 0;             // rendezvous hash
 };
 
 struct RouteDecision {
@@ -37,9 +39,10 @@ struct RouteDecision {
   std::vector<RouteScore> scores;  // of all workers, in their order
 };
 
-// A worker with a free slot before one without; then the one that holds most of the plan's tokens;
-// then the highest rendezvous hash, so that a schema has a stable home and the death of a worker
-// moves only its own schemas. nullopt without workers.
+// Of the workers with slots enough: one where they are free before one where they are not; then the
+// one that holds most of the plan's tokens; then the highest rendezvous hash, so that a schema has
+// a stable home and the death of a worker moves only its own schemas. nullopt when no worker has
+// slots enough.
 std::optional<RouteDecision> ChooseWorker(const RouteQuery& query,
                                           std::span<const RouteWorker> workers);
 

@@ -34,7 +34,9 @@ Status SessionTable::Admit(const Envelope& envelope) const {
     return Busy(std::to_string(requests_.size()) +
                 " requests are active, the limit of this coordinator; try again later");
   }
-  return std::get<Submit>(envelope.body).options.Validate();
+  const GenerationOptions& options = std::get<Submit>(envelope.body).options;
+  PC_RETURN_IF_ERROR(options.Validate());
+  return workers_.CheckSlots(options);
 }
 
 Actions SessionTable::SubmitReceived(PeerId client, const Envelope& envelope, SteadyTime now) {
@@ -105,7 +107,7 @@ Actions SessionTable::ClientGone(PeerId client) {
   for (const RequestId& id : Select([&](const Request& one) { return one.client == client; })) {
     const auto found = requests_.find(id);
     CancelOnWorker(id, found->second, actions);
-    workers_.Unassign(found->second.worker);
+    workers_.Unassign(found->second.worker, found->second.options.samples);
     ++counters_.failed;
     requests_.erase(found);
   }
@@ -257,7 +259,7 @@ void SessionTable::Finish(Requests::iterator request, const Status& status, Usag
   if (!status.ok()) ++counters_.failed;
   // Without a worker's account, what the client got is what was generated.
   usage.generated_tokens = std::max(usage.generated_tokens, request->second.delivered_tokens);
-  workers_.Unassign(request->second.worker);
+  workers_.Unassign(request->second.worker, request->second.options.samples);
   actions.push_back(
       ToClient(request->second.client, request->first, FinalOf(status, std::move(usage))));
   requests_.erase(request);
@@ -270,8 +272,13 @@ void SessionTable::Abort(Requests::iterator request, const Status& status, Actio
 
 void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions& actions) {
   Request& entry = request->second;
-  const auto worker = workers_.Assign(
-      {.affinity = entry.prompt.schema + "@" + entry.prompt.version, .plan = &entry.prompt.plan});
+  // A worker may have come since it was admitted.
+  if (const Status fits = workers_.CheckSlots(entry.options); !fits.ok()) {
+    return Finish(request, fits, {}, actions);
+  }
+  const auto worker = workers_.Assign({.affinity = entry.prompt.schema + "@" + entry.prompt.version,
+                                       .plan = &entry.prompt.plan,
+                                       .slots = entry.options.samples});
   if (!worker) {
     entry.state = State::kWaiting;
     return;

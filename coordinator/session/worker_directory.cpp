@@ -1,5 +1,6 @@
 #include "coordinator/session/worker_directory.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -74,13 +75,22 @@ std::optional<PeerId> WorkerDirectory::Assign(const RouteQuery& query) {
   const auto decision = ChooseWorker(query, candidates);
   if (!decision) return std::nullopt;
   const PeerId chosen = peers[decision->chosen];
-  ++workers_[chosen].assigned;
+  workers_[chosen].assigned += query.slots;
   return chosen;
 }
 
-void WorkerDirectory::Unassign(PeerId worker) {
+void WorkerDirectory::Unassign(PeerId worker, uint32_t slots) {
   const auto found = workers_.find(worker);
-  if (found != workers_.end() && found->second.assigned > 0) --found->second.assigned;
+  if (found == workers_.end()) return;
+  uint32_t& assigned = found->second.assigned;
+  assigned -= std::min(assigned, slots);
+}
+
+Status WorkerDirectory::CheckSlots(const GenerationOptions& options) const {
+  if (workers_.empty()) return {};
+  uint32_t most = 0;
+  for (const auto& [peer, worker] : workers_) most = std::max(most, worker.ready.slots);
+  return options.FitsSlots(most);
 }
 
 }  // namespace promptcache

@@ -20,8 +20,8 @@ struct WorkerState {
   Heartbeat heartbeat;
   std::unordered_set<UnitKey> resident;
   uint64_t residency_seq = 0;
-  bool in_sync = false;  // residency deltas apply from here on
-  uint32_t assigned = 0;
+  bool in_sync = false;   // residency deltas apply from here on
+  uint32_t assigned = 0;  // slots of the requests given to it and not finished
 
   WorkerStatus Status() const;
 };
@@ -42,10 +42,12 @@ class WorkerDirectory {
   // Deltas apply in sequence after a snapshot. A gap asks for a snapshot, once.
   ResidencyOutcome ResidencyReceived(PeerId worker, const Residency& residency);
 
-  // Where to run this, or nullopt without workers. Counts it as assigned there.
+  // Where to run this, or nullopt when no worker has slots enough. Counts its slots as assigned.
   std::optional<PeerId> Assign(const RouteQuery& query);
   // The request has ended or left the worker, which may be gone.
-  void Unassign(PeerId worker);
+  void Unassign(PeerId worker, uint32_t slots);
+  // kResourceExhausted when there are workers but none with slots for all samples.
+  Status CheckSlots(const GenerationOptions& options) const;
 
   bool contains(PeerId worker) const { return workers_.contains(worker); }
   const std::map<PeerId, WorkerState>& all() const { return workers_; }

@@ -36,6 +36,7 @@ class EngineImpl : public Engine {
   Status Submit(EngineRequest request) override {
     const ModelShape& shape = deps_.model->shape();
     PC_RETURN_IF_ERROR(request.Validate(shape.context_length, shape.vocabulary));
+    PC_RETURN_IF_ERROR(request.options.FitsSlots(options_.slots));
     if (waiting_.fetch_add(1) >= options_.queue_limit) {
       --waiting_;
       return Busy(std::to_string(options_.queue_limit) +
@@ -88,8 +89,14 @@ class EngineImpl : public Engine {
     }
   }
 
-  bool HasWork() const {
-    return busy_ || acquirer_.wants_step() || (!queue_.empty() && running_.size() < options_.slots);
+  bool HasWork() const { return busy_ || acquirer_.wants_step() || CanAdmit(); }
+
+  // Whether there are slots for the first request of the queue: later ones do not overtake it.
+  bool CanAdmit() const {
+    if (queue_.empty()) return false;
+    size_t taken = queue_.front().options.samples;
+    for (const auto& sequence : running_) taken += sequence->slots();
+    return taken <= options_.slots;
   }
 
   SteadyTime NextDeadline() const {
@@ -152,7 +159,7 @@ class EngineImpl : public Engine {
   }
 
   void Admit() {
-    while (!queue_.empty() && running_.size() < options_.slots) {
+    while (CanAdmit()) {
       EngineRequest request = std::move(queue_.front());
       queue_.pop_front();
       --waiting_;
@@ -184,8 +191,8 @@ class EngineImpl : public Engine {
       return Finish(static_cast<size_t>(found - running_.begin()), arrival.status);
     }
     Sequence& sequence = **found;
-    sequence.usage().encoded_tokens += arrival.encoded_tokens;
-    sequence.SetUnit(index, std::move(arrival.unit), std::move(arrival.usage));
+    sequence.SetUnit(index, std::move(arrival.unit), std::move(arrival.usage),
+                     arrival.encoded_tokens);
     if (sequence.missing_units() == 0) Begin(sequence);
   }
 
@@ -198,20 +205,17 @@ class EngineImpl : public Engine {
   bool Step() {
     std::vector<Sequence*> batch;
     std::vector<SequenceStep> steps;
-    size_t tokens = 0;
     for (const auto& sequence : running_) {
       if (sequence->missing_units() > 0 || sequence->done()) continue;
       batch.push_back(sequence.get());
-      steps.push_back(sequence->NextStep(options_.prefill_chunk_tokens));
-      tokens += steps.back().ids.size();
+      sequence->AddSteps(options_.prefill_chunk_tokens, steps);
     }
-    if (!steps.empty()) RunBatch(batch, steps, tokens);
+    if (!steps.empty()) RunBatch(batch, steps);
     FinishDone();
     return !batch.empty();
   }
 
-  void RunBatch(const std::vector<Sequence*>& batch, std::vector<SequenceStep>& steps,
-                size_t tokens) {
+  void RunBatch(const std::vector<Sequence*>& batch, std::vector<SequenceStep>& steps) {
     const SteadyTime start = SystemClock().Now();
     Result<at::Tensor> logits = deps_.model->Forward(steps);
     const SteadyTime now = SystemClock().Now();
@@ -219,28 +223,24 @@ class EngineImpl : public Engine {
       for (Sequence* sequence : batch) End(sequence->request().id, logits.status());
       return;
     }
-    MeasurePrefill(tokens, MillisecondsBetween(start, now));
-    const int64_t vocabulary = logits->size(1);
-    float* row = logits->data_ptr<float>();
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (steps[i].logits == Logits::kNone) {
-        batch[i]->StepDone({}, now);
-        continue;
-      }
-      batch[i]->StepDone({row, static_cast<size_t>(vocabulary)}, now);
-      row += vocabulary;
-      Emit(*batch[i]);
+    MeasurePrefill(steps, MillisecondsBetween(start, now));
+    LogitRows rows({logits->data_ptr<float>(), static_cast<size_t>(logits->numel())},
+                   static_cast<size_t>(logits->size(1)));
+    for (Sequence* sequence : batch) Advance(*sequence, rows, now);
+  }
+
+  void Advance(Sequence& sequence, LogitRows& rows, SteadyTime now) {
+    const Status status = sequence.StepsDone(rows, now);
+    if (!status.ok()) return End(sequence.request().id, status);
+    for (AnswerPart& part : sequence.TakeParts()) {
+      sequence.request().events.on_part(std::move(part));
     }
   }
 
-  void Emit(Sequence& sequence) {
-    Sequence::Output output = sequence.TakeOutput();
-    if (output.tokens.empty() && output.text.empty()) return;
-    sequence.request().events.on_tokens(std::move(output.tokens), std::move(output.text));
-  }
-
-  void MeasurePrefill(size_t tokens, double milliseconds) {
+  void MeasurePrefill(const std::vector<SequenceStep>& steps, double milliseconds) {
     constexpr size_t kLeast = 64;  // fewer say more about overheads than about speed
+    size_t tokens = 0;
+    for (const SequenceStep& step : steps) tokens += step.ids.size();
     if (tokens < kLeast || milliseconds <= 0) return;
     const double rate = static_cast<double>(tokens) * 1000 / milliseconds;
     prefill_rate_ = prefill_rate_ == 0 ? rate : 0.8 * prefill_rate_ + 0.2 * rate;
@@ -256,8 +256,7 @@ class EngineImpl : public Engine {
     const std::unique_ptr<Sequence> sequence = std::move(running_[index]);
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
     if (sequence->missing_units() > 0) acquirer_.Abandon(sequence->request().id);
-    Usage usage = std::move(sequence->usage());
-    usage.finish = status.ok() ? sequence->finish() : FinishOf(status);
+    Usage usage = sequence->TakeUsage(status.ok() ? FinishReason::kNone : FinishOf(status));
     usage.total_ms = MillisecondsBetween(sequence->request().received, SystemClock().Now());
     ++finished_;
     sequence->request().events.on_final(status, std::move(usage));

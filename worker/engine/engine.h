@@ -17,7 +17,7 @@
 namespace promptcache {
 
 struct EngineOptions {
-  uint32_t slots = 8;
+  uint32_t slots = 8;  // samples in a step, of all requests
   uint32_t queue_limit = 256;
   uint64_t unit_cache_bytes = uint64_t{4} << 30;
   uint32_t prefill_chunk_tokens = 4096;
@@ -54,7 +54,8 @@ class Engine {
   // Ends every request with UNAVAILABLE, finishes pending puts, joins all threads.
   virtual ~Engine() = default;
 
-  // kInvalidArgument as EngineRequest::Validate, kBusy when the queue is full; the request's events
+  // kInvalidArgument as EngineRequest::Validate, kResourceExhausted as
+  // GenerationOptions::FitsSlots, kBusy when the queue is full; the request's events
   // are then never called. A request under an id that is in use ends with ALREADY_EXISTS.
   virtual Status Submit(EngineRequest request) = 0;
   // The request ends with CANCELLED before its next step, unless it is done. Unknown ids are

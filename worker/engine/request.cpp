@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/text/utf8.h"
+
 namespace promptcache {
 namespace {
 
@@ -30,7 +32,11 @@ Status CheckSegment(const PlanSegment& segment, const KnownRecipe& known) {
 // Each token that is generated is held against all of them.
 Status CheckStops(const GenerationOptions& options) {
   size_t bytes = 0;
-  for (const std::string& stop : options.stop_strings) bytes += stop.size();
+  for (const std::string& stop : options.stop_strings) {
+    // It could cut a character of the answer in two.
+    if (!IsUtf8(stop)) return InvalidArgument("a stop string is not UTF-8");
+    bytes += stop.size();
+  }
   if (options.stop_strings.size() > kMaxStops || options.stop_ids.size() > kMaxStops ||
       bytes > kMaxStopBytes) {
     return InvalidArgument("at most " + std::to_string(kMaxStops) + " stop strings of together " +

@@ -14,9 +14,17 @@
 
 namespace promptcache {
 
+// What was added to one sample of a request.
+struct AnswerPart {
+  uint32_t sample = 0;
+  std::vector<TokenId> tokens;
+  std::string text;  // may be empty while a character or a stop string is incomplete
+  std::vector<TokenLogprobs> logprobs;  // of each token, or empty
+};
+
 // Called on the engine thread; must not block.
 struct RequestEvents {
-  std::function<void(std::vector<TokenId> tokens, std::string text)> on_tokens;
+  std::function<void(AnswerPart part)> on_part;
   // Exactly once, and last.
   std::function<void(Status status, Usage usage)> on_final;
 };

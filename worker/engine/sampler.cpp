@@ -47,8 +47,9 @@ void KeepTopP(double top_p, std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-Sampler::Sampler(const GenerationOptions& options, std::span<const TokenId> history)
-    : options_(options) {
+Sampler::Sampler(const GenerationOptions& options, std::span<const TokenId> history,
+                 uint32_t sample)
+    : options_(options), sample_(sample) {
   if (options_.repetition_penalty > 1) history_.insert(history.begin(), history.end());
 }
 
@@ -56,12 +57,13 @@ bool Sampler::greedy() const {
   return options_.temperature < kGreedyTemperature || options_.top_p < kGreedyTopP;
 }
 
-TokenId Sampler::Next(std::span<float> logits, uint32_t step) {
+TokenId Sampler::Next(std::span<const float> logits, uint32_t step) const {
+  std::vector<float> processed(logits.begin(), logits.end());
   if (!greedy() && options_.temperature != 1) {
-    for (float& logit : logits) logit = static_cast<float>(logit / options_.temperature);
+    for (float& logit : processed) logit = static_cast<float>(logit / options_.temperature);
   }
-  Penalize(logits);
-  return greedy() ? ArgMax(logits) : Draw(logits, step);
+  Penalize(processed);
+  return greedy() ? ArgMax(processed) : Draw(processed, step);
 }
 
 void Sampler::Accept(TokenId id) {
@@ -77,7 +79,7 @@ void Sampler::Penalize(std::span<float> logits) const {
   }
 }
 
-TokenId Sampler::Draw(std::span<float> logits, uint32_t step) const {
+TokenId Sampler::Draw(std::span<const float> logits, uint32_t step) const {
   std::vector<Candidate> candidates = Softmax(logits);
   if (options_.top_p < 1) KeepTopP(options_.top_p, candidates);
   if (options_.top_k > 0 && candidates.size() > static_cast<size_t>(options_.top_k)) {
@@ -86,7 +88,7 @@ TokenId Sampler::Draw(std::span<float> logits, uint32_t step) const {
   const double total =
       std::accumulate(candidates.begin(), candidates.end(), 0.0,
                       [](double sum, const Candidate& c) { return sum + c.probability; });
-  double left = UniformAt(options_.seed, 0, step) * total;
+  double left = UniformAt(options_.seed, sample_, step) * total;
   for (const Candidate& candidate : candidates) {
     left -= candidate.probability;
     if (left < 0) return candidate.id;

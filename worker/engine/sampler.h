@@ -10,26 +10,27 @@
 
 namespace promptcache {
 
-// Draws by (seed, sequence, step) with a counter-based generator: the same request gives the same
+// Draws by (seed, sample, step) with a counter-based generator: the same request gives the same
 // answer whatever else runs. Order of the processors: temperature, repetition penalty, top-p, top-k
 // (reference implementation, generation loop). Greedy when temperature < 1e-5 or top_p < 1e-8; ties
 // go to the smaller id.
 class Sampler {
  public:
-  // `history`: the ids of every token of the plan, cached or not.
-  Sampler(const GenerationOptions& options, std::span<const TokenId> history);
+  // `history`: the ids of every token of the plan, cached or not. `sample`: which of the request's.
+  Sampler(const GenerationOptions& options, std::span<const TokenId> history, uint32_t sample);
 
-  // REQUIRES: !logits.empty(). `logits` is [vocabulary] and is overwritten.
-  TokenId Next(std::span<float> logits, uint32_t step);
+  // REQUIRES: `logits` [vocabulary] is not empty.
+  TokenId Next(std::span<const float> logits, uint32_t step) const;
   // The chosen token joins the history.
   void Accept(TokenId id);
 
  private:
   bool greedy() const;
   void Penalize(std::span<float> logits) const;
-  TokenId Draw(std::span<float> logits, uint32_t step) const;
+  TokenId Draw(std::span<const float> logits, uint32_t step) const;
 
   const GenerationOptions options_;
+  const uint32_t sample_;
   std::unordered_set<TokenId> history_;
 };
 

@@ -1,20 +1,33 @@
 #include "worker/engine/sequence.h"
 
+#include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "worker/engine/key_ranges.h"
 
 namespace promptcache {
+namespace {
+
+Status NoMemory(const c10::Error& error) {
+  return ResourceExhausted(std::string("no memory for the request: ") +
+                           error.what_without_backtrace());
+}
+
+// Throws c10::Error when memory runs out.
+KvBuffer CopyOf(const KvBuffer& from, const Model& model, int64_t capacity) {
+  KvBuffer copy(model.shape(), model.kv_options(), capacity);
+  copy.Grow(from.size());
+  copy.tensor().narrow(3, 0, from.size()).copy_(from.tensor().narrow(3, 0, from.size()));
+  return copy;
+}
+
+}  // namespace
 
 Sequence::Sequence(EngineRequest request, const Tokenizer& tokenizer, SteadyTime admitted)
-    : request_(std::move(request)),
-      tokenizer_(tokenizer),
-      units_(request_.plan.units.size()),
-      missing_(units_.size()),
-      detokenizer_(tokenizer),
-      stops_(request_.options.stop_strings) {
+    : request_(std::move(request)), units_(request_.plan.units.size()), missing_(units_.size()) {
   const Plan& plan = request_.plan;
   usage_.cached_tokens = static_cast<uint32_t>(plan.cached_tokens());
   usage_.computed_tokens = static_cast<uint32_t>(plan.new_tokens.size());
@@ -22,38 +35,10 @@ Sequence::Sequence(EngineRequest request, const Tokenizer& tokenizer, SteadyTime
   usage_.repair = plan.repair;
   usage_.queue_ms = MillisecondsBetween(request_.received, admitted);
   usage_.units.resize(units_.size());
-}
-
-void Sequence::SetUnit(size_t index, UnitPtr unit, UnitUsage usage) {
-  usage.path = request_.plan.units[index].path;
-  usage.digest = request_.plan.units[index].digest;
-  usage.bytes = unit->bytes;
-  usage.tokens = 0;
-  for (const PlanSegment& segment : request_.plan.segments) {
-    if (segment.unit == index) usage.tokens += segment.rows;
+  const std::vector<TokenId> history = History();
+  for (uint32_t i = 0; i < request_.options.samples; ++i) {
+    samples_.emplace_back(request_, tokenizer, history, i);
   }
-  if (usage.source != Source::kEncoded) usage_.reused_tokens += usage.tokens;
-  usage_.units[index] = std::move(usage);
-  units_[index] = std::move(unit);
-  --missing_;
-}
-
-Status Sequence::Begin(const Model& model, SteadyTime now) {
-  usage_.acquire_ms = MillisecondsBetween(request_.received, now) - usage_.queue_ms;
-  if (request_.options.max_new_tokens == 0) {
-    finish_ = FinishReason::kLength;
-    return {};
-  }
-  const auto capacity = static_cast<int64_t>(request_.plan.new_tokens.size()) +
-                        std::min<int64_t>(request_.options.max_new_tokens, 256);
-  try {
-    own_ = KvBuffer(model.shape(), model.kv_options(), capacity);
-  } catch (const c10::Error& error) {
-    return ResourceExhausted(std::string("no memory for the request: ") +
-                             error.what_without_backtrace());
-  }
-  sampler_.emplace(request_.options, History());
-  return {};
 }
 
 std::vector<TokenId> Sequence::History() const {
@@ -67,71 +52,123 @@ std::vector<TokenId> Sequence::History() const {
   return history;
 }
 
-SequenceStep Sequence::NextStep(uint32_t prefill_chunk) {
+size_t Sequence::open_samples() const {
+  return static_cast<size_t>(std::count_if(samples_.begin(), samples_.end(),
+                                           [](const Sample& sample) { return !sample.done(); }));
+}
+
+size_t Sequence::slots() const { return std::max<size_t>(1, open_samples()); }
+
+// ---- units ----
+
+void Sequence::SetUnit(size_t index, UnitPtr unit, UnitUsage usage, uint32_t encoded_tokens) {
+  usage.path = request_.plan.units[index].path;
+  usage.digest = request_.plan.units[index].digest;
+  usage.bytes = unit->bytes;
+  usage.tokens = 0;
+  for (const PlanSegment& segment : request_.plan.segments) {
+    if (segment.unit == index) usage.tokens += segment.rows;
+  }
+  if (usage.source != Source::kEncoded) usage_.reused_tokens += usage.tokens;
+  usage_.encoded_tokens += encoded_tokens;
+  usage_.units[index] = std::move(usage);
+  units_[index] = std::move(unit);
+  --missing_;
+}
+
+Status Sequence::Begin(const Model& model, SteadyTime now) {
+  usage_.acquire_ms = MillisecondsBetween(request_.received, now) - usage_.queue_ms;
+  if (done()) return {};
+  model_ = &model;
+  try {
+    prompt_ = KvBuffer(model.shape(), model.kv_options(), capacity());
+  } catch (const c10::Error& error) {
+    return NoMemory(error);
+  }
+  return {};
+}
+
+// Of a buffer, in rows: the prompt and a usual answer.
+int64_t Sequence::capacity() const {
+  return static_cast<int64_t>(request_.plan.new_tokens.size()) +
+         std::min<int64_t>(request_.options.max_new_tokens, 256);
+}
+
+// ---- steps ----
+
+void Sequence::AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps) {
   const Tokens& fresh = request_.plan.new_tokens;
-  SequenceStep step{.own = &own_};
-  if (prefilled_ < fresh.size()) {
-    step_tokens_ = std::min<size_t>(prefill_chunk, fresh.size() - prefilled_);
-    step.ids = std::span(fresh.ids).subspan(prefilled_, step_tokens_);
-    step.positions = std::span(fresh.positions).subspan(prefilled_, step_tokens_);
-    const bool last = prefilled_ + step_tokens_ == fresh.size();
-    step.logits = last ? Logits::kLast : Logits::kNone;
-    ranges_ = BuildKeyRanges(request_.plan, units_, step.positions);
-  } else {
-    step_tokens_ = 0;
-    const Position position = request_.plan.next_position + static_cast<Position>(generated_) - 1;
-    const bool first_decode = generated_ == 1;
-    step_ids_ = {last_token_};
-    step_positions_ = {position};
-    step.ids = step_ids_;
-    step.positions = step_positions_;
-    step.logits = Logits::kLast;
-    // Every later position sees every row: the ranges stay as they are.
-    if (first_decode) ranges_ = BuildKeyRanges(request_.plan, units_, step.positions);
-  }
-  step.units = ranges_;
-  return step;
-}
-
-void Sequence::StepDone(std::span<float> logits, SteadyTime now) {
-  prefilled_ += step_tokens_;
-  if (logits.empty()) return;
-  AcceptToken(sampler_->Next(logits, generated_), now);
-}
-
-bool Sequence::IsEnd(TokenId id) const {
-  const auto contains = [id](const std::vector<TokenId>& ids) {
-    return std::find(ids.begin(), ids.end(), id) != ids.end();
-  };
-  return contains(request_.options.stop_ids) || contains(tokenizer_.end_ids());
-}
-
-void Sequence::AcceptToken(TokenId id, SteadyTime now) {
-  if (generated_ == 0) usage_.ttft_ms = MillisecondsBetween(request_.received, now);
-  ++generated_;
-  usage_.generated_tokens = generated_;
-  last_token_ = id;
-  sampler_->Accept(id);
-  output_.tokens.push_back(id);
-  if (IsEnd(id)) {
-    finish_ = FinishReason::kStop;
-  } else {
-    // The vocabulary of model and tokenizer may differ in padding; such ids have no text.
-    const auto text = detokenizer_.Push(id);
-    const StopMatcher::Step step = stops_.Push(text.ok() ? *text : "");
-    output_.text += step.text;
-    if (step.stopped) {
-      finish_ = FinishReason::kStop;
-      return;
+  if (prefilled_ == fresh.size()) {
+    for (Sample& sample : samples_) {
+      if (!sample.done()) steps.push_back(sample.NextStep(ranges_));
     }
-    if (generated_ >= request_.options.max_new_tokens) finish_ = FinishReason::kLength;
+    return;
   }
-  if (finish_ == FinishReason::kNone) return;
-  const StopMatcher::Step tail = stops_.Push(detokenizer_.Flush());
-  output_.text += tail.text;
-  if (!tail.stopped) output_.text += stops_.Flush();
+  step_tokens_ = std::min<size_t>(prefill_chunk, fresh.size() - prefilled_);
+  const auto positions = std::span(fresh.positions).subspan(prefilled_, step_tokens_);
+  const bool last = prefilled_ + step_tokens_ == fresh.size();
+  ranges_ = BuildKeyRanges(request_.plan, units_, positions);
+  steps.push_back({.ids = std::span(fresh.ids).subspan(prefilled_, step_tokens_),
+                   .positions = positions,
+                   .units = ranges_,
+                   .own = &prompt_,
+                   .logits = last ? Logits::kLast : Logits::kNone});
 }
 
-Sequence::Output Sequence::TakeOutput() { return std::exchange(output_, {}); }
+Status Sequence::StepsDone(LogitRows& rows, SteadyTime now) {
+  const size_t fresh = request_.plan.new_tokens.size();
+  if (prefilled_ == fresh) {
+    for (Sample& sample : samples_) {
+      if (!sample.done()) sample.Accept(rows.Next());
+    }
+    return {};
+  }
+  prefilled_ += step_tokens_;
+  if (prefilled_ < fresh) return {};
+  usage_.ttft_ms = MillisecondsBetween(request_.received, now);
+  const std::span<const float> logits = rows.Next();
+  for (Sample& sample : samples_) sample.Accept(logits);
+  return HandOutPrompt();
+}
+
+// Every sample that goes on gets the prompt's keys and values, the last one without a copy.
+Status Sequence::HandOutPrompt() {
+  // Every later position sees every row: the ranges stay as they are.
+  ranges_ = BuildKeyRanges(request_.plan, units_, {&request_.plan.next_position, 1});
+  size_t left = open_samples();
+  try {
+    for (Sample& sample : samples_) {
+      if (sample.done()) continue;
+      sample.SetOwn(--left > 0 ? CopyOf(prompt_, *model_, capacity()) : std::move(prompt_));
+    }
+  } catch (const c10::Error& error) {
+    return NoMemory(error);
+  }
+  return {};
+}
+
+// ---- results ----
+
+std::vector<AnswerPart> Sequence::TakeParts() {
+  std::vector<AnswerPart> parts;
+  for (Sample& sample : samples_) {
+    AnswerPart part = sample.TakePart();
+    if (!part.tokens.empty()) parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+Usage Sequence::TakeUsage(FinishReason interrupted) {
+  Usage usage = std::move(usage_);
+  usage.finish = FinishReason::kStop;
+  for (const Sample& sample : samples_) {
+    const FinishReason finish = sample.done() ? sample.finish() : interrupted;
+    usage.generated_tokens += sample.generated();
+    usage.samples.push_back({.finish = finish, .generated_tokens = sample.generated()});
+    if (finish == FinishReason::kLength) usage.finish = finish;
+  }
+  if (interrupted != FinishReason::kNone) usage.finish = interrupted;
+  return usage;
+}
 
 }  // namespace promptcache

@@ -1,78 +1,89 @@
-// One running request: its units, its own keys and values, and how far it is.
+// One running request: its units, the keys and values of its prompt, and its samples.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
+#include <deque>
+#include <span>
 #include <vector>
 
-#include "common/text/detokenizer.h"
 #include "worker/engine/request.h"
-#include "worker/engine/sampler.h"
+#include "worker/engine/sample.h"
 #include "worker/kv/unit.h"
 #include "worker/model/model.h"
 
 namespace promptcache {
 
-// Not thread safe: belongs to the engine thread.
+// The logits of a forward step, handed out one row after the other.
+class LogitRows {
+ public:
+  // `logits`: [steps that asked, vocabulary]; outlives this.
+  LogitRows(std::span<const float> logits, size_t vocabulary)
+      : left_(logits), vocabulary_(vocabulary) {}
+  // REQUIRES: a row is left.
+  std::span<const float> Next() {
+    const auto row = left_.first(vocabulary_);
+    left_ = left_.subspan(vocabulary_);
+    return row;
+  }
+
+ private:
+  std::span<const float> left_;
+  const size_t vocabulary_;
+};
+
+// The prompt is computed once; each sample continues it as a row of its own. Not thread safe:
+// belongs to the engine thread.
 class Sequence {
  public:
   // The tokenizer outlives the sequence.
   Sequence(EngineRequest request, const Tokenizer& tokenizer, SteadyTime admitted);
+  Sequence(const Sequence&) = delete;  // its samples refer to it
+  Sequence& operator=(const Sequence&) = delete;
 
   const EngineRequest& request() const { return request_; }
-  Usage& usage() { return usage_; }
+  // What it takes of the engine's slots: one for each sample that goes on, at least one.
+  size_t slots() const;
 
   // ---- units ----
   size_t unit_count() const { return units_.size(); }
   size_t missing_units() const { return missing_; }
-  // Unit `index` has arrived, after waiting for `milliseconds`.
-  void SetUnit(size_t index, UnitPtr unit, UnitUsage usage);
-  // All units are there: computing may begin. Call once. kResourceExhausted when there is no memory
-  // for its keys and values.
+  // Unit `index` has arrived, after waiting for `usage.milliseconds`; `encoded_tokens` were run for
+  // it.
+  void SetUnit(size_t index, UnitPtr unit, UnitUsage usage, uint32_t encoded_tokens);
+  // All units are there: computing may begin. Call once. The model outlives the sequence.
+  // kResourceExhausted when there is no memory for the prompt's keys and values.
   Status Begin(const Model& model, SteadyTime now);
 
   // ---- steps ----
-  // The next forward step: a part of the new tokens, or the last generated token. Valid until the
-  // sequence changes. REQUIRES: !done() and Begin was called.
-  SequenceStep NextStep(uint32_t prefill_chunk);
-  // What the forward step gave: logits [vocabulary] fp32 when the step asked for them, else empty.
-  void StepDone(std::span<float> logits, SteadyTime now);
-  bool done() const { return finish_ != FinishReason::kNone; }
-  FinishReason finish() const { return finish_; }
+  // Appends the next forward steps: a part of the new tokens, or the last token of every sample
+  // that goes on. Valid until the sequence changes. REQUIRES: !done() and Begin was called.
+  void AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps);
+  // Takes a row for each of those steps that asked for logits. kResourceExhausted when there is no
+  // memory for the samples' keys and values: the request has to be given up.
+  Status StepsDone(LogitRows& rows, SteadyTime now);
+  bool done() const { return open_samples() == 0; }
 
-  // Generated tokens and text since the last call.
-  struct Output {
-    std::vector<TokenId> tokens;
-    std::string text;
-  };
-  Output TakeOutput();
+  // What was generated since the last call, by sample; samples without anything new are left out.
+  std::vector<AnswerPart> TakeParts();
+  // The account at the end. `interrupted`: why samples that are not done ended; kNone when all are.
+  Usage TakeUsage(FinishReason interrupted);
 
  private:
-  void AcceptToken(TokenId id, SteadyTime now);
-  bool IsEnd(TokenId id) const;
   std::vector<TokenId> History() const;
+  size_t open_samples() const;
+  int64_t capacity() const;
+  Status HandOutPrompt();
 
   const EngineRequest request_;
-  const Tokenizer& tokenizer_;
   Usage usage_;
   std::vector<UnitPtr> units_;
   size_t missing_ = 0;
 
-  KvBuffer own_;
-  std::vector<KeyRange> ranges_;          // of the current step
-  std::vector<Position> step_positions_;  // of a generated token
-  std::vector<TokenId> step_ids_;
+  const Model* model_ = nullptr;
+  KvBuffer prompt_;               // until the samples have it
+  std::vector<KeyRange> ranges_;  // of the current step
   size_t prefilled_ = 0;
-  size_t step_tokens_ = 0;
-
-  std::optional<Sampler> sampler_;
-  StreamingDetokenizer detokenizer_;
-  StopMatcher stops_;
-  Output output_;
-  uint32_t generated_ = 0;
-  TokenId last_token_ = 0;
-  FinishReason finish_ = FinishReason::kNone;
+  size_t step_tokens_ = 0;  // of the prompt
+  std::deque<Sample> samples_;
 };
 
 }  // namespace promptcache

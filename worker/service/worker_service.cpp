@@ -224,11 +224,10 @@ class ServiceImpl : public WorkerService {
 
   // Events come back to this thread, where their request may have ended or be another attempt.
   RequestEvents EventsFor(const RequestId& id, uint32_t attempt) {
-    return {.on_tokens =
-                [this, id, attempt](std::vector<TokenId> tokens, std::string text) {
-                  PostHere([this, id, attempt, tokens = std::move(tokens),
-                            text = std::move(text)]() mutable {
-                    SendPartial(id, attempt, std::move(tokens), std::move(text));
+    return {.on_part =
+                [this, id, attempt](AnswerPart part) {
+                  PostHere([this, id, attempt, part = std::move(part)]() mutable {
+                    SendPartial(id, attempt, std::move(part));
                   });
                 },
             .on_final =
@@ -240,16 +239,18 @@ class ServiceImpl : public WorkerService {
                 }};
   }
 
-  void SendPartial(const RequestId& id, uint32_t attempt, std::vector<TokenId> tokens,
-                   std::string text) {
+  void SendPartial(const RequestId& id, uint32_t attempt, AnswerPart part) {
     const auto found = active_.find(id);
     if (found == active_.end() || found->second.attempt != attempt) return;
     Active& active = found->second;
     if (!active.broken.ok()) return;
-    active.broken =
-        connection_->Send({.request_id = id,
-                           .attempt = attempt,
-                           .body = Partial{active.seq++, std::move(tokens), std::move(text)}});
+    active.broken = connection_->Send({.request_id = id,
+                                       .attempt = attempt,
+                                       .body = Partial{.seq = active.seq++,
+                                                       .tokens = std::move(part.tokens),
+                                                       .text = std::move(part.text),
+                                                       .sample = part.sample,
+                                                       .logprobs = std::move(part.logprobs)}});
     if (!active.broken.ok()) engine_->Cancel(id);  // an answer with a hole is no answer
   }
 

@@ -131,6 +131,10 @@ TEST(GenerationOptions, RejectsValuesOutsideTheirRange) {
   EXPECT_FALSE(GenerationOptions{.top_k = -1}.Validate().ok());
   EXPECT_FALSE(GenerationOptions{.repetition_penalty = 0.5}.Validate().ok());
   EXPECT_FALSE(GenerationOptions{.stop_strings = {""}}.Validate().ok());
+  EXPECT_TRUE((GenerationOptions{.samples = 64, .logprobs = 20}.Validate().ok()));
+  EXPECT_EQ(GenerationOptions{.samples = 0}.Validate().message(), "samples 0 is not in 1..64");
+  EXPECT_FALSE(GenerationOptions{.samples = 65}.Validate().ok());
+  EXPECT_FALSE(GenerationOptions{.logprobs = 21}.Validate().ok());
 }
 
 }  // namespace

@@ -110,6 +110,43 @@ TEST_F(RequestsTest, PromptThatDoesNotFitTheContextIsRefusedWithTheNumbers) {
   EXPECT_THAT(final.message, HasSubstr(std::to_string(kContext)));
 }
 
+TEST_F(RequestsTest, AnswerThatDoesNotFitTheContextIsRefusedWithoutAWordToAWorker) {
+  const auto worker = Worker();
+  for (const uint32_t samples : {1u, 2u}) {
+    const RequestId id = IdOf(static_cast<uint8_t>(200 + samples));
+    Submit submit = SubmitOf(kHello);
+    submit.options.samples = samples;
+    submit.options.max_new_tokens = kContext;
+    client_->Send(id, submit);
+    Pass();
+    EXPECT_EQ(client_->Words(), "final invalid argument");
+    EXPECT_THAT(client_->Last<Final>(id).message, HasSubstr(std::to_string(kContext)));
+  }
+  EXPECT_EQ(worker->Words(), "");
+}
+
+TEST_F(RequestsTest, PartsOfEverySampleReachTheClientAsTheyCome) {
+  const auto worker = Worker();
+  const RequestId id = IdOf(200);
+  Submit submit = SubmitOf(kHello);
+  submit.options.samples = 2;
+  submit.options.logprobs = 1;
+  client_->Send(id, submit);
+  Pass();
+  EXPECT_EQ(worker->Last<promptcache::Run>(id).options, submit.options);
+  const Partial part{.seq = 0,
+                     .tokens = {7},
+                     .text = "hi",
+                     .sample = 1,
+                     .logprobs = {{{7, -0.5, "hi"}, {{7, -0.5, "hi"}}}}};
+  const Final final{.usage = {.generated_tokens = 1, .samples = {{}, {FinishReason::kStop, 1}}}};
+  worker->Send(id, part);
+  worker->Send(id, final);
+  Pass();
+  EXPECT_EQ(client_->Last<Partial>(id), part);
+  EXPECT_EQ(client_->Last<Final>(id).usage.samples, final.usage.samples);
+}
+
 TEST_F(RequestsTest, UnknownModelIsNamedWithTheOneThatIsServed) {
   const RequestId id = IdOf(200);
   client_->Send(id, Submit{.model = "other", .prompt = kHello});

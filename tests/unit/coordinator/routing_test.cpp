@@ -35,13 +35,15 @@ class Fleet {
     held_[name].insert(MakeUnitKey(workers_[name].identity, 0, Recipe(recipe)));
   }
 
-  std::optional<RouteDecision> Decide(const Plan& plan, const std::string& affinity) const {
+  std::optional<RouteDecision> Decide(const Plan& plan, const std::string& affinity,
+                                      uint32_t slots = 1) const {
     std::vector<RouteWorker> list;
     for (const auto& [name, worker] : workers_) list.push_back(worker);
-    return ChooseWorker({.affinity = affinity, .plan = &plan}, list);
+    return ChooseWorker({.affinity = affinity, .plan = &plan, .slots = slots}, list);
   }
-  std::string Choose(const Plan& plan, const std::string& affinity = "s@v") const {
-    const auto decision = Decide(plan, affinity);
+  std::string Choose(const Plan& plan, const std::string& affinity = "s@v",
+                     uint32_t slots = 1) const {
+    const auto decision = Decide(plan, affinity, slots);
     return decision ? decision->scores[decision->chosen].worker : "none";
   }
 
@@ -64,7 +66,7 @@ TEST(Routing, NoWorkerIsNoDecision) { EXPECT_EQ(Fleet().Choose(PlanWithRows({8})
 
 TEST(Routing, OnlyWorkerIsChosenEvenWithoutAFreeSlot) {
   Fleet fleet;
-  fleet.Add("a", 0);
+  fleet.Add("a", 1).assigned = 1;
   EXPECT_EQ(fleet.Choose(PlanWithRows({8})), "a");
 }
 
@@ -128,6 +130,21 @@ TEST(Routing, FreeSlotComesBeforeHeldTokens) {
     fleet.Add(full).assigned = 4;
     EXPECT_EQ(fleet.Choose(PlanWithRows({8})), full == "a" ? "b" : "a");
   }
+}
+
+TEST(Routing, SamplesGoWhereTheyAllHaveSlots) {
+  Fleet fleet;
+  fleet.Add("rich", 2);
+  fleet.Hold("rich", 0);
+  fleet.Add("wide", 8);
+  const Plan plan = PlanWithRows({8});
+  EXPECT_EQ(fleet.Choose(plan, "s@v", 2), "rich");
+  EXPECT_EQ(fleet.Choose(plan, "s@v", 3), "wide");
+  fleet.Add("wide").assigned = 6;  // they wait there, and could never run on the other
+  EXPECT_EQ(fleet.Choose(plan, "s@v", 3), "wide");
+  fleet.Add("rich").assigned = 1;
+  EXPECT_EQ(fleet.Choose(plan, "s@v", 2), "wide");
+  EXPECT_EQ(fleet.Choose(plan, "s@v", 9), "none");
 }
 
 TEST(Routing, HeldTokensDecideAgainWhenEveryWorkerIsFull) {
@@ -224,9 +241,9 @@ TEST(Routing, ScoresNameEveryWorkerSoThatADecisionCanBeExplained) {
   const auto decision = fleet.Decide(PlanWithRows({8}), "s@v");
   ASSERT_EQ(decision->scores.size(), 2u);
   EXPECT_EQ(decision->scores[0].worker, "a");
-  EXPECT_FALSE(decision->scores[0].has_free_slot);
+  EXPECT_FALSE(decision->scores[0].has_free_slots);
   EXPECT_EQ(decision->scores[0].held_tokens, 0u);
-  EXPECT_TRUE(decision->scores[1].has_free_slot);
+  EXPECT_TRUE(decision->scores[1].has_free_slots);
   EXPECT_EQ(decision->scores[1].held_tokens, 8u);
   EXPECT_NE(decision->scores[0].tie, decision->scores[1].tie);
 }

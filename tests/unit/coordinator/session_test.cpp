@@ -8,7 +8,14 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+
+Envelope Asking(uint32_t samples) {
+  Envelope submit = SubmitOf(IdOf(1));
+  std::get<Submit>(submit.body).options.samples = samples;
+  return submit;
+}
 
 TEST_F(SessionTest, RequestIsPlannedAcceptedRunStreamedAndEnded) {
   Ready(kWorkerA);
@@ -68,6 +75,46 @@ TEST_F(SessionTest, BadOptionsAreRefusedBeforePlanning) {
   std::get<Submit>(submit.body).options.temperature = -1;
   const auto actions = table_.SubmitReceived(kClient, submit, now());
   EXPECT_EQ(Words(actions), "client 1: final invalid argument");
+  EXPECT_EQ(table_.active(), 0u);
+}
+
+TEST_F(SessionTest, BadSamplesAndLogprobsAreRefusedBeforePlanning) {
+  for (const GenerationOptions& options :
+       {GenerationOptions{.samples = 0}, GenerationOptions{.samples = 65},
+        GenerationOptions{.samples = 0xffffffff}, GenerationOptions{.logprobs = 21}}) {
+    Envelope submit = SubmitOf(IdOf(1));
+    std::get<Submit>(submit.body).options = options;
+    EXPECT_EQ(Words(table_.SubmitReceived(kClient, submit, now())),
+              "client 1: final invalid argument");
+  }
+}
+
+TEST_F(SessionTest, SamplesThatNoWorkerCanRunAreRefusedBeforePlanning) {
+  Ready(kWorkerA, 2);
+  Ready(kWorkerB, 3);
+  const auto actions = table_.SubmitReceived(kClient, Asking(4), now());
+  const Final final = FinalIn(actions, kClient);
+  EXPECT_EQ(final.code, Code::kResourceExhausted);
+  EXPECT_THAT(final.message, AllOf(HasSubstr("4 samples"), HasSubstr("has 3")));
+  EXPECT_EQ(Words(table_.SubmitReceived(kClient, Asking(3), now())), "plan");
+}
+
+TEST_F(SessionTest, SamplesTakeSlotsOfTheirWorkerAndLeaveThemTogether) {
+  Ready(kWorkerA, 4);
+  const auto ticket = TicketIn(table_.SubmitReceived(kClient, Asking(3), now()));
+  const auto actions = table_.Planned(ticket, PlanOfUnit(5), now());
+  EXPECT_EQ(RunIn(actions).options.samples, 3u);
+  EXPECT_EQ(AssignedTo(kWorkerA), 3u);
+  Start(IdOf(2));
+  EXPECT_EQ(AssignedTo(kWorkerA), 4u);
+  table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)));
+  EXPECT_EQ(AssignedTo(kWorkerA), 1u);
+}
+
+TEST_F(SessionTest, SamplesThatWaitedForAWorkerEndWhenItHasTooFewSlots) {
+  const auto ticket = TicketIn(table_.SubmitReceived(kClient, Asking(8), now()));
+  EXPECT_EQ(Words(table_.Planned(ticket, PlanOfUnit(5), now())), "client 1: accepted");
+  EXPECT_EQ(Words(Ready(kWorkerA, 4)), "client 1: final resource exhausted");
   EXPECT_EQ(table_.active(), 0u);
 }
 

@@ -1,5 +1,6 @@
 #include "tests/unit/engine/engine_fixture.h"
 
+#include <iterator>
 #include <limits>
 
 namespace promptcache::testing {
@@ -10,11 +11,15 @@ constexpr size_t kNew = std::numeric_limits<size_t>::max();
 }  // namespace
 
 RequestEvents Answer::Events() {
-  return {.on_tokens =
-              [this](std::vector<TokenId> tokens, std::string text) {
+  return {.on_part =
+              [this](AnswerPart part) {
                 std::lock_guard lock(mutex_);
-                tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-                text_ += text;
+                count_ += part.tokens.size();
+                AnswerPart& sample = samples_[part.sample];
+                sample.tokens.insert(sample.tokens.end(), part.tokens.begin(), part.tokens.end());
+                sample.text += part.text;
+                std::move(part.logprobs.begin(), part.logprobs.end(),
+                          std::back_inserter(sample.logprobs));
                 changed_.notify_all();
               },
           .on_final =
@@ -31,7 +36,7 @@ void Answer::Wait() { WaitTokens(std::numeric_limits<size_t>::max()); }
 
 void Answer::WaitTokens(size_t count) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return finals_ > 0 || tokens_.size() >= count; });
+  changed_.wait(lock, [&] { return finals_ > 0 || count_ >= count; });
 }
 
 KnownRecipePtr Known(const Recipe& recipe) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -24,21 +25,23 @@ class Answer {
   RequestEvents Events();
   // Waits for the final. The values below are stable from then on.
   void Wait();
-  // Waits until so many tokens are there, or the final.
+  // Waits until so many tokens are there, of all samples, or the final.
   void WaitTokens(size_t count);
 
   const Status& status() const { return status_; }
   const Usage& usage() const { return usage_; }
-  const std::vector<TokenId>& tokens() const { return tokens_; }
-  const std::string& text() const { return text_; }
+  // Of the first sample.
+  const std::vector<TokenId>& tokens() const { return sample(0).tokens; }
+  const std::string& text() const { return sample(0).text; }
+  const AnswerPart& sample(size_t index) const { return samples_[index]; }
   int finals() const { return finals_; }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_ until the final.
-  std::vector<TokenId> tokens_;
-  std::string text_;
+  std::array<AnswerPart, GenerationOptions::kMaxSamples> samples_;
+  size_t count_ = 0;  // of tokens
   Status status_;
   Usage usage_;
   int finals_ = 0;

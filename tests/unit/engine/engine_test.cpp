@@ -63,7 +63,7 @@ TEST_F(EngineBehaviour, EndTokenOfTheTokenizerEndsTheAnswer) {
   }
 }
 
-TEST_F(EngineBehaviour, StopStringCutsTheTextBeforeIt) {
+TEST_F(EngineBehaviour, S103_StopStringCutsTheTextBeforeIt) {
   Start();
   // An answer of text: random bytes seldom are, so any ASCII byte in it will do.
   const auto whole = Run(Prompt(), 64);
@@ -262,7 +262,7 @@ TEST_F(EngineBehaviour, FullQueueIsBusyAndSaysTheLimit) {
   running->WaitTokens(1);
   const auto a = Submit(Request(Prompt())), b = Submit(Request(Prompt()));
   EngineRequest request = Request(Prompt());
-  request.events = {.on_tokens = [](auto, auto) {}, .on_final = [](auto, auto) {}};
+  request.events = {.on_part = [](auto) {}, .on_final = [](auto, auto) {}};
   const Status status = engine_->Submit(std::move(request));
   EXPECT_EQ(status.code(), Code::kBusy);
   EXPECT_THAT(status.message(), HasSubstr("2 requests wait"));

@@ -14,8 +14,7 @@ namespace {
 
 TokenId Draw(const GenerationOptions& options, std::vector<float> logits, uint32_t step = 0,
              std::vector<TokenId> history = {}) {
-  Sampler sampler(options, history);
-  return sampler.Next(logits, step);
+  return Sampler(options, history, 0).Next(logits, step);
 }
 
 // How often each id is drawn over so many steps.
@@ -26,12 +25,18 @@ std::map<TokenId, int> Count(const GenerationOptions& options, const std::vector
   return counts;
 }
 
-TEST(Sampler, GreedyTakesTheLargestAndTheSmallerIdOfEquals) {
+TEST(Sampler, S102_GreedyTakesTheLargestAndTheSmallerIdOfEquals) {
   EXPECT_EQ(Draw({}, {1, 5, 3}), 1);
   EXPECT_EQ(Draw({}, {1, 5, 5, 5}), 1);
   EXPECT_EQ(Draw({}, {-3, -2, -2}), 1);
   EXPECT_EQ(Draw({.temperature = 9e-6}, {1, 5, 3}), 1);
   EXPECT_EQ(Draw({.temperature = 1, .top_p = 9e-9}, {1, 5, 3}), 1);
+}
+
+TEST(Sampler, S102_DrawsFromTemperature1e5On) {
+  const std::vector<float> even = {1, 1, 1};
+  EXPECT_EQ(Count({.temperature = 9e-6}, even, 50).size(), 1u);
+  EXPECT_EQ(Count({.temperature = 1e-5}, even, 50).size(), 3u);
 }
 
 // softmax(ln 1, ln 2, ln 5) = 1/8, 2/8, 5/8; the likeliest stands first: [2: 0..5/8),
@@ -82,6 +87,33 @@ TEST(Sampler, TopKKeepsTheLikeliest) {
   EXPECT_EQ(Count(options, logits, 300).size(), 3u);
 }
 
+// Shares 5/10, 3/10, 2/10. Top-p first: 0.6 needs two of them, and two stay. Top-k first would
+// leave 5/8 and 3/8, of which one reaches 0.6.
+TEST(Sampler, TopPComesBeforeTopK) {
+  const std::vector<float> logits = {std::log(2.0f), std::log(3.0f), std::log(5.0f)};
+  EXPECT_EQ(Count({.temperature = 1, .top_p = 0.6, .top_k = 2}, logits, 200).size(), 2u);
+}
+
+// Shares 4/7, 2/7, 1/7; the first token, when penalized, has the share 2/5 and the others 2/5, 1/5.
+TEST(Sampler, ThePenaltyComesBeforeTopP) {
+  const std::vector<float> logits = {std::log(4.0f), std::log(2.0f), std::log(1.0f)};
+  const GenerationOptions options{.temperature = 1, .top_p = 0.55, .repetition_penalty = 2};
+  EXPECT_EQ(Count(options, logits, 200).size(), 1u);
+  EXPECT_EQ(Count(options, logits, 200, {0}).size(), 2u);
+}
+
+// Sample i draws its own numbers.
+TEST(Sampler, EachSampleDrawsByItsIndex) {
+  const std::vector<float> even = {0, 0};
+  const GenerationOptions options{.temperature = 1, .seed = 9};
+  for (uint32_t sample = 0; sample < 4; ++sample) {
+    const Sampler sampler(options, {}, sample);
+    for (uint32_t step = 0; step < 100; ++step) {
+      EXPECT_EQ(sampler.Next(even, step), UniformAt(9, sample, step) < 0.5 ? 0 : 1);
+    }
+  }
+}
+
 // A positive logit is divided, a negative one multiplied.
 TEST(Sampler, RepetitionPenaltyLowersWhatWasSaid) {
   const GenerationOptions options{.repetition_penalty = 2};
@@ -94,11 +126,10 @@ TEST(Sampler, RepetitionPenaltyLowersWhatWasSaid) {
 }
 
 TEST(Sampler, WhatIsAcceptedJoinsTheHistory) {
-  Sampler sampler({.repetition_penalty = 2}, {});
-  std::vector<float> logits = {3, 2, 1};
+  Sampler sampler({.repetition_penalty = 2}, {}, 0);
+  const std::vector<float> logits = {3, 2, 1};
   EXPECT_EQ(sampler.Next(logits, 0), 0);
   sampler.Accept(0);
-  logits = {3, 2, 1};
   EXPECT_EQ(sampler.Next(logits, 1), 1);
 }
 

@@ -82,7 +82,7 @@ TEST(StopMatcher, WithholdsNoMoreThanMayBecomeAStopString) {
   }
 }
 
-TEST(StopMatcher, FlushGivesTheWithheldTailOnce) {
+TEST(StopMatcher, S103_FlushGivesTheWithheldTailOnce) {
   StopMatcher matcher({"STOP"});
   EXPECT_EQ(matcher.Push("an ST").text, "an ");
   EXPECT_EQ(matcher.Flush(), "ST");

@@ -125,6 +125,7 @@ TEST(WireCodec, RefusesEnumValuesOutsideTheirRange) {
   ExpectRefused(Submit{.repair = Repair{4}}, "submit repair");
   ExpectRefused(Final{.code = Code{200}}, "final code");
   ExpectRefused(Final{.usage = {.finish = FinishReason{5}}}, "usage finish");
+  ExpectRefused(Final{.usage = {.samples = {{.finish = FinishReason{9}}}}}, "usage finish");
   ExpectRefused(Final{.usage = {.units = {{.source = Source{0}}}}}, "unit usage source");
   ExpectRefused(RunMessage{.plan = {.repair = Repair{9}}}, "plan repair");
   ExpectRefused(RecipeReply{.recipes = {{.mode = EncodingMode{0}}}}, "recipe mode");
@@ -138,6 +139,22 @@ TEST(WireCodec, RefusesNumbersThatAreNotFinite) {
                 "temperature");
   ExpectRefused(Heartbeat{.backlog_seconds = std::numeric_limits<double>::infinity()},
                 "backlog_seconds");
+}
+
+TEST(WireCodec, RefusesPartsOfSamplesThatCannotBe) {
+  ExpectRefused(Partial{.sample = 64}, "partial sample 64 is over the limit of 64");
+  ExpectRefused(Partial{.sample = 0xffffffff}, "partial sample");
+}
+
+TEST(WireCodec, RefusesLogprobsOfOtherTokens) {
+  ExpectRefused(Partial{.tokens = {1, 2}, .logprobs = {{}}}, "2 tokens but logprobs of 1");
+  ExpectRefused(Partial{.logprobs = {{}}}, "0 tokens but logprobs of 1");
+  ExpectRefused(
+      Partial{.tokens = {1}, .logprobs = {{{1, -std::numeric_limits<double>::infinity()}, {}}}},
+      "logprob is not a finite number");
+  ExpectRefused(Partial{.tokens = {1},
+                        .logprobs = {{{1, 0}, {{2, std::numeric_limits<double>::quiet_NaN()}}}}},
+                "logprob is not a finite number");
 }
 
 TEST(WireCodec, RefusesTokensWithoutPositions) {

@@ -209,7 +209,11 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
                       .context = {{1}, {-4}},
                       .own = {{2, 3, 4, 5, 6, 7}, {0, 1, 2, 8, 9, 10}},
                       .hidden = {{1, 1}, {3, 2}}};
-  return {{"lifetime", Run{.plan = plan}},
+  const TokenLogprobs logprobs = {{10, -0.25, "na"}, {{10, -0.25, "na"}, {11, -2.5, "\xc3"}}};
+  return {{"samples", Submit{.options = {.samples = 4, .logprobs = 2}}},
+          {"samples", Partial{.tokens = {10}, .sample = 3, .logprobs = {logprobs}}},
+          {"samples", Final{.usage = {.samples = {{FinishReason::kStop, 7}, {}}}}},
+          {"lifetime", Run{.plan = plan}},
           {"hidden", RecipeReply{.recipes = {hidden}}},
           {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
           {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}}};
