@@ -65,7 +65,8 @@ struct GgufDirectory {
 
 // Verifies the whole header: counts, sizes, types, that every string and array lies inside the
 // file, that tensors are aligned, inside the file and do not overlap. kInvalidArgument names offset
-// and fault.
+// and fault. Allocates at most twice the size of `bytes` and 64 KiB: a file may have 128 tensors
+// and as many keys, and one more of each for every 512 bytes.
 Result<GgufDirectory> ParseGgufDirectory(std::span<const uint8_t> bytes);
 
 // Immutable; safe for concurrent use.

@@ -14,8 +14,9 @@ namespace {
 using namespace gguf;  // the file's type numbers
 
 constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
-constexpr uint64_t kMaxTensors = 1 << 20;
-constexpr uint64_t kMaxValues = 1 << 16;
+// The directory stays small beside the file.
+constexpr uint64_t kFreeEntries = 128;
+constexpr uint64_t kBytesPerEntry = 512;
 constexpr uint64_t kMaxKeyBytes = 1 << 16;
 constexpr uint32_t kMaxDims = 4;
 constexpr uint64_t kDefaultAlignment = 32;
@@ -212,25 +213,25 @@ Result<GgufDirectory> ParseGgufDirectory(std::span<const uint8_t> bytes) {
   }
   PC_ASSIGN_OR_RETURN(const uint64_t tensor_count, cursor.Read<uint64_t>("the tensor count"));
   PC_ASSIGN_OR_RETURN(const uint64_t value_count, cursor.Read<uint64_t>("the key count"));
-  if (tensor_count > kMaxTensors || value_count > kMaxValues) {
-    return InvalidArgument(fmt::format("{} tensors and {} keys; at most {} and {} are read",
-                                       tensor_count, value_count, kMaxTensors, kMaxValues));
+  const uint64_t limit = kFreeEntries + bytes.size() / kBytesPerEntry;
+  if (tensor_count > limit || value_count > limit) {
+    return InvalidArgument(
+        fmt::format("{} tensors and {} keys; at most {} of each are read in a "
+                    "file of {} bytes",
+                    tensor_count, value_count, limit, bytes.size()));
   }
   GgufDirectory directory;
   PC_RETURN_IF_ERROR(ReadValues(cursor, value_count, directory));
   PC_ASSIGN_OR_RETURN(const uint64_t alignment, AlignmentOf(bytes, directory));
 
-  std::vector<uint64_t> offsets(tensor_count <= bytes.size() ? tensor_count : 0);
-  std::set<std::string> names;
+  std::vector<uint64_t> offsets(tensor_count);
+  directory.tensors.reserve(tensor_count);
+  std::set<std::string_view> names;  // of directory.tensors, which stay where they are
   for (uint64_t& offset : offsets) {
     PC_ASSIGN_OR_RETURN(GgufTensor tensor, ReadTensor(cursor, offset));
-    if (!names.insert(tensor.name).second) {
-      return InvalidArgument("tensor '" + tensor.name + "' occurs twice");
-    }
     directory.tensors.push_back(std::move(tensor));
-  }
-  if (directory.tensors.size() != tensor_count) {
-    return InvalidArgument("the tensor count is larger than the file");
+    const std::string& name = directory.tensors.back().name;
+    if (!names.insert(name).second) return InvalidArgument("tensor '" + name + "' occurs twice");
   }
   const uint64_t start = (cursor.offset() + alignment - 1) / alignment * alignment;
   const auto data = start <= bytes.size() ? bytes.subspan(start) : std::span<const uint8_t>();

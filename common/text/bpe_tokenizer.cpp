@@ -2,26 +2,24 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
-#include <shared_mutex>
 #include <string_view>
-#include <unordered_map>
 
 #include "common/text/bpe_alphabet.h"
+#include "common/text/nfc.h"
 #include "common/text/pretokenizer.h"
+#include "common/text/utf8.h"
 #include "common/text/vocabulary_tokenizer.h"
 
 namespace promptcache {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{64} << 20;
-constexpr size_t kMaxCachedWordBytes = 64;
-constexpr size_t kMaxCachedWords = 1 << 16;
 constexpr TokenId kNoToken = -1;
 
 class BpeTokenizer : public VocabularyTokenizer {
  public:
   Status Init(BpeDefinition definition) {
+    if (!definition.scores.empty()) return Unimplemented("byte-level merges by scores");
     PC_RETURN_IF_ERROR(Index(std::move(definition), Spell, "promptcache byte-level bpe 3"));
     PC_ASSIGN_OR_RETURN(pretokenizer_, Pretokenizer::Create(this->definition().pretokenizer));
     for (int byte = 0; byte < 256; ++byte) {
@@ -39,8 +37,11 @@ class BpeTokenizer : public VocabularyTokenizer {
       return InvalidArgument("a text of " + std::to_string(text.size()) +
                              " bytes; at most 64 MiB are tokenized at once");
     }
-    std::vector<TokenId> ids;
-    ids.reserve(text.size() / 4 + 1);
+    const size_t fault = FirstInvalidUtf8(text);
+    if (fault < text.size()) {
+      return InvalidArgument("the text is not UTF-8 at byte " + std::to_string(fault));
+    }
+    WordEncoder encoder(*this);
     size_t begin = 0;
     for (size_t at = 0; at < text.size();) {
       const auto space = spaces().LongestAt(text.substr(at));
@@ -48,12 +49,12 @@ class BpeTokenizer : public VocabularyTokenizer {
         ++at;
         continue;
       }
-      PC_RETURN_IF_ERROR(AppendWords(text.substr(begin, at - begin), ids));
-      ids.push_back(space->id);
+      PC_RETURN_IF_ERROR(AppendWords(text.substr(begin, at - begin), encoder));
+      encoder.Append(space->id);
       begin = at += space->bytes;
     }
-    PC_RETURN_IF_ERROR(AppendWords(text.substr(begin), ids));
-    return ids;
+    PC_RETURN_IF_ERROR(AppendWords(text.substr(begin), encoder));
+    return encoder.TakeIds();
   }
 
  private:
@@ -63,51 +64,30 @@ class BpeTokenizer : public VocabularyTokenizer {
     return bytes ? Spelling{*std::move(bytes), true} : Spelling{written, false};
   }
 
-  Status AppendWords(std::string_view text, std::vector<TokenId>& ids) const {
+  Status AppendWords(std::string_view text, WordEncoder& encoder) const {
+    std::string normal;
+    if (definition().nfc) text = Nfc(text, normal);
     PC_ASSIGN_OR_RETURN(const auto words, pretokenizer_->Split(text));
-    for (std::string_view word : words) AppendWord(word, ids);
+    for (std::string_view word : words) encoder.Append(word);
     return {};
   }
 
-  void AppendWord(std::string_view word, std::vector<TokenId>& ids) const {
-    const bool cacheable = word.size() <= kMaxCachedWordBytes;
-    std::string key(word);
-    if (cacheable) {
-      std::shared_lock lock(cache_mutex_);
-      const auto found = cache_.find(key);
-      if (found != cache_.end()) {
-        ids.insert(ids.end(), found->second.begin(), found->second.end());
-        return;
-      }
-    }
-    std::vector<TokenId> parts = PartsOf(key);
-    ids.insert(ids.end(), parts.begin(), parts.end());
-    if (!cacheable) return;
-    std::unique_lock lock(cache_mutex_);
-    if (cache_.size() >= kMaxCachedWords) cache_.clear();
-    cache_.emplace(std::move(key), std::move(parts));
-  }
-
-  std::vector<TokenId> PartsOf(const std::string& word) const {
+  void EncodeWord(std::string_view word, std::vector<TokenId>& parts) const override {
     const auto whole = definition().ignore_merges ? FindBytes(word) : std::nullopt;
-    if (whole) return {*whole};
-    std::vector<TokenId> parts;
-    parts.reserve(word.size());
+    if (whole) {
+      parts.push_back(*whole);
+      return;
+    }
     for (const char byte : word) {
       const TokenId id = byte_ids_[static_cast<uint8_t>(byte)];
       if (id != kNoToken) parts.push_back(id);  // else its neighbours become neighbours
     }
     merges().Apply(parts);
-    return parts;
   }
 
   // Constant after Init.
   std::unique_ptr<const Pretokenizer> pretokenizer_;
   std::array<TokenId, 256> byte_ids_{};  // or kNoToken
-
-  // Guarded by cache_mutex_: recent words and their ids.
-  mutable std::shared_mutex cache_mutex_;
-  mutable std::unordered_map<std::string, std::vector<TokenId>> cache_;
 };
 
 }  // namespace

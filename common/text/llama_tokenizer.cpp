@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
+#include "common/text/score_merges.h"
 #include "common/text/utf8.h"
 #include "common/text/vocabulary_tokenizer.h"
 
@@ -12,19 +14,6 @@ namespace {
 
 constexpr size_t kMaxTextBytes = size_t{16} << 20;   // about 40 bytes of memory for each of a word
 constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
-
-// The text with spaces for every U+2581.
-std::string WithSpaces(std::string_view text) {
-  std::string spaced;
-  spaced.reserve(text.size() + 1);
-  for (size_t at = 0; at < text.size();) {
-    const size_t mark = std::min(text.find(kSpace, at), text.size());
-    spaced += text.substr(at, mark - at);
-    if (mark < text.size()) spaced += ' ';
-    at = mark + kSpace.size();
-  }
-  return spaced;
-}
 
 // Where the next space after something else is. Where no token has one inside, no merge crosses it.
 size_t EndOfWord(std::string_view text, size_t begin) {
@@ -38,24 +27,18 @@ std::string ByteToken(int byte) {
   return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
 }
 
-std::optional<int> ByteOf(const std::string& written) {
-  for (int byte = 0; written.size() == 6 && written[0] == '<' && byte < 256; ++byte) {
-    if (written == ByteToken(byte)) return byte;
-  }
-  return std::nullopt;
-}
-
 class LlamaTokenizer : public VocabularyTokenizer {
  public:
   Status Init(BpeDefinition definition) {
-    if (!definition.pretokenizer.empty() || definition.ignore_merges) {
-      return Unimplemented("byte fallback together with a pre-tokenizer or ignore_merges");
+    if (!definition.pretokenizer.empty() || definition.ignore_merges || definition.nfc) {
+      return Unimplemented("byte fallback together with a pre-tokenizer, NFC or ignore_merges");
     }
-    PC_RETURN_IF_ERROR(Index(std::move(definition), Spell, "promptcache character bpe 1"));
+    PC_RETURN_IF_ERROR(Index(std::move(definition), Spell, "promptcache character bpe 2"));
     if (!spaces().empty()) {
       return Unimplemented("byte fallback together with added tokens of white space");
     }
-    return IndexBytes();
+    PC_RETURN_IF_ERROR(IndexBytes());
+    return IndexScores();
   }
 
   Result<std::vector<TokenId>> Encode(std::string_view text) const override {
@@ -67,38 +50,67 @@ class LlamaTokenizer : public VocabularyTokenizer {
     if (fault < text.size()) {
       return InvalidArgument("the text is not UTF-8 at byte " + std::to_string(fault));
     }
-    std::vector<TokenId> ids;
-    if (text.empty()) return ids;
-    const std::string spaced = " " + WithSpaces(text);
+    if (text.empty()) return std::vector<TokenId>();
+    WordEncoder encoder(*this);
+    const std::string spaced = (definition().space_before_text ? " " : "") + WithSpaces(text);
     for (size_t begin = 0; begin < spaced.size();) {
       const size_t end = joins_words_ ? spaced.size() : EndOfWord(spaced, begin);
-      const auto parts = PartsOf(std::string_view(spaced).substr(begin, end - begin));
-      ids.insert(ids.end(), parts.begin(), parts.end());
+      encoder.Append(std::string_view(spaced).substr(begin, end - begin));
       begin = end;
     }
-    return ids;
+    return encoder.TakeIds();
   }
 
  private:
   static Spelling Spell(const std::string& written) {
-    if (const auto byte = ByteOf(written)) return {std::string(1, static_cast<char>(*byte)), false};
+    if (const auto byte = ByteOfToken(written)) {
+      return {std::string(1, static_cast<char>(*byte)), false};
+    }
     return {WithSpaces(written), written.find(' ') == std::string::npos};
   }
 
-  std::vector<TokenId> PartsOf(std::string_view word) const {
-    std::vector<TokenId> parts;
-    parts.reserve(word.size());
+  void EncodeWord(std::string_view word, std::vector<TokenId>& parts) const override {
     for (size_t at = 0; at < word.size();) {
-      const std::string character(word.substr(at, DecodeUtf8At(word, at).bytes));
+      const std::string_view character = word.substr(at, DecodeUtf8At(word, at).bytes);
       at += character.size();
-      if (const auto id = FindBytes(character)) {
+      if (const auto id = SymbolOf(character)) {
         parts.push_back(*id);
-        continue;
+      } else {
+        AppendBytes(character, parts);
       }
-      for (const char byte : character) parts.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
     }
     merges().Apply(parts);
-    return parts;
+    if (!score_merges_.unspelt.empty() || !score_merges_.parts_of_unused.empty()) Resolve(parts);
+  }
+
+  std::optional<TokenId> SymbolOf(std::string_view character) const {
+    const auto id = FindBytes(character);
+    if (id || score_merges_.symbols.empty()) return id;
+    const auto symbol = score_merges_.symbols.find(character);
+    return symbol == score_merges_.symbols.end() ? std::nullopt : std::optional(symbol->second);
+  }
+
+  void AppendBytes(std::string_view character, std::vector<TokenId>& ids) const {
+    for (const char byte : character) ids.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+  }
+
+  // Replaces what is no token, or an unused one, by what stands for it.
+  void Resolve(std::vector<TokenId>& ids) const {
+    std::vector<TokenId> pending(ids.rbegin(), ids.rend());
+    ids.clear();
+    while (!pending.empty()) {
+      const TokenId id = pending.back();
+      pending.pop_back();
+      const auto parts = score_merges_.parts_of_unused.find(id);
+      if (parts != score_merges_.parts_of_unused.end()) {
+        pending.push_back(parts->second.right);
+        pending.push_back(parts->second.left);
+      } else if (static_cast<uint32_t>(id) >= vocabulary_size()) {
+        AppendBytes(score_merges_.unspelt[id - vocabulary_size()], ids);
+      } else {
+        ids.push_back(id);
+      }
+    }
   }
 
   Status IndexBytes() {
@@ -107,7 +119,7 @@ class LlamaTokenizer : public VocabularyTokenizer {
     for (size_t id = 0; id < tokens.size(); ++id) {
       const std::string spelt = WithSpaces(tokens[id]);
       joins_words_ = joins_words_ || EndOfWord(spelt, 0) < spelt.size();
-      const auto byte = ByteOf(tokens[id]);
+      const auto byte = ByteOfToken(tokens[id]);
       if (!byte || definition().kinds[id] != TokenKind::kNormal) continue;
       byte_ids_[*byte] = static_cast<TokenId>(id);
       found[*byte] = true;
@@ -120,9 +132,22 @@ class LlamaTokenizer : public VocabularyTokenizer {
     return {};
   }
 
+  Status IndexScores() {
+    if (definition().scores.empty()) return {};
+    PC_ASSIGN_OR_RETURN(score_merges_, MergesOfScores(definition(), [this](std::string_view part) {
+                          return FindBytes(part);
+                        }));
+    for (const ScoreMerge& merge : score_merges_.merges) {
+      AddMerge(merge.rank, merge.left, merge.right, merge.merged);
+    }
+    score_merges_.merges = {};
+    return {};
+  }
+
   // Constant after Init.
   std::array<TokenId, 256> byte_ids_{};
   bool joins_words_ = false;  // a token has a space after something else: a text is one word
+  ScoreMerges score_merges_;
 };
 
 }  // namespace
@@ -131,6 +156,31 @@ Result<std::unique_ptr<Tokenizer>> MakeLlamaTokenizer(BpeDefinition definition) 
   auto tokenizer = std::make_unique<LlamaTokenizer>();
   PC_RETURN_IF_ERROR(tokenizer->Init(std::move(definition)));
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));
+}
+
+Result<std::unique_ptr<Tokenizer>> MakeTokenizer(BpeDefinition definition) {
+  return definition.alphabet == BpeAlphabet::kCharacters ? MakeLlamaTokenizer(std::move(definition))
+                                                         : MakeBpeTokenizer(std::move(definition));
+}
+
+std::optional<int> ByteOfToken(std::string_view written) {
+  if (written.size() != 6 || !written.starts_with("<0x")) return std::nullopt;
+  for (int byte = 0; byte < 256; ++byte) {
+    if (written == ByteToken(byte)) return byte;
+  }
+  return std::nullopt;
+}
+
+std::string WithSpaces(std::string_view text) {
+  std::string spaced;
+  spaced.reserve(text.size() + 1);
+  for (size_t at = 0; at < text.size();) {
+    const size_t mark = std::min(text.find(kSpace, at), text.size());
+    spaced += text.substr(at, mark - at);
+    if (mark < text.size()) spaced += ' ';
+    at = mark + kSpace.size();
+  }
+  return spaced;
 }
 
 }  // namespace promptcache

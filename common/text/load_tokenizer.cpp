@@ -1,9 +1,12 @@
 #include "common/text/load_tokenizer.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "common/formats/mapped_file.h"
-#include "common/text/bpe_tokenizer.h"
+#include "common/text/llama_tokenizer.h"
+#include "common/text/sentencepiece_model.h"
+#include "common/text/tokenizer_directory.h"
 #include "common/text/tokenizer_json.h"
 
 namespace promptcache {
@@ -48,34 +51,81 @@ Result<std::vector<TokenId>> ReadEndIds(const GgufFile& file, const BpeDefinitio
   return end;
 }
 
-Result<BpeDefinition> ReadBpe(const GgufFile& file) {
-  BpeDefinition definition;
-  PC_ASSIGN_OR_RETURN(definition.tokens, file.GetStrings("tokenizer.ggml.tokens"));
+// `fallback` where the file does not say.
+Result<bool> ReadFlag(const GgufFile& file, const char* key, bool fallback) {
+  if (!file.Has(key)) return fallback;
+  return file.GetBool(key);
+}
+
+// kUnimplemented when the flag is set.
+Status CheckUnset(const GgufFile& file, const char* key) {
+  PC_ASSIGN_OR_RETURN(const bool set, ReadFlag(file, key, false));
+  if (!set) return {};
+  return Unimplemented(file.name() + ": " + key + " is not supported");
+}
+
+Status ReadByteLevel(const GgufFile& file, BpeDefinition& definition) {
+  PC_RETURN_IF_ERROR(CheckUnset(file, "tokenizer.ggml.add_space_prefix"));
   PC_ASSIGN_OR_RETURN(definition.merges, file.GetStrings("tokenizer.ggml.merges"));
   PC_ASSIGN_OR_RETURN(definition.kinds, ReadKinds(file));
   PC_ASSIGN_OR_RETURN(definition.pretokenizer, file.GetString("tokenizer.ggml.pre"));
   definition.ignore_merges =
       definition.pretokenizer == "llama-bpe" || definition.pretokenizer == "llama3";
-  PC_ASSIGN_OR_RETURN(definition.unknown, ReadId(file, "tokenizer.ggml.unknown_token_id"));
+  // The file does not say it, but their tokenizers do.
+  definition.nfc = definition.pretokenizer == "qwen2" || definition.pretokenizer == "mpt";
+  return {};
+}
+
+Status ReadSentencePiece(const GgufFile& file, BpeDefinition& definition) {
+  definition.alphabet = BpeAlphabet::kCharacters;
+  PC_RETURN_IF_ERROR(CheckUnset(file, "tokenizer.ggml.remove_extra_whitespaces"));
+  if (file.Has("tokenizer.ggml.precompiled_charsmap")) {
+    return Unimplemented(file.name() +
+                         ": tokenizer.ggml.precompiled_charsmap, a normalizer, is not supported");
+  }
+  PC_ASSIGN_OR_RETURN(definition.space_before_text,
+                      ReadFlag(file, "tokenizer.ggml.add_space_prefix", true));
+  PC_ASSIGN_OR_RETURN(definition.scores, file.GetFloats("tokenizer.ggml.scores"));
+  PC_ASSIGN_OR_RETURN(const auto types, file.GetIntegers("tokenizer.ggml.token_type"));
+  return SetPieceTypes(types, definition).WithContext(file.name());
+}
+
+Result<BpeDefinition> ReadDefinition(const GgufFile& file) {
+  PC_ASSIGN_OR_RETURN(const std::string model, file.GetString("tokenizer.ggml.model"));
+  if (model != "gpt2" && model != "llama") {
+    return Unimplemented(file.name() + ": tokenizer.ggml.model '" + model +
+                         "' is not supported; 'gpt2' (byte-level BPE) and 'llama' (BPE with byte "
+                         "fallback) are");
+  }
+  BpeDefinition definition;
+  PC_ASSIGN_OR_RETURN(definition.tokens, file.GetStrings("tokenizer.ggml.tokens"));
+  PC_RETURN_IF_ERROR(model == "gpt2" ? ReadByteLevel(file, definition)
+                                     : ReadSentencePiece(file, definition));
+  PC_ASSIGN_OR_RETURN(const auto unknown, ReadId(file, "tokenizer.ggml.unknown_token_id"));
+  if (unknown) definition.unknown = unknown;
   PC_ASSIGN_OR_RETURN(definition.end, ReadEndIds(file, definition));
   return definition;
+}
+
+Result<std::unique_ptr<Tokenizer>> MakeNamed(BpeDefinition definition, const std::string& name) {
+  auto tokenizer = MakeTokenizer(std::move(definition));
+  if (!tokenizer.ok()) return tokenizer.status().WithContext(name);
+  return tokenizer;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const GgufFile& file) {
-  PC_ASSIGN_OR_RETURN(const std::string model, file.GetString("tokenizer.ggml.model"));
-  if (model != "gpt2") {
-    return Unimplemented(file.name() + ": tokenizer.ggml.model '" + model +
-                         "' is not supported; byte-level BPE ('gpt2') is");
-  }
-  PC_ASSIGN_OR_RETURN(BpeDefinition definition, ReadBpe(file));
-  auto tokenizer = MakeBpeTokenizer(std::move(definition));
-  if (!tokenizer.ok()) return tokenizer.status().WithContext(file.name());
-  return tokenizer;
+  PC_ASSIGN_OR_RETURN(BpeDefinition definition, ReadDefinition(file));
+  return MakeNamed(std::move(definition), file.name());
 }
 
 Result<std::unique_ptr<Tokenizer>> LoadTokenizerFile(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    PC_ASSIGN_OR_RETURN(BpeDefinition definition, ReadTokenizerDirectory(path));
+    return MakeNamed(std::move(definition), path);
+  }
   PC_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
   const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()),
                                file->bytes().size());
@@ -84,8 +134,15 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizerFile(const std::string& path) {
     return LoadTokenizer(*model);
   }
   if (path.ends_with(".json")) return ParseTokenizerJson(bytes, path);
-  return InvalidArgument(
-      path + " is neither a GGUF file nor a tokenizer.json: its name must end in .json");
+  if (!path.ends_with(".model")) {
+    return InvalidArgument(path +
+                           " is neither a GGUF file, nor a tokenizer.json or a tokenizer.model of "
+                           "SentencePiece: their names must end in .json and .model");
+  }
+  auto definition = ReadSentencePieceModel(bytes);
+  if (!definition.ok()) return definition.status().WithContext(path);
+  definition->end = WellKnownEndIds(*definition);
+  return MakeNamed(*std::move(definition), path);
 }
 
 }  // namespace promptcache

@@ -13,9 +13,10 @@ namespace promptcache {
 // have: never a guess.
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const GgufFile& file);
 
-// Of a GGUF file, which it is by its first bytes, or of a HuggingFace tokenizer.json. Errors: those
-// of the file's own reader (common/text/tokenizer_json.h), kNotFound when it cannot be opened,
-// kInvalidArgument when it is neither.
+// Of a Hugging Face model directory (common/text/tokenizer_directory.h says what of it is read and
+// in which order), a GGUF file, which it is by its first bytes, a tokenizer.json or a
+// tokenizer.model of SentencePiece. Errors: those of the file's own reader, kNotFound when it
+// cannot be opened, kInvalidArgument when it is none of these.
 Result<std::unique_ptr<Tokenizer>> LoadTokenizerFile(const std::string& path);
 
 }  // namespace promptcache

@@ -1,6 +1,7 @@
 #include "common/text/vocabulary_tokenizer.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "common/hash.h"
 #include "common/text/utf8.h"
@@ -62,7 +63,8 @@ Status VocabularyTokenizer::Index(BpeDefinition definition, Speller speller,
   bytes_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     const auto id = static_cast<TokenId>(i);
-    if (definition_.kinds[i] != TokenKind::kNormal) {
+    const TokenKind token_kind = definition_.kinds[i];
+    if (token_kind == TokenKind::kSpecial || token_kind == TokenKind::kUserDefined) {
       PC_RETURN_IF_ERROR(IndexAdded(id));
       continue;
     }
@@ -95,7 +97,6 @@ Status VocabularyTokenizer::IndexMerges(Speller speller) {
     const Spelling spelling = speller(written);
     return spelling.in_text ? FindBytes(spelling.bytes) : std::nullopt;
   };
-  merges_.Reserve(definition_.merges.size());
   for (size_t rank = 0; rank < definition_.merges.size(); ++rank) {
     const std::string& merge = definition_.merges[rank];
     const size_t space = merge.find(' ', 1);  // no token is written with a space
@@ -107,7 +108,7 @@ Status VocabularyTokenizer::IndexMerges(Speller speller) {
                              AbbreviateUtf8(merge, kMaxShownBytes) +
                              "') does not join two tokens into a third");
     }
-    merges_.Add(*left, *right, *merged);
+    merges_.Add(static_cast<uint32_t>(rank), *left, *right, *merged);
   }
   return {};
 }
@@ -123,10 +124,23 @@ Status VocabularyTokenizer::CheckIds() const {
   return {};
 }
 
-std::optional<TokenId> VocabularyTokenizer::FindBytes(const std::string& bytes) const {
+std::optional<TokenId> VocabularyTokenizer::FindBytes(std::string_view bytes) const {
   const auto found = vocabulary_.find(bytes);
   if (found == vocabulary_.end()) return std::nullopt;
   return found->second;
+}
+
+VocabularyTokenizer::WordEncoder::WordEncoder(const VocabularyTokenizer& tokenizer)
+    : tokenizer_(tokenizer), cache_(tokenizer.caches_.Take()) {}
+
+VocabularyTokenizer::WordEncoder::~WordEncoder() { tokenizer_.caches_.Return(std::move(cache_)); }
+
+void VocabularyTokenizer::WordEncoder::Append(std::string_view word) {
+  if (cache_->Find(word, ids_)) return;
+  parts_.clear();
+  tokenizer_.EncodeWord(word, parts_);
+  ids_.insert(ids_.end(), parts_.begin(), parts_.end());
+  cache_->Put(word, parts_);
 }
 
 Digest256 VocabularyTokenizer::DigestAs(std::string_view kind) const {
@@ -137,6 +151,9 @@ Digest256 VocabularyTokenizer::DigestAs(std::string_view kind) const {
   hasher.AddU64(definition_.merges.size());
   for (const std::string& merge : definition_.merges) hasher.AddString(merge);
   hasher.AddString(definition_.pretokenizer).AddU32(definition_.ignore_merges ? 1 : 0);
+  hasher.AddU32(definition_.nfc ? 1 : 0).AddU32(definition_.space_before_text ? 1 : 0);
+  hasher.AddU64(definition_.scores.size());
+  for (const float score : definition_.scores) hasher.AddU32(std::bit_cast<uint32_t>(score));
   return hasher.Finish();
 }
 

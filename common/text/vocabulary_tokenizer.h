@@ -10,6 +10,7 @@
 
 #include "common/text/bpe_tokenizer.h"
 #include "common/text/merge_table.h"
+#include "common/text/word_cache.h"
 
 namespace promptcache {
 
@@ -27,7 +28,7 @@ class WrittenTokens {
   size_t longest_ = 0;
 };
 
-// Leaves only Encode to the kind. Constant after Index.
+// Leaves to the kind how a text is cut into words and a word into parts. Constant after Index.
 class VocabularyTokenizer : public Tokenizer {
  public:
   Result<std::string> TokenBytes(TokenId id) const override;
@@ -52,12 +53,36 @@ class VocabularyTokenizer : public Tokenizer {
   // itself.
   Status Index(BpeDefinition definition, Speller speller, std::string_view kind);
 
+  // Ids during one call of Encode.
+  class WordEncoder {
+   public:
+    explicit WordEncoder(const VocabularyTokenizer& tokenizer);
+    ~WordEncoder();
+    WordEncoder(const WordEncoder&) = delete;
+    WordEncoder& operator=(const WordEncoder&) = delete;
+
+    void Append(std::string_view word);
+    void Append(TokenId id) { ids_.push_back(id); }
+    std::vector<TokenId> TakeIds() { return std::move(ids_); }
+
+   private:
+    const VocabularyTokenizer& tokenizer_;
+    std::unique_ptr<WordCache> cache_;
+    std::vector<TokenId> ids_;
+    std::vector<TokenId> parts_;  // of one word
+  };
+  // The ids of a word that nothing joins to its neighbours, into `parts`, which is empty.
+  virtual void EncodeWord(std::string_view word, std::vector<TokenId>& parts) const = 0;
+
   const BpeDefinition& definition() const { return definition_; }
   const MergeTable& merges() const { return merges_; }
+  void AddMerge(uint32_t rank, TokenId left, TokenId right, TokenId merged) {
+    merges_.Add(rank, left, right, merged);
+  }
   // Added tokens of white space only.
   const WrittenTokens& spaces() const { return spaces_; }
   // The token that text of these bytes gives.
-  std::optional<TokenId> FindBytes(const std::string& bytes) const;
+  std::optional<TokenId> FindBytes(std::string_view bytes) const;
 
  private:
   Status IndexAdded(TokenId id);
@@ -65,13 +90,20 @@ class VocabularyTokenizer : public Tokenizer {
   Status CheckIds() const;
   Digest256 DigestAs(std::string_view kind) const;
 
+  struct BytesHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view bytes) const { return std::hash<std::string_view>()(bytes); }
+  };
+
   BpeDefinition definition_;
-  std::vector<std::string> bytes_;                       // by id
-  std::unordered_map<std::string, TokenId> vocabulary_;  // what text gives, by bytes
+  std::vector<std::string> bytes_;  // by id
+  // What text gives, by bytes.
+  std::unordered_map<std::string, TokenId, BytesHash, std::equal_to<>> vocabulary_;
   WrittenTokens specials_;
   WrittenTokens spaces_;
   MergeTable merges_;
   Digest256 digest_;
+  mutable WordCaches caches_;
 };
 
 }  // namespace promptcache

@@ -10,7 +10,9 @@
 namespace promptcache {
 namespace {
 
-constexpr uint32_t kAnswerTokens = 1;
+constexpr uint32_t kDecodedTokens = 64;
+// An answer may end by itself; one shorter than this says too little of a token's time.
+constexpr uint32_t kEnoughTokens = 8;
 
 struct Case {
   const char* name;
@@ -27,6 +29,7 @@ constexpr Case kCases[] = {
     {"control", "as many tokens, none cached", &TtftReport::control},
     {"tiny_full", "one-token units, no reuse", &TtftReport::tiny_full},
     {"tiny_warm", "one-token units, in memory", &TtftReport::tiny_warm},
+    {"decode", "a further token, modules in memory", &TtftReport::decode},
 };
 
 class Measurement {
@@ -44,6 +47,7 @@ class Measurement {
     PC_RETURN_IF_ERROR(Time(workload.prompt, ReuseMode::kFull, std::nullopt, report_.full));
     PC_RETURN_IF_ERROR(Time(workload.prompt, ReuseMode::kReuse, Source::kEncoded, report_.cold));
     PC_RETURN_IF_ERROR(Time(workload.prompt, ReuseMode::kReuse, Source::kDevice, report_.warm));
+    PC_RETURN_IF_ERROR(TimeDecoding(workload.prompt));
     PC_RETURN_IF_ERROR(system_.WaitCommitted(usage_));
     PC_RETURN_IF_ERROR(system_.RestartWorker());
     PC_RETURN_IF_ERROR(Time(workload.prompt, ReuseMode::kReuse, Source::kDisk, report_.disk));
@@ -84,7 +88,7 @@ class Measurement {
     struct Submit request {
       .prompt = prompt, .reuse = reuse
     };
-    request.options.max_new_tokens = kAnswerTokens;
+    request.options.max_new_tokens = 1;
     const Answer answer = system_.client().Submit(request);
     PC_RETURN_IF_ERROR(answer.status);
     if (!expected && answer.usage.cached_tokens != 0) {
@@ -98,6 +102,20 @@ class Measurement {
     }
     usage_ = answer.usage;
     if (keep_) series.samples.push_back(answer.client_ttft_ms);
+    return {};
+  }
+
+  Status TimeDecoding(const std::string& prompt) {
+    struct Submit request {
+      .prompt = prompt
+    };
+    request.options.max_new_tokens = kDecodedTokens + 1;
+    const Answer answer = system_.client().Submit(request);
+    PC_RETURN_IF_ERROR(answer.status);
+    const Usage& usage = answer.usage;
+    if (!keep_ || usage.generated_tokens <= kEnoughTokens) return {};
+    report_.decode.samples.push_back((usage.total_ms - usage.ttft_ms) /
+                                     (usage.generated_tokens - 1));
     return {};
   }
 
@@ -145,6 +163,8 @@ nlohmann::json TtftToJson(const TtftReport& report) {
   json["warm_speedup"] = ratio(report.full, report.warm);
   json["disk_speedup_over_cold"] = ratio(report.cold, report.disk);
   json["control_over_full"] = ratio(report.control, report.full);
+  const double decode = report.decode.median();
+  json["decode_tokens_per_s"] = decode > 0 ? 1000 / decode : 0;
   return json;
 }
 
@@ -164,11 +184,13 @@ std::string RenderTtft(const TtftReport& report) {
   for (const Case& one : kCases) {
     const Series& series = report.*one.series;
     if (series.samples.empty()) continue;
-    const bool tiny = std::string_view(one.name).starts_with("tiny");
-    const double full = tiny ? report.tiny_full.median() : report.full.median();
+    const std::string_view name = one.name;
+    const double full =
+        name.starts_with("tiny") ? report.tiny_full.median() : report.full.median();
+    const std::string faster =
+        name == "decode" ? "" : fmt::format("{:.1f} x", full / series.median());
     table.AddRow({one.name, FormatMs(series.median()), FormatMs(series.minimum()),
-                  FormatMs(series.maximum()), fmt::format("{:.1f} x", full / series.median()),
-                  one.meaning});
+                  FormatMs(series.maximum()), faster, one.meaning});
   }
   return out + table.Render();
 }

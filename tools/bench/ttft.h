@@ -30,6 +30,7 @@ struct TtftReport {
   Series disk;       // modules loaded by a fresh worker, store's files in the page cache
   Series disk_cold;  // the same after dropping the page cache
   Series control;    // as many tokens, none of them cached
+  Series decode;     // a token of the answer after the first, behind modules in memory
   Series tiny_full;  // hundreds of one-token units and runs
   Series tiny_warm;
   uint32_t tiny_tokens = 0;

@@ -42,8 +42,8 @@ void ShowHashed(uint64_t done, uint64_t total) {
 Result<std::optional<Identity>> IdentityFor(const FrontEnd& front, const std::string& dtype) {
   if (dtype.empty()) return std::optional<Identity>();
   if (front.model.empty()) return InvalidArgument("--dtype needs --model: keys name its weights");
-  PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(front.model));
-  PC_ASSIGN_OR_RETURN(Identity identity, IdentityOfModel(*file, dtype, ShowHashed));
+  PC_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(front.model));
+  PC_ASSIGN_OR_RETURN(Identity identity, IdentityOfModel(*checkpoint, dtype, ShowHashed));
   identity.tokenizer = front.tokenizer->digest().ToHex();
   return std::optional<Identity>(std::move(identity));
 }

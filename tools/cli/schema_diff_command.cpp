@@ -28,7 +28,8 @@ struct DiffFlags {
 // What one token of a unit takes in memory and on disk; 0 without a model.
 Result<uint64_t> BytesPerToken(const FrontEnd& front, const DiffFlags& flags) {
   if (front.model.empty()) return uint64_t{0};
-  return KvBytesPerToken(front.model, flags.dtype);
+  PC_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(front.model));
+  return KvBytesPerToken(checkpoint->config(), flags.dtype);
 }
 
 nlohmann::json DiffToJson(const std::vector<UnitDiff>& diffs, uint64_t bytes_per_token,

@@ -17,8 +17,12 @@ import gguf
 import numpy
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/formats"
-ROWS, COLUMNS = 3, 64
-TYPES = ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0")
+ROWS, COLUMNS = 2, 256
+# Where a block has its fp16 scales (and minimums).
+HALVES = {
+    "F32": (), "F16": (), "BF16": (), "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), "Q5_1": (0, 2),
+    "Q8_0": (0,), "Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,),
+}
 # Bits of fp16: 0, -0, least and largest subnormal, least normal, 1, -1, 1/3, the largest, -the largest.
 SCALES = (0x0000, 0x8000, 0x0001, 0x03FF, 0x0400, 0x3C00, 0xBC00, 0x3555, 0x7BFF, 0xFBFF)
 
@@ -43,7 +47,8 @@ def add_values(writer):
 
 
 def raw_tensor(kind, random):
-    """Rows of blocks as bytes, with every scale of SCALES somewhere."""
+    """Rows of blocks as random bytes, but for their scales: those of SCALES where there are many
+    blocks, else random ones."""
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     blocks = ROWS * COLUMNS // elements
     data = random.integers(0, 256, (blocks, size), dtype=numpy.uint8)
@@ -58,11 +63,12 @@ def raw_tensor(kind, random):
         else:
             data = (values.view(numpy.uint32) >> 16).astype(numpy.uint16).view(numpy.uint8)
         return data.reshape(ROWS, COLUMNS * size)
-    halves = 2 if kind.name == "Q4_1" else 1  # a scale, and for Q4_1 a minimum
     for block in range(blocks):
-        for half in range(halves):
-            bits = SCALES[(block + 5 * half) % len(SCALES)]
-            data[block, 2 * half:2 * half + 2] = (bits & 255, bits >> 8)
+        for number, at in enumerate(HALVES[kind.name]):
+            bits = SCALES[(block + 5 * number) % len(SCALES)]
+            if blocks < len(SCALES):
+                bits = int(numpy.float16(random.standard_normal()).view(numpy.uint16))
+            data[block, at : at + 2] = (bits & 255, bits >> 8)
     return data.reshape(ROWS, COLUMNS // elements * size)
 
 
@@ -72,7 +78,7 @@ def main():
     writer = gguf.GGUFWriter(OUT / "sample.gguf", "llama")
     add_values(writer)
     tensors = {}
-    for name in TYPES:
+    for name in HALVES:
         kind = gguf.GGMLQuantizationType[name]
         data = raw_tensor(kind, random)
         writer.add_tensor(name, data, raw_dtype=kind)

@@ -6,12 +6,12 @@ Runs in the environment that `tools/bootstrap --oracle` makes and downloads noth
     $PROMPTCACHE_DEPS/oracle/bin/python tools/oracle/tokenizer_oracle.py --tokenizers DIR --model GGUF
 
 DIR holds {smollm2,falcon-7b}/tokenizer.json, mpt-7b/tokenizer.recovered.json,
-llama2/tokenizer.fixed.json and {qwen2,llama3.2}/{vocab.json,merges.txt}.
+llama2/tokenizer.fixed.json and {qwen2,llama3.2}/{vocab.json,merges.txt}, and beside it is weights/llama/stories260K/tok512.bin.
 NAME.json has, for each text, its ids with special tokens taken as plain text and, where they differ,
 with special tokens recognised; `lossy` marks a text that its ids do not decode to. Then ids of parts of
 characters and the text they decode to. chats.json has conversations, written out by the chat template of
 the model file GGUF, roles.json conversations in PML's role markers for each tokenizer. words.json has
-digests of how each pre-tokenizer cuts texts made of every code point.
+digests of how each pre-tokenizer cuts texts made of every code point, nfc.json of their normal forms.
 """
 
 import argparse
@@ -27,9 +27,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import gguf  # noqa: E402
 import transformers  # noqa: E402
 import roles_oracle  # noqa: E402
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers  # noqa: E402
 
-NAMES = ("smollm2", "qwen2", "llama3", "falcon", "mpt", "llama2")
+NAMES = ("smollm2", "qwen2", "llama3", "falcon", "mpt", "llama2", "stories260k")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -79,6 +79,9 @@ TEXTS = {
     "more code": "#include <vector>\nint main() { std::vector<int> v{1,2,3}; for (auto& x : v) x += 0xFF; }\r\n",
     "JSON": "{\"a\": [1, 2.5, null, true], \"b\\n\": \"\\u00e9\", \"c\": {}}",
     "address": "https://example.org/a/b?q=1&r=%20#top mailto:x.y@z.example",
+    "not normal": "e\u0301a\u0323\u0302 A\u030a \u212b\u2126 \u1112\u1161\u11ab q\u0301\u0323\u0301 \u0958 \u2adc \U0002f800",
+    "marks out of order": "a\u0301\u0323\u0301\u0323 \u0344 \u0340\u0341x\u0300<|im_end|>\u0301 1\u0338",
+    "marks after spaces": " \u0301 \u0323\u0301  \u0308\n\u0301",
     "a tag and entity": "<system>be &lt;brief&gt;</system>",
     "long a": "a" * 700,
     "long spaces": " " * 700 + "x",
@@ -116,11 +119,9 @@ BLOCK = 4096
 
 
 def from_file(path):
-    """Without NFC, which is not the encoder's part, and with special tokens recognised as they are written:
-    a file that has them normalised would only find them where its normalizer puts a space."""
+    """With special tokens recognised as they are written: a file that has them normalised would only find
+    them where its normalizer puts a space."""
     source = json.loads(path.read_text(encoding="utf-8"))
-    if source["normalizer"] == {"type": "NFC"}:
-        source["normalizer"] = None
     for added in source["added_tokens"]:
         added["normalized"] = False
     return Tokenizer.from_str(json.dumps(source))
@@ -139,6 +140,26 @@ def from_vocabulary(folder, pattern, ignore_merges, specials):
     return tokenizer
 
 
+def from_scores(path):
+    """Of a file of llama2.c: the longest length, then score, length and bytes of each token. Its merges are all
+    pairs that make a token, best score first, as transformers derives them from SentencePiece's vocabularies."""
+    data, tokens = path.read_bytes(), []
+    at = 4
+    while at < len(data):
+        score, size = struct.unpack_from("<fi", data, at)
+        tokens.append((data[at + 8:at + 8 + size].decode().replace(" ", "\u2581").strip("\n"), score))
+        at += 8 + size
+    vocabulary = {token: id for id, (token, _) in enumerate(tokens)}
+    merges = [(token[:cut], token[cut:]) for token, _ in sorted(tokens[259:], key=lambda one: -one[1])
+              for cut in range(1, len(token)) if token[:cut] in vocabulary and token[cut:] in vocabulary]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                           decoders.Strip(" ", 1, 0)])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token, _ in tokens[:3]])
+    return tokenizer
+
+
 def load(name, folder):
     """The tokenizer, and two of its special tokens."""
     if name == "smollm2":
@@ -149,9 +170,13 @@ def load(name, folder):
         return from_file(folder / "mpt-7b/tokenizer.recovered.json"), ["<|endoftext|>", "<|padding|>"]
     if name == "llama2":
         return from_file(folder / "llama2/tokenizer.fixed.json"), ["<s>", "</s>"]
+    if name == "stories260k":
+        return from_scores(folder.parent / "weights/llama/stories260K/tok512.bin"), ["<s>", "</s>"]
     if name == "qwen2":
         specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-        return from_vocabulary(folder / "qwen2", QWEN2, False, specials), specials[1:]
+        tokenizer = from_vocabulary(folder / "qwen2", QWEN2, False, specials)
+        tokenizer.normalizer = normalizers.NFC()
+        return tokenizer, specials[1:]
     specials = ["<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>",
                 "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>",
                 "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>"]
@@ -213,22 +238,50 @@ def splitters(folder):
     }
 
 
-def assigned_later():
-    """Runs of letters and digits that Unicode 14 does not have: implementations differ on them."""
-    assert unicodedata.unidata_version == "14.0.0", "needs the Unicode tables of Python 3.11"
-    known = [pre_tokenizers.Split(Regex(r"[\p{L}\p{N}]"), "removed"), pre_tokenizers.Digits(True)]
+def runs_of(codes):
+    """[first, last] of the runs of ascending code points."""
     runs = []
-    for code in (c for begin, end in RANGES for c in range(begin, end)):
-        character = chr(code)
-        if unicodedata.category(character) != "Cn":
-            continue
-        if known[0].pre_tokenize_str(character) and len(known[1].pre_tokenize_str("a" + character)) == 1:
-            continue
+    for code in codes:
         if runs and runs[-1][1] == code - 1:
             runs[-1][1] = code
         else:
             runs.append([code, code])
     return runs
+
+
+def covered():
+    return (code for begin, end in RANGES for code in range(begin, end) if not 0xD800 <= code <= 0xDFFF)
+
+
+def assigned_later():
+    """Letters and digits that Unicode 14 does not have: implementations differ on them."""
+    assert unicodedata.unidata_version == "14.0.0", "needs the Unicode tables of Python 3.11"
+    known = [pre_tokenizers.Split(Regex(r"[\p{L}\p{N}]"), "removed"), pre_tokenizers.Digits(True)]
+
+    def has(character):
+        return known[0].pre_tokenize_str(character) and len(known[1].pre_tokenize_str("a" + character)) == 1
+
+    return [code for code in covered() if unicodedata.category(chr(code)) == "Cn" and not has(chr(code))]
+
+
+def normal_form(code):
+    """Of the code point among starters that compose with it and marks that it may move past."""
+    text = "{0}e{0}\u0301\u0323{0}\u1100{0}\u1161{0}\u11a8 {0}".format(chr(code))
+    return text, normalizers.NFC().normalize_str(text)
+
+
+def marks_assigned_later():
+    """Marks whose order transformers does not know, its tables being of Unicode 9, and what Unicode 14 lacks."""
+    later = []
+    for code in covered():
+        text, peer = normal_form(code)
+        category = unicodedata.category(chr(code))
+        if category != "Cn" and peer != unicodedata.normalize("NFC", text):
+            assert category[0] == "M", hex(code)
+            later.append(code)
+        elif category == "Cn":
+            later.append(code)
+    return later
 
 
 def word_digests(splitter, skipped):
@@ -249,11 +302,29 @@ def word_digests(splitter, skipped):
     return digests
 
 
+def nfc(skipped):
+    """By the first code point of a block: BLAKE2b of the normal forms of texts made of each code point."""
+    digests = {}
+    for begin, end in RANGES:
+        for start in range(begin, end, BLOCK):
+            hasher = hashlib.blake2b(digest_size=32)
+            for code in range(start, min(start + BLOCK, end)):
+                if not 0xD800 <= code <= 0xDFFF and code not in skipped:
+                    hasher.update(normal_form(code)[1].encode())
+            digests["%06X" % start] = hasher.hexdigest()
+    return digests
+
+
 def words(folder):
     later = assigned_later()
-    skipped = {code for first, last in later for code in range(first, last + 1)}
-    return {"ranges": RANGES, "block": BLOCK, "assigned_later": later,
-            "digests": {name: word_digests(one, skipped) for name, one in splitters(folder).items()}}
+    skipped = set(later)
+    digests = {name: word_digests(one, skipped) for name, one in splitters(folder).items()}
+    return {"ranges": RANGES, "block": BLOCK, "assigned_later": runs_of(later), "digests": digests}
+
+
+def normal_forms():
+    later = marks_assigned_later()
+    return {"ranges": RANGES, "block": BLOCK, "assigned_later": runs_of(later), "digests": nfc(set(later))}
 
 
 def chats(folder, model):
@@ -300,12 +371,14 @@ def main():
         tokenizer, written = load(name, arguments.tokenizers)
         golden = {"texts": texts(tokenizer, written), "decoded": decoded(tokenizer)}
         save(arguments.out / f"{name}.json", golden, rowwise=("texts", "decoded"))
-        conversations[name] = roles(tokenizer, name)
+        if name != "stories260k":  # knows no conversations
+            conversations[name] = roles(tokenizer, name)
         print(f"{name}: {len(golden['texts'])} texts, {len(golden['decoded'])} decoded")
     save(arguments.out / "chats.json", {"chats": chats(arguments.tokenizers, arguments.model)},
          rowwise=("chats",))
-    save(arguments.out / "roles.json", conversations, rowwise=NAMES)
+    save(arguments.out / "roles.json", conversations, rowwise=tuple(conversations))
     save(arguments.out / "words.json", words(arguments.tokenizers), rowwise=())
+    save(arguments.out / "nfc.json", normal_forms(), rowwise=())
 
 
 if __name__ == "__main__":

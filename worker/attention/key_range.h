@@ -4,14 +4,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 
 #include "common/types.h"
 
 namespace promptcache {
 
 // Rows of a unit that a step reads where they lie. Row r of the unit sits at target position
-// local position(r) + shift; the model rotates the query by its position minus `shift` (methods:
-// RoPE composes, R(p_q)^T R(p_k) depends on p_q - p_k only).
+// local position(r) + shift. With RoPE the model rotates the query by its position minus `shift`
+// (R(p_q)^T R(p_k) depends on p_q - p_k only); with ALiBi keys carry no position and scores get a
+// bias by distance.
 struct KeyRange {
   const at::Tensor* kv = nullptr;  // [layers, 2, kv_heads, tokens, head_dim] compute dtype, device
   int64_t first_row = 0;
@@ -19,6 +21,7 @@ struct KeyRange {
   Position shift = 0;
   // The rows are visible to the step's tokens [first_query, end): those at larger positions.
   int64_t first_query = 0;
+  std::span<const Position> positions;  // local, of every row of `kv`; ALiBi reads them
 };
 
 }  // namespace promptcache

@@ -24,6 +24,7 @@ struct Stretch {
 struct KeyList {
   std::vector<const void*> keys, values;
   std::vector<int32_t> shifts, first_queries;
+  std::vector<float> distances;  // ALiBi only
 };
 
 class ListKernel : public SequenceKernel {
@@ -77,6 +78,7 @@ class ListKernel : public SequenceKernel {
   void RunTask(int64_t layer, int64_t task, KeyList& list) {
     const int64_t kv = task % shape_.kv_heads;
     list.keys.clear(), list.values.clear(), list.shifts.clear(), list.first_queries.clear();
+    list.distances.clear();
     for (const Stretch& stretch : chunks_[task / shape_.kv_heads]) {
       AddStretch(layer, kv, stretch, list);
     }
@@ -88,6 +90,10 @@ class ListKernel : public SequenceKernel {
     args.shifts = list.shifts.data(), args.first_queries = list.first_queries.data();
     args.count = static_cast<int64_t>(list.keys.size());
     args.element = own_.scalar_type() == at::kBFloat16 ? cpu::Element::kBf16 : cpu::Element::kFloat;
+    if (has_distances()) {
+      args.distances = list.distances.data();
+      args.slopes = slopes_.const_data_ptr<float>() + kv * group();
+    }
     args.accumulator = partial_.mutable_data_ptr<float>() + task * rows_ * shape_.head_dim;
     args.max = max_.mutable_data_ptr<float>() + task * rows_;
     args.sum = sum_.mutable_data_ptr<float>() + task * rows_;
@@ -109,6 +115,9 @@ class ListKernel : public SequenceKernel {
       list.first_queries.push_back(
           static_cast<int32_t>(piece.causal ? stretch.first_row + row : piece.first_query));
     }
+    if (!has_distances()) return;
+    const float* distances = piece.distances.const_data_ptr<float>() + stretch.first_row;
+    list.distances.insert(list.distances.end(), distances, distances + stretch.rows);
   }
 
   // The tasks of one KV head, merged in the order of their keys. Every query sees its own key, so

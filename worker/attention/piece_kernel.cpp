@@ -3,6 +3,7 @@
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "worker/attention/sequence_kernel.h"
 #include "worker/device/cpu_kernels.h"
@@ -23,9 +24,12 @@ struct TurnedQueries {
 class PieceKernel : public SequenceKernel {
  public:
   PieceKernel(const AttentionOptions& options, const AttentionSequence& sequence)
-      : SequenceKernel(options, sequence), group_(shape_.heads / shape_.kv_heads) {
+      : SequenceKernel(options, sequence) {
     GatherSmall(rotary_, kGatherBelow, pieces_);
-    for (const Piece& piece : pieces_.list) turned_of_.push_back(TurnedFor(piece));
+    for (const Piece& piece : pieces_.list) {
+      turned_of_.push_back(TurnedFor(piece));
+      biases_.push_back(has_distances() ? std::optional(Bias(piece)) : std::nullopt);
+    }
   }
 
   void Run(int64_t layer, const at::Tensor& q, const at::Tensor& out) override {
@@ -40,7 +44,7 @@ class PieceKernel : public SequenceKernel {
     std::vector<at::Tensor> alive;
     std::vector<cpu::PartialOutput> parts;
     for (size_t i = 0; i < pieces_.list.size(); ++i) {
-      parts.push_back(Attend(layer, pieces_.list[i], turned_[turned_of_[i]].q, alive));
+      parts.push_back(Attend(layer, i, alive));
     }
     Merge(parts, out);
   }
@@ -56,43 +60,46 @@ class PieceKernel : public SequenceKernel {
     return turned_.size() - 1;
   }
 
-  // The operator has no notion of grouped queries here: unmasked, the query heads of a KV head are
-  // folded into rows; causal, they become heads that share keys with stride 0.
-  cpu::PartialOutput Attend(int64_t layer, const Piece& piece, const at::Tensor& turned,
-                            std::vector<at::Tensor>& alive) const {
+  // The operator has no notion of grouped queries here: the query heads of a KV head are folded
+  // into rows; where a mask or a bias tells rows apart, they become heads that share keys with
+  // stride 0.
+  cpu::PartialOutput Attend(int64_t layer, size_t index, std::vector<at::Tensor>& alive) const {
+    const Piece& piece = pieces_.list[index];
+    const at::Tensor& turned = turned_[turned_of_[index]].q;
+    const bool folded = !piece.causal && !biases_[index];
     const int64_t dim = shape_.head_dim, kv_heads = shape_.kv_heads;
     const int64_t rows = queries_ - piece.first_query;
     const int64_t head = piece.kv.stride(2);
     const int64_t keys =
         piece.kv.storage_offset() + layer * piece.kv.stride(0) + piece.first_row * dim;
-    const std::vector<int64_t> sizes = piece.causal
-                                           ? std::vector<int64_t>{kv_heads, group_, piece.rows, dim}
-                                           : std::vector<int64_t>{1, kv_heads, piece.rows, dim};
-    const std::vector<int64_t> strides = piece.causal ? std::vector<int64_t>{head, 0, dim, 1}
-                                                      : std::vector<int64_t>{0, head, dim, 1};
+    const std::vector<int64_t> sizes =
+        folded ? std::vector<int64_t>{1, kv_heads, piece.rows, dim}
+               : std::vector<int64_t>{kv_heads, group(), piece.rows, dim};
+    const std::vector<int64_t> strides =
+        folded ? std::vector<int64_t>{0, head, dim, 1} : std::vector<int64_t>{head, 0, dim, 1};
     const at::Tensor k = piece.kv.as_strided(sizes, strides, keys);
     const at::Tensor v = piece.kv.as_strided(sizes, strides, keys + piece.kv.stride(1));
-    const at::Tensor q = piece.causal ? turned.view({kv_heads, group_, rows, dim})
-                                      : turned.view({1, kv_heads, group_ * rows, dim});
-    auto [out, lse] =
-        at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, piece.causal, {}, scale_);
+    const at::Tensor q = folded ? turned.view({1, kv_heads, group() * rows, dim})
+                                : turned.view({kv_heads, group(), rows, dim});
+    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, piece.causal,
+                                                                      biases_[index], scale_);
     alive.push_back(out);
     alive.push_back(lse);
     cpu::PartialOutput part{.out = out.const_data_ptr(),
                             .lse = lse.const_data_ptr<float>(),
                             .first_query = piece.first_query};
-    const int kv_dim = piece.causal ? 0 : 1;
+    const int kv_dim = folded ? 1 : 0;
     part.out_kv = out.stride(kv_dim), part.lse_kv = lse.stride(kv_dim);
     part.out_row = out.stride(2), part.lse_row = lse.stride(2);
-    part.out_group = piece.causal ? out.stride(1) : rows * part.out_row;
-    part.lse_group = piece.causal ? lse.stride(1) : rows * part.lse_row;
+    part.out_group = folded ? rows * part.out_row : out.stride(1);
+    part.lse_group = folded ? rows * part.lse_row : lse.stride(1);
     return part;
   }
 
   void Merge(const std::vector<cpu::PartialOutput>& parts, const at::Tensor& out) const {
     cpu::MergeArgs args;
     args.parts = parts.data(), args.part_count = static_cast<int64_t>(parts.size());
-    args.kv_heads = shape_.kv_heads, args.group = group_, args.dim = shape_.head_dim;
+    args.kv_heads = shape_.kv_heads, args.group = group(), args.dim = shape_.head_dim;
     args.out = out.mutable_data_ptr(), args.out_row = out.stride(0);
     args.element = out.scalar_type() == at::kBFloat16 ? cpu::Element::kBf16 : cpu::Element::kFloat;
     at::parallel_for(0, queries_, 16, [&](int64_t begin, int64_t end) {
@@ -104,9 +111,9 @@ class PieceKernel : public SequenceKernel {
     });
   }
 
-  int64_t group_;
   std::vector<TurnedQueries> turned_;
-  std::vector<size_t> turned_of_;  // for each piece
+  std::vector<size_t> turned_of_;                  // for each piece
+  std::vector<std::optional<at::Tensor>> biases_;  // for each piece
 };
 
 }  // namespace

@@ -28,22 +28,27 @@ bool Continues(const Ordered& a, const Ordered& b) {
 }
 
 // The pieces' rows one after the other, keys rotated by the shift of their piece.
-at::Tensor Gather(const RotaryParameters& rotary, const std::vector<Position>& shifts,
-                  const std::vector<Piece>& small) {
-  std::vector<at::Tensor> parts;
+Piece Gather(const RotaryParameters& rotary, const std::vector<Position>& shifts,
+             const std::vector<Piece>& small) {
+  std::vector<at::Tensor> parts, distances;
   std::vector<Position> angles;
   for (const Piece& piece : small) {
     parts.push_back(piece.kv.narrow(3, piece.first_row, piece.rows));
     angles.insert(angles.end(), piece.rows, shifts[piece.shift]);
+    if (piece.distances.defined()) distances.push_back(piece.distances);
   }
-  at::Tensor packed = at::cat(parts, 3);
+  const at::Tensor packed = at::cat(parts, 3);
+  Piece gathered{.kv = packed, .rows = packed.size(3), .first_query = small[0].first_query};
+  if (!distances.empty()) gathered.distances = at::cat(distances);
+  if (rotary.frequencies.empty()) return gathered;
   const Position none[] = {0};
-  const RotaryTable table(rotary, angles, none, packed.options());
+  // What is stored has the magnitude already.
+  const RotaryTable table({.frequencies = rotary.frequencies}, angles, none, packed.options());
   for (int64_t layer = 0; layer < packed.size(0); ++layer) {
     const at::Tensor keys = packed.select(0, layer).select(0, 0).transpose(0, 1);
     Rotate(keys, {.table = &table}, keys);
   }
-  return packed;
+  return gathered;
 }
 
 }  // namespace
@@ -62,7 +67,8 @@ Pieces JoinRanges(std::span<const KeyRange> ranges, int64_t queries) {
                         .first_row = range.first_row,
                         .rows = range.rows,
                         .shift = ShiftIndex(range.shift, shifts, pieces),
-                        .first_query = std::max<int64_t>(0, range.first_query)}});
+                        .first_query = std::max<int64_t>(0, range.first_query),
+                        .positions = range.positions}});
   }
   std::stable_sort(ordered.begin(), ordered.end(), [](const Ordered& a, const Ordered& b) {
     const auto key = [](const Ordered& o) {
@@ -82,14 +88,34 @@ Pieces JoinRanges(std::span<const KeyRange> ranges, int64_t queries) {
   return pieces;
 }
 
-void AddOwn(const at::Tensor& own, int64_t past, int64_t queries, Pieces& pieces) {
-  if (queries == 1) {  // a single query sees its own row: one piece
-    pieces.list.push_back({.kv = own, .rows = past + 1, .live = true});
+void AddOwn(const OwnRows& own, Pieces& pieces) {
+  const Piece all{
+      .kv = own.kv, .rows = own.past + own.queries, .live = true, .positions = own.positions};
+  if (own.queries == 1) {  // a single query sees its own row: one piece
+    pieces.list.push_back(all);
     return;
   }
-  if (past > 0) pieces.list.push_back({.kv = own, .rows = past});
-  pieces.list.push_back(
-      {.kv = own, .first_row = past, .rows = queries, .causal = true, .live = true});
+  Piece past = all, fresh = all;
+  past.rows = own.past, past.live = false;
+  fresh.first_row = own.past, fresh.rows = own.queries, fresh.causal = true;
+  if (own.past > 0) pieces.list.push_back(past);
+  pieces.list.push_back(fresh);
+}
+
+void MeasureDistances(Position base, Pieces& pieces) {
+  for (Piece& piece : pieces.list) {
+    TORCH_CHECK(static_cast<int64_t>(piece.positions.size()) >= piece.first_row + piece.rows,
+                "attention: positions of ", piece.positions.size(), " rows, not of ",
+                piece.first_row + piece.rows);
+    const int64_t shift = int64_t{pieces.shifts[piece.shift]} - base;
+    piece.distances = at::empty({piece.rows}, at::kFloat);
+    float* distance = piece.distances.mutable_data_ptr<float>();
+    for (int64_t r = 0; r < piece.rows; ++r) {
+      distance[r] = static_cast<float>(shift + piece.positions[piece.first_row + r]);
+    }
+    piece.shift = 0;
+  }
+  pieces.shifts = {0};
 }
 
 void GatherSmall(const RotaryParameters& rotary, int64_t threshold, Pieces& pieces) {
@@ -107,8 +133,7 @@ void GatherSmall(const RotaryParameters& rotary, int64_t threshold, Pieces& piec
       kept.push_back(group[0]);
       continue;
     }
-    const at::Tensor packed = Gather(rotary, pieces.shifts, group);
-    kept.push_back({.kv = packed, .rows = packed.size(3), .first_query = first_query});
+    kept.push_back(Gather(rotary, pieces.shifts, group));
   }
   pieces.list = std::move(kept);
 }

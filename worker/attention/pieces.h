@@ -22,6 +22,9 @@ struct Piece {
   int64_t first_query = 0;
   bool causal = false;  // query m sees rows [0, m]; first_query is 0
   bool live = false;    // holds rows of this step, which each layer writes before it reads them
+  std::span<const Position>
+      positions;         // local, of every row of `kv`; empty unless ALiBi reads them
+  at::Tensor distances;  // [rows] fp32 cpu: see MeasureDistances
 };
 
 struct Pieces {
@@ -33,12 +36,24 @@ struct Pieces {
 // shift and visibility. Sorted by unit (in order of first appearance), shift, visibility, row.
 Pieces JoinRanges(std::span<const KeyRange> ranges, int64_t queries);
 
-// Adds the sequence's own keys and values [layers, 2, kv_heads, capacity, head_dim]: `past` rows
-// that all queries see and the step's `queries` rows, causal.
-void AddOwn(const at::Tensor& own, int64_t past, int64_t queries, Pieces& pieces);
+// A sequence's own keys and values: `past` rows that all queries see, then the step's.
+struct OwnRows {
+  at::Tensor kv;  // [layers, 2, kv_heads, capacity, head_dim]
+  int64_t past = 0;
+  int64_t queries = 0;
+  std::span<const Position> positions;  // [past + queries]
+};
+// Adds them, the step's rows as a causal piece.
+void AddOwn(const OwnRows& own, Pieces& pieces);
+
+// For ALiBi (arXiv 2108.12409): gives each piece the distances of its rows' target positions from
+// `base`, which no row exceeds. What all keys of a query have in common does not change its
+// softmax, so one base serves all queries of a step. Shifts play no part any more: all become 0.
+void MeasureDistances(Position base, Pieces& pieces);
 
 // Copies the rows of pieces shorter than `threshold` into one tensor for each first_query that has
-// several of them, keys rotated to their target positions (fp32, one rounding). Live pieces stay.
+// several of them, keys rotated to their target positions (fp32, one rounding) where positions turn
+// keys at all. Live pieces stay.
 void GatherSmall(const RotaryParameters& rotary, int64_t threshold, Pieces& pieces);
 
 }  // namespace promptcache

@@ -20,13 +20,13 @@ class PortableKernel : public SequenceKernel {
   }
 
   void Run(int64_t layer, const at::Tensor& q, const at::Tensor& out) override {
-    const int64_t group = shape_.heads / shape_.kv_heads;
     const auto options = q.options().dtype(accumulate_);
-    sum_ = at::zeros({shape_.kv_heads, group, queries_, shape_.head_dim}, options);
-    lse_ = at::full({shape_.kv_heads, group, queries_, 1}, -std::numeric_limits<double>::infinity(),
-                    options);
+    sum_ = at::zeros({shape_.kv_heads, group(), queries_, shape_.head_dim}, options);
+    lse_ = at::full({shape_.kv_heads, group(), queries_, 1},
+                    -std::numeric_limits<double>::infinity(), options);
     for (const Piece& piece : pieces_.list) AddPiece(layer, q, piece);
-    out.view({queries_, shape_.kv_heads, group, shape_.head_dim}).copy_(sum_.permute({2, 0, 1, 3}));
+    out.view({queries_, shape_.kv_heads, group(), shape_.head_dim})
+        .copy_(sum_.permute({2, 0, 1, 3}));
   }
 
  private:
@@ -49,6 +49,7 @@ class PortableKernel : public SequenceKernel {
            turned.transpose(0, 1), scale_);
     turned = turned.view({shape_.kv_heads, -1, count, shape_.head_dim});
     at::Tensor scores = at::matmul(turned, kv[0].unsqueeze(1).transpose(2, 3));
+    if (has_distances()) scores += Bias(piece).narrow(-1, 0, rows);
     if (piece.causal) {
       const at::Tensor later = at::ones({count, rows}, scores.options().dtype(at::kBool));
       scores.masked_fill_(later.triu(first + 1), -std::numeric_limits<double>::infinity());

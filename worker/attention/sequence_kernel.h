@@ -24,8 +24,15 @@ class SequenceKernel {
   virtual void Run(int64_t layer, const at::Tensor& q, const at::Tensor& out) = 0;
 
  protected:
+  int64_t group() const { return shape_.heads / shape_.kv_heads; }
+  bool has_distances() const { return slopes_.defined(); }
+  // What ALiBi adds to the scores of a piece's keys: [kv_heads, group, 1, rows] fp32, on the
+  // device.
+  at::Tensor Bias(const Piece& piece) const;
+
   AttentionShape shape_;
   RotaryParameters rotary_;
+  at::Tensor slopes_;  // [heads] fp32 cpu; undefined without ALiBi
   at::Tensor own_;
   int64_t past_ = 0;
   int64_t queries_ = 0;

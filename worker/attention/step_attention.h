@@ -2,9 +2,10 @@
 // read where they lie and against the sequence's own keys and values, merged by log-sum-exp.
 //
 // softmax over a union of key sets s: o = sum_s exp(lse_s - lse) o_s, lse = log sum_s exp(lse_s).
-// A unit's keys are rotated to unit-local positions; the query turns by its position minus the
-// unit's shift instead (R(a) R(b) = R(a + b)). Rows that only later tokens of the step may see are
-// met by a suffix of the queries, so that no mask is needed but the square causal one.
+// With RoPE a unit's keys are rotated to unit-local positions; the query turns by its position
+// minus the unit's shift instead (R(a) R(b) = R(a + b)). With ALiBi slope * (p_key - p_query) is
+// added to each score. Rows that only later tokens of the step may see are met by a suffix of the
+// queries, so that no mask is needed but the square causal one.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -38,11 +39,15 @@ struct AttentionSequence {
   std::span<const KeyRange> units;
   const at::Tensor* own = nullptr;  // [layers, 2, kv_heads, capacity, head_dim]
   int64_t past = 0;                 // rows of `own` that hold earlier tokens
+  // [past + the step's tokens]: of the rows of `own`; ALiBi reads them.
+  std::span<const Position> own_positions;
 };
 
 struct AttentionOptions {
   AttentionShape shape;
-  RotaryParameters rotary;
+  RotaryParameters rotary;         // no frequencies: keys and queries do not turn
+  std::span<const double> slopes;  // [heads] of ALiBi, or empty; outlives the step
+  double scale = 0;                // of q k^T; 0: 1 / sqrt(head_dim)
   AttentionKernel kernel = AttentionKernel::kAuto;
 };
 

@@ -15,15 +15,16 @@ constexpr int64_t kMaxHeadDim = 1024;
 
 enum class Element : uint8_t { kFloat, kBf16 };
 
-// out[r, h, :] = R(angle(r)) in[r, h, :], half-split layout: dimension i is paired with
-// i + dim / 2 and turned by cos[r * table_stride + i], sin[...]. Computed in fp32, rounded once.
+// out[r, h, :] = R(angle(r)) in[r, h, :], half-split layout: of the first `turned` dimensions i is
+// paired with i + turned / 2 and turned by cos[r * table_stride + i], sin[...]; the others stay.
+// Computed in fp32, rounded once.
 struct RotateArgs {
   const void* in = nullptr;  // [rows, heads, dim]
   int64_t in_row = 0, in_head = 0;
   void* out = nullptr;  // [rows, heads, dim]; may be `in`
   int64_t out_row = 0, out_head = 0;
-  int64_t rows = 0, heads = 0, dim = 0;
-  const float* cos = nullptr;  // [rows, dim / 2]; table_stride 0: one angle for all rows
+  int64_t rows = 0, heads = 0, dim = 0, turned = 0;
+  const float* cos = nullptr;  // [rows, turned / 2]; table_stride 0: one angle for all rows
   const float* sin = nullptr;
   int64_t table_stride = 0;
   float scale = 1;  // multiplies the result
@@ -61,6 +62,9 @@ struct ListArgs {
   const void* const* values = nullptr;     // [count]
   const int32_t* shifts = nullptr;         // [count] index into `query`
   const int32_t* first_queries = nullptr;  // [count] visible to queries [first, queries)
+  // ALiBi: slopes[r / queries] * distances[key] is added to a score. Both null without.
+  const float* distances = nullptr;  // [count]
+  const float* slopes = nullptr;     // [rows / queries]
   int64_t count = 0;
   Element element = Element::kFloat;
   float* accumulator = nullptr;  // [rows, dim] out: sum exp(z - max) v

@@ -12,22 +12,18 @@
 namespace promptcache {
 namespace {
 
-// cos and sin [shifts, rows, dim / 2] fp64 cpu. The angle of p - s is that of p turned back by that
-// of s, so that a step with many shifts costs one complex product instead of a sine per entry.
+// cos and sin [shifts, rows, frequencies] fp64 cpu. The angle of p - s is that of p turned back by
+// that of s, so that a step with many shifts costs one complex product instead of a sine per entry.
 void FillTable(const RotaryParameters& parameters, std::span<const Position> positions,
                std::span<const Position> shifts, double* cos, double* sin) {
-  const int64_t half = parameters.dim / 2;
+  const std::span<const double> frequency = parameters.frequencies;
+  const int64_t half = static_cast<int64_t>(frequency.size());
   const int64_t rows = static_cast<int64_t>(positions.size());
-  std::vector<double> frequency(half);
-  for (int64_t i = 0; i < half; ++i) {
-    frequency[i] = parameters.position_scale *
-                   std::pow(parameters.theta, -2.0 * static_cast<double>(i) / parameters.dim);
-  }
   std::vector<double> cos_p(rows * half), sin_p(rows * half);
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t i = 0; i < half; ++i) {
-      cos_p[r * half + i] = std::cos(positions[r] * frequency[i]);
-      sin_p[r * half + i] = std::sin(positions[r] * frequency[i]);
+      cos_p[r * half + i] = parameters.magnitude * std::cos(positions[r] * frequency[i]);
+      sin_p[r * half + i] = parameters.magnitude * std::sin(positions[r] * frequency[i]);
     }
   }
   for (const Position shift : shifts) {
@@ -60,7 +56,7 @@ void RotateOnCpu(const at::Tensor& in, const RotaryRows& rows, const at::Tensor&
   cpu::RotateArgs args;
   args.in_row = in.stride(0), args.in_head = in.stride(1);
   args.out_row = out.stride(0), args.out_head = out.stride(1);
-  args.heads = in.size(1), args.dim = in.size(2), args.table_stride = half;
+  args.heads = in.size(1), args.dim = in.size(2), args.turned = 2 * half, args.table_stride = half;
   args.scale = static_cast<float>(scale);
   args.in_element = ElementOf(in), args.out_element = ElementOf(out);
   const char* in_data = static_cast<const char*>(in.const_data_ptr());
@@ -89,7 +85,8 @@ RotaryTable::RotaryTable(const RotaryParameters& parameters, std::span<const Pos
     return;
   }
   const std::vector<int64_t> sizes = {static_cast<int64_t>(shifts.size()),
-                                      static_cast<int64_t>(positions.size()), parameters.dim / 2};
+                                      static_cast<int64_t>(positions.size()),
+                                      static_cast<int64_t>(parameters.frequencies.size())};
   cos_ = at::empty(sizes, at::kDouble);
   sin_ = at::empty(sizes, at::kDouble);
   FillTable(parameters, positions, shifts, cos_.mutable_data_ptr<double>(),
@@ -101,7 +98,7 @@ RotaryTable::RotaryTable(const RotaryParameters& parameters, std::span<const Pos
 
 void Rotate(const at::Tensor& in, const RotaryRows& rows, const at::Tensor& out, double scale) {
   TORCH_CHECK(in.dim() == 3 && in.sizes() == out.sizes() && in.stride(2) == 1 &&
-                  out.stride(2) == 1 && in.size(2) == 2 * rows.table->cos().size(2) &&
+                  out.stride(2) == 1 && in.size(2) >= 2 * rows.table->cos().size(2) &&
                   rows.first_row + in.size(0) <= rows.table->rows(),
               "Rotate: shapes do not fit: ", in.sizes(), " and table ", rows.table->cos().sizes());
   if (in.numel() == 0) return;
@@ -114,10 +111,11 @@ void Rotate(const at::Tensor& in, const RotaryRows& rows, const at::Tensor& out,
     return t.select(0, rows.shift).narrow(0, rows.first_row, in.size(0)).unsqueeze(1);
   };
   const at::Tensor cos = angles(rows.table->cos()), sin = angles(rows.table->sin());
-  const auto halves = in.to(table).chunk(2, 2);
-  const at::Tensor turned =
-      at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, 2);
-  out.copy_(turned * scale);
+  const int64_t half = cos.size(2);
+  const at::Tensor wide = in.to(table);
+  const at::Tensor a = wide.narrow(2, 0, half), b = wide.narrow(2, half, half);
+  const at::Tensor rest = wide.narrow(2, 2 * half, in.size(2) - 2 * half);
+  out.copy_(at::cat({a * cos - b * sin, b * cos + a * sin, rest}, 2) * scale);
 }
 
 }  // namespace promptcache

@@ -1,4 +1,4 @@
-// Rotary position embedding relative to a shift: R((p - shift) * theta_i), half-split layout.
+// Rotary position embedding relative to a shift: R((p - shift) * frequency_i), half-split layout.
 // RoFormer (arXiv 2104.09864), section 3.4.2; R(a) R(b) = R(a + b) is what lets a stored key keep
 // its unit-local position while the query turns by p - shift instead.
 #pragma once
@@ -12,14 +12,16 @@
 
 namespace promptcache {
 
+// The angle of position p is p * frequencies[i] for the dimensions i and i + n of a head, n being
+// the number of frequencies; dimensions from 2 n on do not turn. Without frequencies none does.
 struct RotaryParameters {
-  int64_t dim = 0;            // of a head, even
-  double theta = 0;           // theta_i = theta^(-2 i / dim)
-  double position_scale = 1;  // positions are multiplied with it (1 / factor of linear scaling)
+  std::span<const double> frequencies;  // outlives the table
+  double magnitude = 1;                 // multiplies what is turned
 };
 
-// cos and sin of the angles of `rows` positions for each of a list of shifts. Computed in double,
-// stored in fp32 (fp64 when asked, for tests). Made once per step and shared by all layers.
+// cos and sin of the angles of `rows` positions for each of a list of shifts, times the magnitude.
+// Computed in double, stored in fp32 (fp64 when asked, for tests). Made once per step and shared by
+// all layers.
 class RotaryTable {
  public:
   // Angles of positions[r] - shifts[s]. `options`: device, and kDouble for fp64.
@@ -28,7 +30,7 @@ class RotaryTable {
 
   int64_t rows() const { return cos_.size(1); }
   int64_t shifts() const { return cos_.size(0); }
-  const at::Tensor& cos() const { return cos_; }  // [shifts, rows, dim / 2] fp32 or fp64, device
+  const at::Tensor& cos() const { return cos_; }  // [shifts, rows, n] fp32 or fp64, device
   const at::Tensor& sin() const { return sin_; }
 
  private:
@@ -43,8 +45,9 @@ struct RotaryRows {
 };
 
 // out[r, h, :] = scale * R(angle(first_row + r)) in[r, h, :]. in and out [rows, heads, dim] with
-// any strides but a dense last dimension; they may be the same tensor. fp32 arithmetic (fp64 for
-// fp64 tensors), one rounding to the dtype of out. Runs on the device of the tensors.
+// any strides but a dense last dimension, dim at least 2 n; they may be the same tensor. fp32
+// arithmetic (fp64 for fp64 tensors), one rounding to the dtype of out. Runs on the device of the
+// tensors.
 void Rotate(const at::Tensor& in, const RotaryRows& rows, const at::Tensor& out, double scale = 1);
 
 }  // namespace promptcache

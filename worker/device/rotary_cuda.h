@@ -8,7 +8,7 @@
 
 namespace promptcache {
 
-// cos and sin of the angles of positions[r] - shifts[s], [shifts, rows, dim / 2] on
+// cos and sin of the angles of positions[r] - shifts[s], [shifts, rows, frequencies] on
 // options.device(), computed in double on the device; fp64 when options say so, else fp32.
 std::tuple<at::Tensor, at::Tensor> CudaRotaryTable(const RotaryParameters& parameters,
                                                    std::span<const Position> positions,

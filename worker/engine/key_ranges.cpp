@@ -28,7 +28,8 @@ std::vector<KeyRange> BuildKeyRanges(const Plan& plan, std::span<const UnitPtr> 
                       .first_row = segment.first_row,
                       .rows = segment.rows,
                       .shift = segment.shift,
-                      .first_query = first_query});
+                      .first_query = first_query,
+                      .positions = units[segment.unit]->positions});
   }
   return ranges;
 }

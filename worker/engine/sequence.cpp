@@ -19,7 +19,7 @@ Status NoMemory(const c10::Error& error) {
 // Throws c10::Error when memory runs out.
 KvBuffer CopyOf(const KvBuffer& from, const Model& model, int64_t capacity) {
   KvBuffer copy(model.shape(), model.kv_options(), capacity);
-  copy.Grow(from.size());
+  copy.Grow(from.positions());
   copy.tensor().narrow(3, 0, from.size()).copy_(from.tensor().narrow(3, 0, from.size()));
   return copy;
 }

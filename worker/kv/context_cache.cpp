@@ -56,7 +56,7 @@ std::shared_ptr<ContextChain> ContextCache::Prepare(const Tokens& context, const
   auto chain = std::make_shared<ContextChain>();
   chain->kv = KvBuffer(model.shape(), model.kv_options(), static_cast<int64_t>(context.size()));
   if (rows > 0) {
-    chain->kv.Grow(rows);
+    chain->kv.Grow(std::span(context.positions).first(static_cast<size_t>(rows)));
     chain->kv.tensor().narrow(3, 0, rows).copy_((*best)->kv.tensor().narrow(3, 0, rows));
     for (int64_t i = 0; i < rows; ++i) {
       chain->tokens.Append(context.ids[i], context.positions[i]);

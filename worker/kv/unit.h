@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "common/types.h"
 
@@ -16,6 +17,7 @@ struct Unit {
   RecipeDigest digest;
   std::shared_ptr<const Recipe> recipe;
   at::Tensor kv;  // [layers, 2, kv_heads, rows, head_dim] compute dtype, device; contiguous
+  std::vector<Position> positions;  // of its rows, the first own token at 0
   uint64_t bytes = 0;
   double encode_seconds = 0;
 };

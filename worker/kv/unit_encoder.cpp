@@ -74,7 +74,8 @@ Status UnitEncoder::StepOwn() {
   if (chain_) {
     context = {.kv = &chain_->kv.tensor(),
                .rows = static_cast<int64_t>(context_.size()),
-               .shift = recipe_->context.positions.front()};
+               .shift = recipe_->context.positions.front(),
+               .positions = chain_->kv.positions()};
     ranges = {&context, 1};
   }
   SequenceStep step{.ids = Part(own.ids, begin, end),
@@ -108,6 +109,7 @@ UnitPtr UnitEncoder::Take() {
   unit->digest = recipe_->Digest();
   unit->recipe = recipe_;
   unit->kv = Rows();
+  unit->positions = recipe_->RowPositions();
   unit->bytes = unit->kv.nbytes();
   unit->encode_seconds = seconds_;
   return unit;

@@ -69,6 +69,7 @@ Result<UnitPtr> ReadUnit(BlobReader& reader, const UnitExpectation& expected) {
   unit->key = expected.key;
   unit->digest = expected.digest;
   unit->recipe = expected.recipe;
+  unit->positions = unit->recipe->RowPositions();
   unit->bytes = kv.nbytes();
   unit->kv = kv.to(expected.options.device());
   unit->encode_seconds = header.encode_seconds;

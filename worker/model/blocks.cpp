@@ -21,31 +21,38 @@ int64_t Grain(int64_t row) { return std::max<int64_t>(1, kElementsPerTask / row)
 
 }  // namespace
 
-Linear::Linear(at::Tensor weight) : weight_(std::move(weight)), packed_(PackLinear(weight_)) {
+Linear::Linear(at::Tensor weight, at::Tensor bias)
+    : weight_(std::move(weight)), packed_(PackLinear(weight_)), bias_(std::move(bias)) {
   if (packed_.defined()) weight_ = at::Tensor();
 }
 
 at::Tensor Linear::Apply(const at::Tensor& x) const {
-  return packed_.defined() ? ApplyPackedLinear(x, packed_) : at::linear(x, weight_);
+  return packed_.defined() ? ApplyPackedLinear(x, packed_, bias_) : at::linear(x, weight_, bias_);
 }
 
-RmsNorm::RmsNorm(at::Tensor weight, double epsilon)
-    : weight_(std::move(weight)), epsilon_(epsilon) {}
+Norm::Norm(NormKind kind, double epsilon, at::Tensor weight, at::Tensor bias)
+    : kind_(kind), epsilon_(epsilon), weight_(std::move(weight)), bias_(std::move(bias)) {}
 
-at::Tensor RmsNorm::Apply(const at::Tensor& x, at::ScalarType dtype) const {
+at::Tensor Norm::Apply(const at::Tensor& x, at::ScalarType dtype) const {
   return Run(x, nullptr, dtype);
 }
 
-at::Tensor RmsNorm::AddAndApply(const at::Tensor& x, const at::Tensor& delta) const {
+at::Tensor Norm::AddAndApply(const at::Tensor& x, const at::Tensor& delta) const {
   return Run(x, &delta, delta.scalar_type());
 }
 
-at::Tensor RmsNorm::Run(const at::Tensor& x, const at::Tensor* delta, at::ScalarType dtype) const {
-  if (!x.is_cpu()) {
-    if (delta != nullptr) x.add_(*delta);
-    const at::Tensor scale = (x.square().mean(-1, /*keepdim=*/true) + epsilon_).rsqrt();
-    return (x * scale * weight_).to(dtype);
+at::Tensor Norm::Run(const at::Tensor& x, const at::Tensor* delta, at::ScalarType dtype) const {
+  if (kind_ == NormKind::kRms && x.is_cpu()) return RunRmsOnCpu(x, delta, dtype);
+  if (delta != nullptr) x.add_(*delta);
+  if (kind_ == NormKind::kLayer) {
+    return at::layer_norm(x, {x.size(1)}, weight_, bias_, epsilon_).to(dtype);
   }
+  const at::Tensor scale = (x.square().mean(-1, /*keepdim=*/true) + epsilon_).rsqrt();
+  return (x * scale * weight_).to(dtype);
+}
+
+at::Tensor Norm::RunRmsOnCpu(const at::Tensor& x, const at::Tensor* delta,
+                             at::ScalarType dtype) const {
   const at::Tensor y = at::empty(x.sizes(), x.options().dtype(dtype));
   const int64_t dim = x.size(1);
   cpu::NormArgs args{.weight = weight_.const_data_ptr<float>(),

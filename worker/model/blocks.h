@@ -6,26 +6,32 @@
 
 #include <cstdint>
 
+#include "common/formats/model_config.h"
+
 namespace promptcache {
 
-// y = x W^T. On a CPU with native bf16 the weight is kept in the layout its kernel wants.
+// y = x W^T + b. On a CPU with native bf16 the weight is kept in the layout its kernel wants.
 class Linear {
  public:
   Linear() = default;
-  explicit Linear(at::Tensor weight);  // [out, in] compute dtype, device
+  // [out, in] and, where there is one, [out]; compute dtype, device.
+  explicit Linear(at::Tensor weight, at::Tensor bias = {});
 
   at::Tensor Apply(const at::Tensor& x) const;  // [rows, in] -> [rows, out]
 
  private:
   at::Tensor weight_;
   at::Tensor packed_;  // undefined where the plain layout is used
+  at::Tensor bias_;    // undefined where there is none
 };
 
-// y = x / sqrt(mean(x^2) + epsilon) * weight (arXiv 1910.07467).
-class RmsNorm {
+// kRms: y = x / sqrt(mean(x^2) + epsilon) * weight (arXiv 1910.07467).
+// kLayer: y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias (arXiv 1607.06450).
+class Norm {
  public:
-  RmsNorm() = default;
-  RmsNorm(at::Tensor weight, double epsilon);  // [hidden] fp32, device
+  Norm() = default;
+  // [hidden] fp32, device; bias undefined where there is none, and with kRms.
+  Norm(NormKind kind, double epsilon, at::Tensor weight, at::Tensor bias);
 
   // x [rows, hidden] fp32; returns the normalised rows in `dtype`.
   at::Tensor Apply(const at::Tensor& x, at::ScalarType dtype) const;
@@ -34,9 +40,11 @@ class RmsNorm {
 
  private:
   at::Tensor Run(const at::Tensor& x, const at::Tensor* delta, at::ScalarType dtype) const;
+  at::Tensor RunRmsOnCpu(const at::Tensor& x, const at::Tensor* delta, at::ScalarType dtype) const;
 
-  at::Tensor weight_;
+  NormKind kind_ = NormKind::kRms;
   double epsilon_ = 0;
+  at::Tensor weight_, bias_;
 };
 
 // silu(gate) * up of [rows, 2 * dim] = (gate, up); returns [rows, dim].

@@ -1,49 +1,53 @@
-// What every decoder-only architecture shares: checking a step, embedding, attention over segment
-// lists, the output head. An architecture derives from it and supplies its layers.
+// A decoder-only transformer: embedding, layers over a residual stream, output head. What its
+// layers are made of is the configuration's (common/formats/model_config.h); adding an architecture
+// takes no code here unless it needs a block that none had before.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "worker/attention/step_attention.h"
 #include "worker/model/blocks.h"
+#include "worker/model/layer.h"
 #include "worker/model/model.h"
+#include "worker/model/source.h"
 
 namespace promptcache {
 
-struct DecoderParts {
-  ModelShape shape;
-  RotaryParameters rotary;
-  at::Tensor embedding;  // [vocabulary, hidden] compute dtype, device
-  Linear head;           // [vocabulary, hidden]
-  at::TensorOptions compute;
-  int threads = 0;  // 0: one per core
-};
-
 class Decoder : public Model {
  public:
-  const ModelShape& shape() const final { return parts_.shape; }
-  at::TensorOptions kv_options() const final { return parts_.compute; }
+  // `threads`: of a forward step; 0: one per core. Errors: those of ModelSource.
+  static Result<std::unique_ptr<Model>> Load(ModelSource& source, int threads);
+
+  const ModelShape& shape() const final { return config_.shape; }
+  at::TensorOptions kv_options() const final { return compute_; }
   Result<at::Tensor> Forward(std::span<SequenceStep> steps) final;
 
- protected:
-  explicit Decoder(DecoderParts parts) : parts_(std::move(parts)) {}
-
-  // Runs all layers over x [tokens, hidden] fp32, which it may overwrite; writes the keys and
-  // values of every token through `attention`. Returns the final-normalised rows `wanted` [n] int64
-  // (of tokens) as [n, hidden] in the compute dtype; undefined when `wanted` is not given.
-  virtual at::Tensor RunLayers(at::Tensor x, StepAttention& attention,
-                               const std::optional<at::Tensor>& wanted) const = 0;
-
-  const DecoderParts& parts() const { return parts_; }
-
  private:
+  Decoder(const ModelConfig& config, at::TensorOptions compute, int threads)
+      : config_(config), compute_(compute), threads_(threads) {}
+  Status LoadWeights(ModelSource& source);
+
   Status Check(const SequenceStep& step) const;
   Status CheckUnits(const SequenceStep& step) const;
   at::Tensor Run(std::span<SequenceStep> steps) const;
+  // x [tokens, hidden] fp32 is overwritten. Returns the final-normed rows `wanted` [n] int64 (of
+  // tokens) as [n, hidden] compute dtype; undefined when `wanted` is not given.
+  at::Tensor RunLayers(at::Tensor x, StepAttention& attention,
+                       const std::optional<at::Tensor>& wanted) const;
 
-  const DecoderParts parts_;
+  const ModelConfig config_;
+  const at::TensorOptions compute_;
+  const int threads_;
+
+  // Constant after LoadWeights.
+  at::Tensor embedding_;  // [vocabulary, hidden] compute dtype, device
+  std::vector<Layer> layers_;
+  Norm final_norm_;
+  Linear head_;  // [vocabulary, hidden]
 };
 
 }  // namespace promptcache

@@ -112,4 +112,14 @@ Result<at::Tensor> Dequantize(const GgufTensor& tensor) {
   return out;
 }
 
+Result<at::Tensor> Dequantize(const StoredTensor& tensor, at::ScalarType dtype) {
+  GgufTensor stored{.name = tensor.name, .type = tensor.type, .dims = {}, .bytes = tensor.bytes};
+  stored.dims.assign(tensor.sizes.rbegin(), tensor.sizes.rend());
+  PC_ASSIGN_OR_RETURN(const at::Tensor values, Dequantize(stored));
+  if (!values.isfinite().all().item<bool>()) {
+    return DataLoss("tensor '" + tensor.name + "' holds values that are not finite");
+  }
+  return values.to(dtype);
+}
+
 }  // namespace promptcache

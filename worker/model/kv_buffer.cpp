@@ -17,13 +17,13 @@ void KvBuffer::Reserve(int64_t rows) {
   std::vector<int64_t> sizes = kv_.sizes().vec();
   sizes[3] = std::max(rows, 2 * kv_.size(3));
   const at::Tensor grown = at::empty(sizes, kv_.options());
-  grown.narrow(3, 0, size_).copy_(kv_.narrow(3, 0, size_));
+  grown.narrow(3, 0, size()).copy_(kv_.narrow(3, 0, size()));
   kv_ = grown;
 }
 
-void KvBuffer::Grow(int64_t rows) {
-  Reserve(size_ + rows);
-  size_ += rows;
+void KvBuffer::Grow(std::span<const Position> positions) {
+  Reserve(size() + static_cast<int64_t>(positions.size()));
+  positions_.insert(positions_.end(), positions.begin(), positions.end());
 }
 
 }  // namespace promptcache

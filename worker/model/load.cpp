@@ -1,15 +1,14 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <filesystem>
 #include <new>
 
-#include "common/formats/gguf.h"
+#include "common/formats/checkpoint.h"
 #include "common/formats/model_identity.h"
 #include "worker/device/cpu_kernels.h"
 #include "worker/device/device.h"
+#include "worker/model/decoder.h"
 #include "worker/model/model.h"
-#include "worker/model/registry.h"
 #include "worker/model/source.h"
 
 namespace promptcache {
@@ -24,28 +23,20 @@ at::ScalarType DtypeFor(ComputeDtype dtype, at::Device device) {
 
 Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   PC_ASSIGN_OR_RETURN(const at::Device device, ParseDevice(options.device));
-  PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(path));
-  const auto architecture = file->GetString("general.architecture");
-  if (!architecture.ok()) return architecture.status().WithContext(path);
-  const BuildModel build = FindArchitecture(*architecture);
-  if (build == nullptr) {
-    return Unimplemented(path + ": architecture '" + *architecture +
-                         "'; known: " + KnownArchitectures());
-  }
+  PC_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(path));
   const at::ScalarType dtype = DtypeFor(options.dtype, device);
-  ModelSource source(file, *architecture, at::TensorOptions().dtype(dtype).device(device));
+  ModelSource source(checkpoint, at::TensorOptions().dtype(dtype).device(device), options.progress);
   LoadedModel loaded;
-  PC_ASSIGN_OR_RETURN(loaded.model, build(source, options.threads));
+  PC_ASSIGN_OR_RETURN(loaded.model, Decoder::Load(source, options.threads));
   PC_ASSIGN_OR_RETURN(loaded.identity,
-                      IdentityOfModel(*file, dtype == at::kBFloat16 ? "bf16" : "fp32"));
-  const auto name = file->GetString("general.name");
-  loaded.name = name.ok() && !name->empty() ? *name : std::filesystem::path(path).stem().string();
+                      IdentityOfModel(*checkpoint, dtype == at::kBFloat16 ? "bf16" : "fp32"));
+  loaded.name = checkpoint->name();
   return loaded;
 }
 
 }  // namespace
 
-Result<LoadedModel> LoadGgufModel(const std::string& path, const ModelOptions& options) {
+Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options) {
   try {
     const c10::NoGradGuard no_grad;
     return Load(path, options);

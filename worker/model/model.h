@@ -5,34 +5,21 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "common/formats/model_config.h"
 #include "common/status.h"
 #include "common/types.h"
 #include "worker/attention/key_range.h"
 
 namespace promptcache {
 
-struct ModelShape {
-  int64_t layers = 0;
-  int64_t hidden = 0;
-  int64_t heads = 0;
-  int64_t kv_heads = 0;
-  int64_t head_dim = 0;
-  int64_t feed_forward = 0;
-  int64_t vocabulary = 0;
-  int64_t context_length = 0;
-
-  // 2 * layers * kv_heads * head_dim * bytes of an element (S107).
-  int64_t kv_bytes_per_token(int64_t element_bytes) const {
-    return 2 * layers * kv_heads * head_dim * element_bytes;
-  }
-};
-
-// Keys and values of one sequence, growing. Keys are rotated to their absolute positions.
+// Keys and values of one sequence, growing. Keys are rotated to their absolute positions (RoPE) or
+// plain (ALiBi).
 // Owned by one request; not thread safe.
 class KvBuffer {
  public:
@@ -41,19 +28,21 @@ class KvBuffer {
   // throw c10::Error when memory runs out; inside Model::Forward that becomes a Status.
   KvBuffer(const ModelShape& shape, at::TensorOptions options, int64_t capacity);
 
-  int64_t size() const { return size_; }
+  int64_t size() const { return static_cast<int64_t>(positions_.size()); }
   // [layers, 2, kv_heads, capacity, head_dim] compute dtype, device; rows [0, size) are valid.
   const at::Tensor& tensor() const { return kv_; }
   void Reserve(int64_t rows);
-  // Makes `rows` more rows valid; the model fills them.
-  void Grow(int64_t rows);
+  // Makes rows at these positions valid behind the others; the model fills them.
+  void Grow(std::span<const Position> positions);
+  const std::vector<Position>& positions() const { return positions_; }  // of the valid rows
 
  private:
   at::Tensor kv_;
-  int64_t size_ = 0;
+  std::vector<Position> positions_;
 };
 
-enum class Logits : uint8_t { kNone, kLast };
+// Of which of its tokens a sequence wants the logits.
+enum class Logits : uint8_t { kNone, kLast, kAll };
 
 // One sequence's part of a step.
 struct SequenceStep {
@@ -70,7 +59,7 @@ class Model {
   virtual ~Model() = default;
   virtual const ModelShape& shape() const = 0;
   virtual at::TensorOptions kv_options() const = 0;  // dtype and device of keys and values
-  // Returns [sequences with Logits::kLast, vocabulary] fp32 cpu, in the order of `steps`.
+  // Returns [tokens whose logits are wanted, vocabulary] fp32 cpu, in the order of `steps`.
   // kInvalidArgument, with nothing changed, for steps that break the rules above. After any other
   // error the sequences' own buffers are undefined and the sequences have to be given up.
   // kResourceExhausted when memory runs out; kInternal for anything LibTorch throws.
@@ -83,14 +72,17 @@ struct ModelOptions {
       ComputeDtype::kAuto;     // bf16 where the CPU has AVX-512-BF16 or better, else fp32
   std::string device = "cpu";  // "cpu", "cuda:0"
   int threads = 0;             // 0: one per core
+  // Called with bytes of weights read and in all; may be empty.
+  std::function<void(uint64_t done, uint64_t total)> progress;
 };
 struct LoadedModel {
   std::unique_ptr<Model> model;
   Identity identity;
   std::string name;  // general.name of the file, else its stem
 };
-// Reads weights from a GGUF file: F32, F16, Q4_0, Q4_1, Q8_0 dequantised at load. Errors name the
-// file and the tensor or key. kFailedPrecondition when the device is not there.
-Result<LoadedModel> LoadGgufModel(const std::string& path, const ModelOptions& options);
+// Reads a GGUF file or a Hugging Face directory (common/formats/checkpoint.h); quantised weights
+// are dequantised. Memory while loading stays below 1.2 times what is kept. Errors name the file
+// and the tensor or key. kFailedPrecondition when the device is not there.
+Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options);
 
 }  // namespace promptcache

@@ -45,9 +45,10 @@ at::Tensor PackLinear(const at::Tensor& weight) {
   return Find().pack->call(weight, any_batch);
 }
 
-at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed) {
-  return Find().apply->call(x, packed, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(),
-                            "");
+at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed,
+                             const at::Tensor& bias) {
+  const auto added = bias.defined() ? std::optional(bias) : std::nullopt;
+  return Find().apply->call(x, packed, added, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
 }  // namespace promptcache

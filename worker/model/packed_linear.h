@@ -9,7 +9,8 @@ namespace promptcache {
 // other devices, in fp32, without native bf16, or when this LibTorch lacks the operators.
 at::Tensor PackLinear(const at::Tensor& weight);
 
-// x [rows, in] times the transpose of a weight from PackLinear.
-at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed);
+// x [rows, in] times the transpose of a weight from PackLinear, plus `bias` [out] where it is
+// defined.
+at::Tensor ApplyPackedLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias);
 
 }  // namespace promptcache

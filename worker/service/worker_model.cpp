@@ -24,11 +24,10 @@ Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(const WorkerSettings& set
   PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(settings.model));
   PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizer(*file));
   model->loaded_tokenizer = std::move(tokenizer);
-  PC_ASSIGN_OR_RETURN(
-      LoadedModel loaded,
-      LoadGgufModel(settings.model, {.dtype = dtype,
-                                     .device = settings.device,
-                                     .threads = static_cast<int>(settings.threads)}));
+  PC_ASSIGN_OR_RETURN(LoadedModel loaded,
+                      LoadModel(settings.model, {.dtype = dtype,
+                                                 .device = settings.device,
+                                                 .threads = static_cast<int>(settings.threads)}));
   model->loaded = std::move(loaded);
   model->loaded.identity.tokenizer = model->loaded_tokenizer->digest().ToHex();
   return std::shared_ptr<WorkerModel>(std::move(model));

@@ -51,6 +51,7 @@ TEST_P(CpuKernels, RotateTurnsPairsAndScales) {
                         .rows = 3,
                         .heads = 2,
                         .dim = dim,
+                        .turned = dim,
                         .cos = cos.const_data_ptr<float>(),
                         .sin = sin.const_data_ptr<float>(),
                         .table_stride = dim / 2,
@@ -75,6 +76,7 @@ TEST_P(CpuKernels, RoundingToBf16IsToNearestEvenAndKeepsNan) {
                     .rows = 1,
                     .heads = 1,
                     .dim = 2 * n,
+                    .turned = 2 * n,
                     .cos = cos.const_data_ptr<float>(),
                     .sin = sin.const_data_ptr<float>(),
                     .out_element = Element::kBf16});

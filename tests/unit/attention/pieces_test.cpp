@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/attention/reference.h"
+
 namespace promptcache {
 namespace {
 
@@ -10,7 +12,7 @@ class PiecesTest : public ::testing::Test {
  protected:
   KeyRange Range(const at::Tensor& kv, int64_t first_row, int64_t rows, Position shift,
                  int64_t first_query = 0) const {
-    return {&kv, first_row, rows, shift, first_query};
+    return {&kv, first_row, rows, shift, first_query, {}};
   }
   const at::Tensor a_ = at::randn({2, 2, 1, 100, 8}), b_ = at::randn({2, 2, 1, 100, 8});
 };
@@ -41,7 +43,8 @@ TEST_F(PiecesTest, SmallPiecesAreGatheredByVisibility) {
       JoinRanges(std::vector{Range(a_, 0, 80, 0), Range(a_, 80, 3, 5), Range(b_, 0, 2, 9),
                              Range(b_, 7, 4, 9), Range(b_, 20, 4, 9, 1)},
                  4);
-  GatherSmall({.dim = 8, .theta = 10000}, 64, pieces);
+  const PositionSettings rope = testing::Rope(8, 10000);
+  GatherSmall({.frequencies = rope.frequencies}, 64, pieces);
   ASSERT_EQ(pieces.list.size(), 3u);
   EXPECT_EQ(pieces.list[0].rows, 80);
   EXPECT_EQ(pieces.list[1].rows, 9);  // 3 + 2 + 4
@@ -50,6 +53,25 @@ TEST_F(PiecesTest, SmallPiecesAreGatheredByVisibility) {
       pieces.list[1].kv.select(1, 1).narrow(2, 3, 2).equal(b_.select(1, 1).narrow(2, 0, 2)));
   EXPECT_EQ(pieces.list[2].first_query, 1);  // alone: stays where it lies
   EXPECT_EQ(pieces.list[2].kv.const_data_ptr(), b_.const_data_ptr());
+}
+
+TEST_F(PiecesTest, DistancesAreThoseOfTargetPositionsAlsoWhenGathered) {
+  std::vector<Position> local;
+  for (Position r = 0; r < 100; ++r) local.push_back(r < 50 ? r : r + 1000);
+  std::vector<KeyRange> ranges = {Range(a_, 48, 4, 10), Range(b_, 2, 1, -5)};
+  for (KeyRange& range : ranges) range.positions = local;
+  Pieces pieces = JoinRanges(ranges, 4);
+  MeasureDistances(2000, pieces);
+  EXPECT_EQ(pieces.shifts, std::vector<Position>{0});
+  GatherSmall({}, 64, pieces);
+  ASSERT_EQ(pieces.list.size(), 1u);
+  EXPECT_TRUE(
+      pieces.list[0].distances.equal(at::tensor({-1942.f, -1941.f, -940.f, -939.f, -2003.f})));
+}
+
+TEST_F(PiecesTest, DistancesNeedThePositionOfEveryRow) {
+  Pieces pieces = JoinRanges(std::vector{Range(a_, 48, 4, 10)}, 4);
+  EXPECT_THROW(MeasureDistances(2000, pieces), c10::Error);
 }
 
 }  // namespace

@@ -42,16 +42,20 @@ int64_t FirstQueryAfter(const TestCase& c, Position last) {
 
 }  // namespace
 
+PositionSettings Rope(int64_t dim, double theta) {
+  return MakeRope({.dim = dim, .theta = theta}).value();
+}
+
 TestCase MakeCase(const TestLayout& layout, uint64_t seed) {
   at::Generator generator = at::detail::createCPUGenerator(seed);
   TestCase c;
   c.shape = layout.shape;
-  c.rotary = {.dim = layout.shape.head_dim, .theta = layout.theta};
+  c.encoding = layout.encoding;
   c.ranges = layout.ranges;
   for (const auto& [rows, gap] : layout.units) {
-    c.units.push_back(MakeUnit(layout, c.rotary, Positions(rows, gap), generator));
+    c.units.push_back(MakeUnit(layout, c.rotary(), Positions(rows, gap), generator));
   }
-  c.past = MakeUnit(layout, c.rotary, layout.past, generator);
+  c.past = MakeUnit(layout, c.rotary(), layout.past, generator);
   c.positions = layout.positions;
   const int64_t tokens = static_cast<int64_t>(c.positions.size());
   const auto heads = [&](int64_t count) {
@@ -66,12 +70,12 @@ TestCase MakeCase(const TestLayout& layout, uint64_t seed) {
 
 at::Tensor RotateReference(const at::Tensor& x, const std::vector<Position>& positions,
                            const RotaryParameters& rotary) {
-  at::Tensor out = at::empty_like(x);
-  const int64_t half = rotary.dim / 2;
+  at::Tensor out = x.clone();
+  const int64_t half = static_cast<int64_t>(rotary.frequencies.size());
   for (int64_t i = 0; i < half; ++i) {
-    const double frequency = std::pow(rotary.theta, -2.0 * i / rotary.dim);
     for (size_t r = 0; r < positions.size(); ++r) {
-      const double c = std::cos(positions[r] * frequency), s = std::sin(positions[r] * frequency);
+      const double angle = positions[r] * rotary.frequencies[i];
+      const double c = rotary.magnitude * std::cos(angle), s = rotary.magnitude * std::sin(angle);
       const at::Tensor a = x.select(-2, r).select(-1, i), b = x.select(-2, r).select(-1, i + half);
       out.select(-2, r).select(-1, i).copy_(a * c - b * s);
       out.select(-2, r).select(-1, i + half).copy_(b * c + a * s);
@@ -99,15 +103,18 @@ at::Tensor DenseReference(const TestCase& c, int64_t layer) {
 
   const int64_t group = c.shape.heads / c.shape.kv_heads;
   const at::Tensor k =
-      RotateReference(at::cat(keys, 1), key_positions, c.rotary).repeat_interleave(group, 0);
+      RotateReference(at::cat(keys, 1), key_positions, c.rotary()).repeat_interleave(group, 0);
   const at::Tensor v = at::cat(values, 1).repeat_interleave(group, 0);
   const at::Tensor q =
-      RotateReference(c.q[layer].to(at::kDouble).transpose(0, 1), c.positions, c.rotary);
+      RotateReference(c.q[layer].to(at::kDouble).transpose(0, 1), c.positions, c.rotary());
   at::Tensor scores = at::matmul(q, k.transpose(1, 2)) / std::sqrt(c.shape.head_dim);
   const at::Tensor mask = at::zeros({q.size(1), k.size(1)}, at::kBool);
   for (int64_t m = 0; m < q.size(1); ++m) {
     for (int64_t j = 0; j < k.size(1); ++j) {
       if (key_positions[j] > c.positions[m]) mask[m][j] = true;
+      for (size_t h = 0; h < c.encoding.slopes.size(); ++h) {
+        scores[h][m][j] += c.encoding.slopes[h] * (key_positions[j] - c.positions[m]);
+      }
     }
   }
   scores.masked_fill_(mask, -INFINITY);
@@ -130,12 +137,19 @@ at::Tensor RunSegments(const TestCase& c, AttentionKernel kernel) {
                       .first_row = range.first_row,
                       .rows = range.rows,
                       .shift = range.shift,
-                      .first_query = FirstQueryAfter(c, last)});
+                      .first_query = FirstQueryAfter(c, last),
+                      .positions = unit.local_positions});
   }
-  const AttentionSequence sequence{
-      .positions = c.positions, .units = ranges, .own = &own, .past = past};
-  StepAttention attention({.shape = c.shape, .rotary = c.rotary, .kernel = kernel},
-                          std::span(&sequence, 1));
+  std::vector<Position> own_positions = c.past.local_positions;
+  own_positions.insert(own_positions.end(), c.positions.begin(), c.positions.end());
+  const AttentionSequence sequence{.positions = c.positions,
+                                   .units = ranges,
+                                   .own = &own,
+                                   .past = past,
+                                   .own_positions = own_positions};
+  StepAttention attention(
+      {.shape = c.shape, .rotary = c.rotary(), .slopes = c.encoding.slopes, .kernel = kernel},
+      std::span(&sequence, 1));
   at::Tensor out;
   for (int64_t layer = 0; layer < layers; ++layer) {
     out = attention.Run(layer, c.q[layer], c.k[layer], c.v[layer]);

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "common/formats/positions.h"
 #include "worker/attention/step_attention.h"
 
 namespace promptcache::testing {
@@ -25,7 +26,8 @@ struct TestRange {
 
 struct TestCase {
   AttentionShape shape;
-  RotaryParameters rotary;
+  PositionSettings encoding;
+  RotaryParameters rotary() const { return {encoding.frequencies, encoding.magnitude}; }
   std::vector<TestUnit> units;
   std::vector<TestRange> ranges;
   TestUnit past;  // the sequence's earlier rows, local position == target position
@@ -33,10 +35,13 @@ struct TestCase {
   at::Tensor q, k, v;               // [layers, tokens, heads, head_dim], not rotated
 };
 
+// RoPE over `dim` dimensions.
+PositionSettings Rope(int64_t dim, double theta = 100000);
+
 struct TestLayout {
   AttentionShape shape{.heads = 6, .kv_heads = 2, .head_dim = 16};
   int64_t layers = 2;
-  double theta = 100000;
+  PositionSettings encoding = Rope(16);
   at::ScalarType dtype = at::kFloat;
   // Rows of each unit with the gap before its second half (0: contiguous).
   std::vector<std::pair<int64_t, Position>> units;

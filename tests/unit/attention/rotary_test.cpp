@@ -14,7 +14,8 @@ namespace {
 using testing::RelativeError;
 using testing::RotateReference;
 
-const RotaryParameters kRotary{.dim = 64, .theta = 100000};
+const PositionSettings kRope = testing::Rope(64);
+const RotaryParameters kRotary{.frequencies = kRope.frequencies};
 
 std::vector<Position> Consecutive(Position first, int64_t count) {
   std::vector<Position> positions;
@@ -53,13 +54,29 @@ TEST(Rotary, TablesAtLongContextsAreExactToFloat) {
   }
 }
 
-TEST(Rotary, LinearScalingDividesPositions) {
-  RotaryParameters scaled = kRotary;
-  scaled.position_scale = 0.25;
-  const std::vector<Position> positions = {400}, quarter = {100}, none = {0};
-  const RotaryTable a(scaled, positions, none, at::TensorOptions());
-  const RotaryTable b(kRotary, quarter, none, at::TensorOptions());
-  EXPECT_TRUE(a.cos().allclose(b.cos(), 0, 1e-6));
+TEST(Rotary, MagnitudeMultipliesWhatTurnsAndTheRestStays) {
+  const PositionSettings rope = testing::Rope(24);
+  const RotaryParameters rotary{.frequencies = rope.frequencies, .magnitude = 1.25};
+  const std::vector<Position> positions = Consecutive(40, 5), none = {0};
+  for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
+    const at::Tensor x = at::randn({5, 3, 64}, dtype);
+    const RotaryTable table(rotary, positions, none, x.options());
+    at::Tensor out = at::empty_like(x);
+    Rotate(x, {.table = &table}, out);
+    const at::Tensor turned = x.to(at::kDouble).narrow(2, 0, 24).transpose(0, 1);
+    const at::Tensor expected = RotateReference(turned, positions, rotary).transpose(0, 1);
+    EXPECT_LE(RelativeError(out.narrow(2, 0, 24), expected), 1e-6);
+    EXPECT_TRUE(out.narrow(2, 24, 40).equal(x.narrow(2, 24, 40)));
+  }
+}
+
+TEST(Rotary, WithoutFrequenciesNothingTurns) {
+  const std::vector<Position> positions = Consecutive(40, 5), none = {0};
+  const RotaryTable table({}, positions, none, at::TensorOptions());
+  const at::Tensor x = at::randn({5, 3, 20});
+  at::Tensor out = at::empty_like(x);
+  Rotate(x, {.table = &table}, out, 0.5);
+  EXPECT_TRUE(out.equal(x * 0.5));
 }
 
 TEST(Rotary, StridedViewsAndScale) {

@@ -31,16 +31,36 @@ struct Variant {
 
 std::ostream& operator<<(std::ostream& out, const Variant& variant) { return out << variant.name; }
 
-class SegmentList : public ::testing::TestWithParam<Variant> {
+// How positions enter.
+struct Encoding {
+  const char* name;
+  PositionSettings settings;
+};
+
+std::ostream& operator<<(std::ostream& out, const Encoding& encoding) {
+  return out << encoding.name;
+}
+
+PositionSettings PartialWithMagnitude() {
+  PositionSettings settings = testing::Rope(10);
+  settings.magnitude = 1.2;
+  return settings;
+}
+
+class SegmentList : public ::testing::TestWithParam<std::tuple<Variant, Encoding>> {
  protected:
+  static const Variant& variant() { return std::get<Variant>(GetParam()); }
+  static const PositionSettings& encoding() { return std::get<Encoding>(GetParam()).settings; }
+
   // Compares the last layer, which reads other rows than the first.
   void ExpectExact(TestLayout layout) const {
-    layout.dtype = GetParam().dtype;
+    layout.dtype = variant().dtype;
+    layout.encoding = encoding();
     for (uint64_t seed = 1; seed <= 3; ++seed) {
       const TestCase c = MakeCase(layout, seed);
       EXPECT_LE(
-          RelativeError(RunSegments(c, GetParam().kernel), DenseReference(c, layout.layers - 1)),
-          GetParam().tolerance)
+          RelativeError(RunSegments(c, variant().kernel), DenseReference(c, layout.layers - 1)),
+          variant().tolerance)
           << "seed " << seed;
     }
   }
@@ -141,25 +161,33 @@ TEST_P(SegmentList, NegativePositionsOfContext) {
 
 TEST_P(SegmentList, SameBitsAgainAndAgain) {
   TestLayout layout;
-  layout.dtype = GetParam().dtype;
+  layout.dtype = variant().dtype;
+  layout.encoding = encoding();
   layout.units = {{700, 0}, {9, 0}, {3, 0}};
   layout.ranges = {{0, 0, 700, 0}, {1, 0, 9, 700}, {2, 0, 3, 709}};
   layout.positions = Range(800, 6);
   const TestCase c = MakeCase(layout, 5);
-  const at::Tensor first = RunSegments(c, GetParam().kernel);
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(first.equal(RunSegments(c, GetParam().kernel)));
+  const at::Tensor first = RunSegments(c, variant().kernel);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(first.equal(RunSegments(c, variant().kernel)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Kernels, SegmentList,
-    ::testing::Values(Variant{"pieces_fp32", AttentionKernel::kPieces, at::kFloat, 1e-5},
-                      Variant{"list_fp32", AttentionKernel::kList, at::kFloat, 1e-5},
-                      Variant{"portable_fp32", AttentionKernel::kPortable, at::kFloat, 1e-5},
-                      Variant{"portable_fp64", AttentionKernel::kPortable, at::kDouble, 1e-12},
-                      Variant{"pieces_bf16", AttentionKernel::kPieces, at::kBFloat16, 2e-2},
-                      Variant{"list_bf16", AttentionKernel::kList, at::kBFloat16, 2e-2},
-                      Variant{"portable_bf16", AttentionKernel::kPortable, at::kBFloat16, 2e-2}),
-    [](const auto& variant) { return variant.param.name; });
+    ::testing::Combine(
+        ::testing::Values(Variant{"pieces_fp32", AttentionKernel::kPieces, at::kFloat, 1e-5},
+                          Variant{"list_fp32", AttentionKernel::kList, at::kFloat, 1e-5},
+                          Variant{"portable_fp32", AttentionKernel::kPortable, at::kFloat, 1e-5},
+                          Variant{"portable_fp64", AttentionKernel::kPortable, at::kDouble, 1e-12},
+                          Variant{"pieces_bf16", AttentionKernel::kPieces, at::kBFloat16, 2e-2},
+                          Variant{"list_bf16", AttentionKernel::kList, at::kBFloat16, 2e-2},
+                          Variant{"portable_bf16", AttentionKernel::kPortable, at::kBFloat16,
+                                  2e-2}),
+        ::testing::Values(Encoding{"rope", testing::Rope(16)},
+                          Encoding{"partial_rope", PartialWithMagnitude()},
+                          Encoding{"alibi", MakeAlibi(6, 8, 1).value()})),
+    [](const auto& suite) {
+      return std::string(std::get<0>(suite.param).name) + "_" + std::get<1>(suite.param).name;
+    });
 
 TEST(StepAttention, SequencesOfOneStepDoNotTouchEachOther) {
   TestLayout layout;
@@ -182,7 +210,7 @@ TEST(StepAttention, SequencesOfOneStepDoNotTouchEachOther) {
   const AttentionSequence sequences[] = {
       {.positions = a.positions, .units = std::span(&range_a, 1), .own = &own_a, .past = 12},
       {.positions = b.positions, .units = std::span(&range_b, 1), .own = &own_b, .past = 12}};
-  StepAttention attention({.shape = a.shape, .rotary = a.rotary}, sequences);
+  StepAttention attention({.shape = a.shape, .rotary = a.rotary()}, sequences);
   const at::Tensor out = attention.Run(1, at::cat({a.q[1], b.q[1]}), at::cat({a.k[1], b.k[1]}),
                                        at::cat({a.v[1], b.v[1]}));
   EXPECT_LE(RelativeError(out.narrow(0, 0, 3), DenseReference(a, 1)), 1e-5);
@@ -198,7 +226,7 @@ TEST(StepAttention, RefusesUnitsThatDoNotFit) {
     const KeyRange range{.kv = &kv, .rows = rows};
     const AttentionSequence sequence{
         .positions = c.positions, .units = std::span(&range, 1), .own = &own};
-    StepAttention({.shape = c.shape, .rotary = c.rotary}, std::span(&sequence, 1));
+    StepAttention({.shape = c.shape, .rotary = c.rotary()}, std::span(&sequence, 1));
   };
   EXPECT_NO_THROW(construct(at::zeros({2, 2, 2, 5, 16}), 5));
   EXPECT_THROW(construct(at::zeros({2, 2, 2, 5, 16}), 6), c10::Error);

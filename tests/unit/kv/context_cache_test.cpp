@@ -36,7 +36,7 @@ class ContextCacheTest : public ::testing::Test {
     auto chain = cache.Prepare(context, *loaded_.model);
     for (auto i = static_cast<size_t>(ContextCache::SharedRows(*chain, context));
          i < context.size(); ++i) {
-      chain->kv.Grow(1);
+      chain->kv.Grow(std::span(&context.positions[i], 1));
       chain->tokens.Append(context.ids[i], context.positions[i]);
     }
     const at::Tensor& kv = chain->kv.tensor();

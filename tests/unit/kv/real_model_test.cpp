@@ -22,7 +22,7 @@ class RealModelTest : public ::testing::Test {
   void SetUp() override {
     const auto path = testing::ModelPath();
     PC_SKIP_WITHOUT(path, "SmolLM2 (tools/bootstrap)");
-    auto loaded = LoadGgufModel(path->string(), {.dtype = ComputeDtype::kFp32});
+    auto loaded = LoadModel(path->string(), {.dtype = ComputeDtype::kFp32});
     ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
     loaded_ = std::move(*loaded);
   }

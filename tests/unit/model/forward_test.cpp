@@ -198,10 +198,11 @@ TEST_F(ForwardTest, RefusesABufferOfAnotherModel) {
 TEST(KvBufferTest, GrowsByDoublingAndKeepsItsRows) {
   const ModelShape shape{.layers = 2, .kv_heads = 1, .head_dim = 4};
   KvBuffer buffer(shape, at::TensorOptions().dtype(at::kFloat), 2);
-  buffer.Grow(2);
+  buffer.Grow(std::vector<Position>{3, 9});
   buffer.tensor().copy_(at::arange(32, at::kFloat).view(buffer.tensor().sizes()));
   const at::Tensor before = buffer.tensor().clone();
-  buffer.Grow(1);
+  buffer.Grow(std::vector<Position>{10});
+  EXPECT_EQ(buffer.positions(), (std::vector<Position>{3, 9, 10}));
   EXPECT_EQ(buffer.size(), 3);
   EXPECT_EQ(buffer.tensor().size(3), 4);
   EXPECT_TRUE(at::equal(buffer.tensor().narrow(3, 0, 2), before));

@@ -134,7 +134,7 @@ const std::string& TinyLlamaPath() {
 }
 
 LoadedModel LoadTinyLlama(ComputeDtype dtype) {
-  LoadedModel loaded = LoadGgufModel(TinyLlamaPath(), {.dtype = dtype, .threads = 2}).value();
+  LoadedModel loaded = LoadModel(TinyLlamaPath(), {.dtype = dtype, .threads = 2}).value();
   loaded.identity.tokenizer = LoadTinyTokenizer()->digest().ToHex();
   return loaded;
 }

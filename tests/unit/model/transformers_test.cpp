@@ -51,7 +51,7 @@ class Transformers : public ::testing::TestWithParam<const char*> {
   static void SetUpTestSuite() {
     const auto path = testing::ModelPath();
     if (!path) return;
-    auto loaded = LoadGgufModel(path->string(), {.dtype = ComputeDtype::kFp32});
+    auto loaded = LoadModel(path->string(), {.dtype = ComputeDtype::kFp32});
     ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
     model_ = std::move(loaded->model);
   }

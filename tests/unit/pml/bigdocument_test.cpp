@@ -8,7 +8,7 @@
 
 #include "coordinator/pml/prompt.h"
 #include "coordinator/pml/schema.h"
-#include "tests/unit/pml/counted_memory.h"
+#include "tests/fakes/counted_memory.h"
 
 namespace promptcache {
 namespace {

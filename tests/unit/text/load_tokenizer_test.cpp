@@ -6,6 +6,7 @@
 #include "tests/fakes/test_env.h"
 #include "tests/unit/formats/gguf_builder.h"
 #include "tests/unit/text/byte_tokenizer.h"
+#include "tests/unit/text/sentencepiece_builder.h"
 #include "tests/unit/text/tokenizer_files.h"
 
 namespace promptcache::testing {
@@ -77,8 +78,8 @@ TEST(LoadTokenizer, TurnsEndAtTheNamedTokensAndTheWellKnownOnes) {
 
 TEST(LoadTokenizer, NamesWhatItDoesNotSupport) {
   Keys model;
-  model.model = "llama";
-  ExpectFault(model, Code::kUnimplemented, "'llama'");
+  model.model = "bert";
+  ExpectFault(model, Code::kUnimplemented, "'bert'");
   Keys pre;
   pre.pre = "tekken";
   ExpectFault(pre, Code::kUnimplemented, "'tekken'");
@@ -108,6 +109,50 @@ TEST(LoadTokenizer, RefusesContradictions) {
   Keys letter;
   letter.tokens['k'] = "no";
   ExpectFault(letter, Code::kInvalidArgument, "byte 107");
+}
+
+// What a file with SentencePiece's vocabulary says; `more` tokens of score -1 after the bytes.
+GgufBuilder SentencePieceFile(const std::vector<std::string>& more) {
+  std::vector<std::string> tokens;
+  std::vector<int32_t> types;
+  std::vector<float> scores;
+  std::vector<ModelPiece> pieces = LlamaPieces({});
+  for (const std::string& token : more) pieces.push_back({token, -1});
+  for (const ModelPiece& piece : pieces) {
+    tokens.push_back(piece.text);
+    types.push_back(static_cast<int32_t>(piece.type));
+    scores.push_back(piece.score);
+  }
+  return GgufBuilder()
+      .String("tokenizer.ggml.model", "llama")
+      .Strings("tokenizer.ggml.tokens", tokens)
+      .I32s("tokenizer.ggml.token_type", types)
+      .F32s("tokenizer.ggml.scores", scores)
+      .U32("tokenizer.ggml.eos_token_id", 1);
+}
+
+TEST(LoadTokenizer, ReadsVocabulariesOfSentencePiece) {
+  const auto loaded = Load(SentencePieceFile({"\u2581", "a", "\u2581a"}));
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  EXPECT_THAT(EncodeOrFail(**loaded, "aa1"), ElementsAre(260, 259, 2 + '1'));
+  EXPECT_THAT((*loaded)->end_ids(), ElementsAre(1));
+  EXPECT_EQ((*loaded)->unknown_id(), 0);
+  const auto without = Load(
+      SentencePieceFile({"\u2581", "a", "\u2581a"}).Bool("tokenizer.ggml.add_space_prefix", false));
+  ASSERT_TRUE(without.ok()) << without.status().ToString();
+  EXPECT_THAT(EncodeOrFail(**without, "a a"), ElementsAre(259, 260));
+  EXPECT_NE((*without)->digest(), (*loaded)->digest());
+}
+
+TEST(LoadTokenizer, NamesWhatItDoesNotSupportOfSentencePiece) {
+  const auto spaces =
+      Load(SentencePieceFile({"\u2581"}).Bool("tokenizer.ggml.remove_extra_whitespaces", true));
+  EXPECT_EQ(spaces.status().code(), Code::kUnimplemented);
+  EXPECT_THAT(spaces.status().message(), HasSubstr("remove_extra_whitespaces"));
+  const auto map =
+      Load(SentencePieceFile({"\u2581"}).I32s("tokenizer.ggml.precompiled_charsmap", {1}));
+  EXPECT_EQ(map.status().code(), Code::kUnimplemented);
+  EXPECT_THAT(map.status().message(), HasSubstr("precompiled_charsmap"));
 }
 
 TEST(LoadTokenizer, ReadsTheModels) {

@@ -12,15 +12,12 @@
 namespace promptcache::testing {
 
 // Each fails the running test and gives null when the file is there but cannot be read.
-// Of a GGUF file or a tokenizer.json.
+// Of any file or directory that LoadTokenizerFile reads.
 std::unique_ptr<Tokenizer> TokenizerOfFile(const std::filesystem::path& file);
-// Of a folder with vocab.json and merges.txt, with `specials` after the vocabulary.
-std::unique_ptr<Tokenizer> TokenizerOfVocabulary(const std::filesystem::path& folder,
-                                                 const std::string& pretokenizer,
-                                                 const std::vector<std::string>& specials);
 
-// The public tokenizer of that golden file: "smollm2", "qwen2", "llama3", "falcon", "mpt" or
-// "llama2". `tokenizers` is where they are.
+// The public tokenizer of that golden file: "smollm2", "qwen2", "llama3", "falcon", "mpt", "llama2"
+// or "stories260k"; or "llama2model", llama2 as SentencePiece has it. `tokenizers` is where they
+// are.
 std::unique_ptr<Tokenizer> PublicTokenizer(const std::string& name,
                                            const std::filesystem::path& tokenizers);
 

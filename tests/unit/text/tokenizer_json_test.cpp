@@ -193,7 +193,7 @@ TEST(TokenizerJson, RefusesContradictions) {
   ExpectFaultAt(file, "/model/merges/0", std::string(5'000, 'a') + " b", code, "aaa...')");
   ExpectFaultAt(file, "/model/merges/0", 5, code, "model.merges[0]");
   ExpectFaultAt(file, "/model/merges", nullptr, code, "model.merges");
-  ExpectFaultAt(file, "/model/vocab", {1, 2}, code, "model.vocab");
+  ExpectFaultAt(file, "/model/vocab", {1, 2}, code, "the vocabulary: not an object");
   ExpectFaultAt(file, "/model/unk_token", "none", code, "unk_token");
   ExpectFaultAt(file, "/model", 5, code, "model: not an object");
   ExpectFaultAt(file, "/normalizer", "NFC", code, "normalizer: not an object");
@@ -204,9 +204,9 @@ TEST(TokenizerJson, RefusesContradictions) {
 
 TEST(TokenizerJson, RefusesWhatIsNoJson) {
   const Code code = Code::kInvalidArgument;
-  ExpectFault("", code, "not a tokenizer.json");
-  ExpectFault("{\"model\"", code, "not a tokenizer.json");
-  ExpectFault("{\"model\": \"\xFF\"}", code, "not a tokenizer.json");
+  ExpectFault("", code, "not JSON");
+  ExpectFault("{\"model\"", code, "not JSON");
+  ExpectFault("{\"model\": \"\xFF\"}", code, "not JSON");
   ExpectFault("5", code, "not an object");
   ExpectFault(std::string(1 << 20, '['), code, "nested too deeply");
   ExpectFault(std::string((size_t{64} << 20) + 1, ' '), Code::kResourceExhausted, "64 MiB");
