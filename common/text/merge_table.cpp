@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <queue>
 #include <utility>
 
@@ -23,11 +24,11 @@ size_t HashOf(uint64_t pair) {
 
 // A part of a word during merging: a doubly linked list, so that a merge is O(1).
 struct Symbol {
-  TokenId id = 0;
+  TokenId id = 0;  // kMerged: its left neighbour has it
   int32_t previous = -1;
   int32_t next = -1;
-  bool alive = true;
 };
+constexpr TokenId kMerged = -1;
 
 std::vector<Symbol> Linked(const std::vector<TokenId>& ids) {
   std::vector<Symbol> symbols;
@@ -40,17 +41,12 @@ std::vector<Symbol> Linked(const std::vector<TokenId>& ids) {
   return symbols;
 }
 
-}  // namespace
+// A place to merge at: the smallest rank first, among equals the leftmost.
+uint64_t CandidateAt(int32_t left, uint32_t rank) {
+  return uint64_t{rank} << 32 | static_cast<uint32_t>(left);
+}
 
-struct MergeTable::Candidate {
-  Merge merge;
-  int32_t left = 0;
-  uint64_t pair = 0;  // stale when the symbols have changed since
-  // The smallest rank first; among equals the leftmost.
-  bool operator<(const Candidate& other) const {
-    return merge.rank != other.merge.rank ? merge.rank > other.merge.rank : left > other.left;
-  }
-};
+}  // namespace
 
 void MergeTable::Add(uint32_t rank, TokenId left, TokenId right, TokenId merged) {
   if (2 * (used_ + 1) > slots_.size()) Grow();
@@ -110,29 +106,31 @@ void MergeTable::ApplyShort(std::vector<TokenId>& ids) const {
 
 void MergeTable::ApplyLong(std::vector<TokenId>& ids) const {
   std::vector<Symbol> symbols = Linked(ids);
-  std::priority_queue<Candidate> queue;
-  const auto consider = [&](int32_t left) {
-    if (left < 0 || symbols[left].next < 0) return;
-    const TokenId a = symbols[left].id;
-    const TokenId b = symbols[symbols[left].next].id;
-    const Merge merge = Find(a, b);
-    if (merge.rank != kNoRank) queue.push({merge, left, PairOf(a, b)});
+  const auto merge_at = [&](int32_t left) {
+    const bool pair = left >= 0 && symbols[left].id != kMerged && symbols[left].next >= 0;
+    return pair ? Find(symbols[left].id, symbols[symbols[left].next].id) : Merge{};
   };
-  const auto count = static_cast<int32_t>(symbols.size());
-  for (int32_t i = 0; i + 1 < count; ++i) consider(i);
+  std::vector<uint64_t> candidates;
+  for (int32_t left = 0; left + 1 < static_cast<int32_t>(symbols.size()); ++left) {
+    const uint32_t rank = merge_at(left).rank;
+    if (rank != kNoRank) candidates.push_back(CandidateAt(left, rank));
+  }
+  std::priority_queue queue(std::greater<uint64_t>(), std::move(candidates));
   while (!queue.empty()) {
-    const Candidate best = queue.top();
+    const uint64_t best = queue.top();
     queue.pop();
-    Symbol& left = symbols[best.left];
-    if (!left.alive || left.next < 0) continue;
-    Symbol& right = symbols[left.next];
-    if (PairOf(left.id, right.id) != best.pair) continue;
-    left.id = best.merge.merged;
-    right.alive = false;
-    left.next = right.next;
-    if (left.next >= 0) symbols[left.next].previous = best.left;
-    consider(left.previous);
-    consider(best.left);
+    const auto at = static_cast<int32_t>(best & INT32_MAX);
+    const Merge merge = merge_at(at);
+    if (CandidateAt(at, merge.rank) != best) continue;  // its neighbours have changed since
+    Symbol& left = symbols[at];
+    left.id = merge.merged;
+    symbols[left.next].id = kMerged;
+    left.next = symbols[left.next].next;
+    if (left.next >= 0) symbols[left.next].previous = at;
+    for (const int32_t changed : {left.previous, at}) {
+      const uint32_t rank = merge_at(changed).rank;
+      if (rank != kNoRank) queue.push(CandidateAt(changed, rank));
+    }
   }
   ids.clear();
   for (int32_t i = 0; i >= 0; i = symbols[i].next) ids.push_back(symbols[i].id);

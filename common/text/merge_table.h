@@ -28,7 +28,6 @@ class MergeTable {
     uint64_t pair = 0;
     Merge merge;
   };
-  struct Candidate;
 
   Merge Find(TokenId left, TokenId right) const;
   Slot& SlotOf(uint64_t pair);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <fstream>
 #include <utility>
 
 #include "coordinator/plan/plan_builder.h"
@@ -18,16 +16,6 @@ constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kNestedModules = 12'000;
 constexpr size_t kDepths[] = {1, 8, 60};
 constexpr size_t kUnits[] = {8'192, 16'384, 32'768, 65'536};
-
-// Adds how long `work` took, in units of `Period`.
-template <typename Period, typename Work>
-auto Timed(Series& series, const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
-  auto result = work();
-  const std::chrono::duration<double, Period> elapsed = std::chrono::steady_clock::now() - start;
-  series.samples.push_back(elapsed.count());
-  return result;
-}
 
 // `measure` once for nothing, then `times` times into `into`.
 template <typename Into, typename Measure>
@@ -114,16 +102,6 @@ std::vector<NamedDocument> DocumentsOf(const PmlBenchOptions& options) {
     documents.push_back({fmt::format("units_{}", units), [=] { return UnitsDocument(units); }});
   }
   return documents;
-}
-
-// "model name : ..." of the first processor; empty where the system does not say.
-std::string CpuName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "";
 }
 
 }  // namespace

@@ -11,12 +11,6 @@
 namespace promptcache {
 namespace {
 
-void AddSeries(nlohmann::json& json, const std::string& name, const Series& series) {
-  json[name] = series.median();
-  json[name + "_min"] = series.minimum();
-  json[name + "_max"] = series.maximum();
-}
-
 // The slowest of the documents whose names begin so; 0: there are none.
 double SlowestParse(const PmlReport& report, std::string_view name) {
   double slowest = 0;

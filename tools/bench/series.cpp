@@ -1,6 +1,8 @@
 #include "tools/bench/series.h"
 
 #include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace promptcache {
 namespace {
@@ -29,6 +31,21 @@ double Series::minimum() const {
 
 double Series::maximum() const {
   return samples.empty() ? 0 : *std::max_element(samples.begin(), samples.end());
+}
+
+void AddSeries(nlohmann::json& json, const std::string& name, const Series& series) {
+  json[name] = series.median();
+  json[name + "_min"] = series.minimum();
+  json[name + "_max"] = series.maximum();
+}
+
+std::string CpuName() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "";
 }
 
 }  // namespace promptcache

@@ -1,6 +1,9 @@
 // Repeated measurements of one thing.
 #pragma once
 
+#include <chrono>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 namespace promptcache {
@@ -15,5 +18,21 @@ struct Series {
   double minimum() const;
   double maximum() const;
 };
+
+// Adds how long `work` took, in units of `Period`; gives what it gave.
+template <typename Period, typename Work>
+auto Timed(Series& series, const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  auto result = work();
+  const std::chrono::duration<double, Period> elapsed = std::chrono::steady_clock::now() - start;
+  series.samples.push_back(elapsed.count());
+  return result;
+}
+
+// Sets `name` to the median, and NAME_min and NAME_max.
+void AddSeries(nlohmann::json& json, const std::string& name, const Series& series);
+
+// "model name : ..." of the first processor; empty where the system does not say.
+std::string CpuName();
 
 }  // namespace promptcache

@@ -38,6 +38,8 @@ Result<std::string> ReadInput(const std::string& path);
 std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments);
 
 void AddBenchCommand(CLI::App& app, CommandContext& context);
+// Of `promptcache bench`.
+void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
 void AddPlanCommand(CLI::App& app, CommandContext& context);
