@@ -73,6 +73,9 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
   CLI::App* bench = app.add_subcommand("bench", "Measure this machine");
   bench->require_subcommand(1);
   AddBenchPml(*bench, context);
+  AddEngineCommand(
+      *bench, context,
+      {"bench fidelity", "fidelity", "How far reuse is from full prefill, by encoding and repair"});
   AddEngineCommand(*bench, context,
                    {"bench ttft", "ttft", "Time to first token of the same work done five ways"});
 }
