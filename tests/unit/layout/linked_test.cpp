@@ -113,8 +113,7 @@ TEST(LinkedLowestRun, IsComputedBehindTextThatItHasNotSeen) {
 }
 
 TEST(LinkedLowestRun, IsComputedWhenItHasSeenTextThatIsNotThere) {
-  const std::string modules =
-      "<module name='A'>a</module><module name='B'>b1 b2</module></schema>";
+  const std::string modules = "<module name='A'>a</module><module name='B'>b1 b2</module></schema>";
   EXPECT_EQ(Planned("<schema name='s' encoding='schema'>" + modules, "<B/>q", 1),
             "length 3; cached b2@2; new b1@1 q@3; next 4");
   EXPECT_EQ(Planned("<schema name='s'>" + modules, "<B/>q", 1),
@@ -137,9 +136,9 @@ TEST(Linked, PromptsThatAreOnlyEncodedComputeNothingAgain) {
 }
 
 TEST(Linked, WithoutReuseThereIsNothingToRepair) {
-  const Plan plan = PlanOf(
-      kModules, "<A/><B/>q",
-      {.reuse = ReuseMode::kFull, .repair = {Repair::kLinked, 1}, .max_new_tokens = 1});
+  const Plan plan =
+      PlanOf(kModules, "<A/><B/>q",
+             {.reuse = ReuseMode::kFull, .repair = {Repair::kLinked, 1}, .max_new_tokens = 1});
   EXPECT_EQ(plan.repair, Repair::kFull);
   EXPECT_EQ(plan.linked_tokens, 0U);
 }
@@ -182,7 +181,8 @@ TEST(RepairChoice, TheServersIsASetting) {
   EXPECT_EQ(choice->linked_tokens, 5U);
   for (const char* name : {"", "blended", "Linked"}) {
     settings.repair = name;
-    EXPECT_THAT(DefaultRepair(settings).status().message(), HasSubstr("coordinator.repair")) << name;
+    EXPECT_THAT(DefaultRepair(settings).status().message(), HasSubstr("coordinator.repair"))
+        << name;
   }
 }
 
