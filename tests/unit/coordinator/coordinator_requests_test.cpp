@@ -307,7 +307,7 @@ TEST_F(RepairRequestsTest, TheServersDefaultIsForRequestsThatDoNotSay) {
   EXPECT_EQ(Planned(Repair::kLinked, 0), "linked 1, 3 of 11");
   EXPECT_EQ(Planned(Repair::kLinked, 2), "linked 2, 6 of 11");
   EXPECT_EQ(Planned(Repair::kNone, 0), "none 0, 0 of 11");
-  EXPECT_EQ(Planned(Repair::kFull, 0), "full 0, 9 of 11");
+  EXPECT_EQ(Planned(Repair::kFull, 0), "full 0, 11 of 11");
 }
 
 TEST_F(RepairRequestsTest, WhatCannotBeRepairedIsRefusedBeforeAnythingElse) {
