@@ -31,6 +31,8 @@ struct CoordinatorSettings {
   int64_t max_active_requests = 0;
   int64_t default_deadline_ms = 0;
   int64_t worker_wait_ms = 0;
+  std::string repair;
+  int64_t linked_tokens = 0;
   int64_t heartbeat_ms = 0;
   int64_t lease_ms = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "common/config.h"
 #include "common/config_table.h"
+#include "common/types.h"
 
 namespace promptcache {
 namespace internal {
@@ -71,6 +72,12 @@ const SettingRow kRows[] = {
     PC_NUMBER(coordinator, worker_wait_ms, 10'000, 0, kDayMs, "ms",
               "How long a request waits for a worker when none is live, before it fails as "
               "unavailable."),
+    PC_TEXT(coordinator, repair, "none",
+            "Repair of a request that names none: none, linked (the first tokens of every run of a "
+            "module's cached tokens are computed again) or full (nothing is reused)."),
+    PC_NUMBER(coordinator, linked_tokens, 16, 1, kMaxLinkedTokens, "tokens",
+              "Tokens of every run that repair linked computes again, unless the request says how "
+              "many."),
     PC_NUMBER(coordinator, heartbeat_ms, 500, 10, 60'000, "ms",
               "Peers are asked to send something at least this often."),
     PC_NUMBER(coordinator, lease_ms, 3'000, 30, 600'000, "ms",

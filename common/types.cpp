@@ -20,6 +20,13 @@ std::string_view RepairName(Repair repair) {
   return "unknown";
 }
 
+std::optional<Repair> FindRepair(std::string_view name) {
+  for (const Repair repair : {Repair::kNone, Repair::kLinked, Repair::kBlended, Repair::kFull}) {
+    if (RepairName(repair) == name) return repair;
+  }
+  return std::nullopt;
+}
+
 std::string_view SourceName(Source source) {
   switch (source) {
     case Source::kDevice:
@@ -99,6 +106,10 @@ uint64_t Plan::cached_tokens() const {
 
 Status Plan::Validate() const {
   PC_RETURN_IF_ERROR(ValidateTokens(new_tokens, "plan new tokens"));
+  if (repaired_tokens > new_tokens.size()) {
+    return InvalidArgument("plan: " + std::to_string(repaired_tokens) + " repaired tokens of " +
+                           std::to_string(new_tokens.size()) + " new ones");
+  }
   int64_t end = 0;
   for (size_t i = 0; i < segments.size(); ++i) {
     const PlanSegment& s = segments[i];

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/hash.h"
@@ -68,6 +69,10 @@ struct PlanSegment {
 // How the parts that modules could not see of each other are recomputed.
 enum class Repair : uint8_t { kNone = 0, kLinked = 1, kBlended = 2, kFull = 3 };
 std::string_view RepairName(Repair repair);
+std::optional<Repair> FindRepair(std::string_view name);  // nullopt: there is none of this name
+
+// Largest k of Repair::kLinked.
+inline constexpr uint32_t kMaxLinkedTokens = 1 << 20;
 
 // What a worker executes. Segments ascend in target position; no position occurs twice among
 // segments and new tokens.
@@ -77,6 +82,8 @@ struct Plan {
   Tokens new_tokens;           // computed by this request; the last one gives the first logits
   Position next_position = 0;  // of the first generated token
   Repair repair = Repair::kNone;
+  uint32_t linked_tokens = 0;    // k of Repair::kLinked, else 0
+  uint32_t repaired_tokens = 0;  // new tokens that stand in imported units
 
   uint64_t cached_tokens() const;  // sum of segment rows
   // kInvalidArgument naming the violated invariant. Workers call it on every plan they receive.
@@ -160,6 +167,8 @@ struct Usage {
   double ttft_ms = 0;     // from the worker's receipt to the first token
   double total_ms = 0;
   Repair repair = Repair::kNone;
+  uint32_t linked_tokens = 0;      // k of Repair::kLinked, else 0
+  uint32_t recomputed_tokens = 0;  // of computed_tokens, those that stand in imported units
   std::vector<UnitUsage> units;
   std::vector<SampleUsage> samples;  // by index; empty when no worker ran the request
   bool operator==(const Usage&) const = default;

@@ -44,7 +44,7 @@ std::unique_ptr<Background> OrThread(std::unique_ptr<Background> given, Transpor
 class CoordinatorImpl : public Coordinator {
  public:
   CoordinatorImpl(Transport& transport, const CoordinatorSettings& settings, ServedModel model,
-                  CoordinatorDeps deps)
+                  const RepairChoice& repair, CoordinatorDeps deps)
       : transport_(transport),
         settings_(settings),
         model_(std::move(model)),
@@ -57,7 +57,7 @@ class CoordinatorImpl : public Coordinator {
         compiling_(OrThread(std::move(deps.compiling), transport)),
         planning_(OrThread(std::move(deps.planning), transport)),
         catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
-        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings)) {}
+        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), repair) {}
 
   ~CoordinatorImpl() override {
     transport_.CancelTimer(tick_);
@@ -340,8 +340,9 @@ class CoordinatorImpl : public Coordinator {
 Result<std::unique_ptr<Coordinator>> Coordinator::Create(Transport& transport,
                                                          const CoordinatorSettings& settings,
                                                          ServedModel model, CoordinatorDeps deps) {
-  auto coordinator =
-      std::make_unique<CoordinatorImpl>(transport, settings, std::move(model), std::move(deps));
+  PC_ASSIGN_OR_RETURN(const RepairChoice repair, DefaultRepair(settings));
+  auto coordinator = std::make_unique<CoordinatorImpl>(transport, settings, std::move(model),
+                                                       repair, std::move(deps));
   PC_RETURN_IF_ERROR(coordinator->Start());
   return std::unique_ptr<Coordinator>(std::move(coordinator));
 }

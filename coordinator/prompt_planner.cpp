@@ -9,18 +9,21 @@ namespace promptcache {
 // One prompt on its way. Only one thread at a time has it.
 struct PromptPlanner::Job {
   Submit submit;  // its text is in `source`
+  RepairChoice repair;
   PmlSource source;
   PromptDocument prompt;
   SchemaPtr schema;
 };
 
 PromptPlanner::PromptPlanner(Background& background, const SchemaCatalog& catalog,
-                             const ServedModel& model, const PmlLimits& limits)
+                             const ServedModel& model, const PmlLimits& limits,
+                             const RepairChoice& repair)
     : background_(background),
       catalog_(catalog),
       model_(model),
       encoder_(*model.tokenizer, *model.chat_template),
-      limits_(limits) {}
+      limits_(limits),
+      repair_(repair) {}
 
 // Two visits to the background: parsing tells which schema is meant, which is looked up here, where
 // the catalog lives; then the plan is built.
@@ -29,10 +32,13 @@ void PromptPlanner::Plan(Submit submit, const Wanted& wanted, const Callback& do
     return done(
         NotFound("the model '" + submit.model + "' is not served; '" + model_.name + "' is"));
   }
+  const auto repair = ChooseRepair(submit.repair, submit.linked_tokens, repair_);
+  if (!repair.ok()) return done(repair.status());
   const uint64_t bytes = submit.prompt.size();
   std::string text = std::exchange(submit.prompt, {});
-  auto job = std::make_shared<Job>(
-      Job{.submit = std::move(submit), .source = PmlSource("prompt", std::move(text))});
+  auto job = std::make_shared<Job>(Job{.submit = std::move(submit),
+                                       .repair = *repair,
+                                       .source = PmlSource("prompt", std::move(text))});
   const Status queued = background_.Compute<Status>(
       [this, job]() -> Status {
         PC_ASSIGN_OR_RETURN(job->prompt, ParsePrompt(job->source, limits_));
@@ -59,7 +65,7 @@ void PromptPlanner::PlanParsed(const std::shared_ptr<Job>& job, const Callback& 
         PC_ASSIGN_OR_RETURN(planned.plan,
                             BuildPlan(job->schema->layout, encoder_, job->source, job->prompt,
                                       {.reuse = job->submit.reuse,
-                                       .repair = job->submit.repair,
+                                       .repair = job->repair,
                                        .max_new_tokens = job->submit.options.max_new_tokens,
                                        .context_length = model_.context_length}));
         return planned;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "coordinator/background.h"
+#include "coordinator/plan/repair_choice.h"
 #include "coordinator/pml/prompt.h"
 #include "coordinator/schema_catalog.h"
 #include "coordinator/served_model.h"
@@ -21,11 +22,12 @@ class PromptPlanner {
   using Callback = std::function<void(Result<PlannedPrompt>)>;
 
   PromptPlanner(Background& background, const SchemaCatalog& catalog, const ServedModel& model,
-                const PmlLimits& limits);
+                const PmlLimits& limits, const RepairChoice& repair);
 
   // Calls `done` once, unless the plan is not wanted any more or the background has gone.
-  // kInvalidArgument, compiler style, for what is wrong with the prompt; kNotFound for an unknown
-  // model or schema; kBusy when too many prompts wait; kUnavailable until schemas are loaded.
+  // kInvalidArgument, compiler style, for what is wrong with the prompt, and for a repair that is
+  // not possible; kNotFound for an unknown model or schema; kBusy when too many prompts wait;
+  // kUnavailable until schemas are loaded.
   void Plan(Submit submit, const Wanted& wanted, const Callback& done);
 
  private:
@@ -38,6 +40,7 @@ class PromptPlanner {
   const ServedModel& model_;
   const TextEncoder encoder_;
   const PmlLimits limits_;
+  const RepairChoice repair_;  // of prompts that do not say
 };
 
 }  // namespace promptcache

@@ -13,7 +13,8 @@ uint32_t WriteBody(Writer& writer, const Submit& in) {
   const auto options = WriteGenerationOptions(writer, in.options);
   return wire::CreateSubmit(writer.builder(), model, prompt, options,
                             static_cast<wire::ReuseMode>(in.reuse),
-                            static_cast<wire::Repair>(in.repair))
+                            static_cast<wire::Repair>(in.repair.value_or(Repair::kNone)),
+                            in.repair == Repair::kNone, in.linked_tokens)
       .o;
 }
 void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
@@ -22,7 +23,10 @@ void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
   out->options = ReadGenerationOptions(reader, in.options());
   out->reuse = reader.Enum<ReuseMode>(in.reuse(), {ReuseMode::kReuse, ReuseMode::kFullContiguous},
                                       "submit reuse");
-  out->repair = reader.Enum<Repair>(in.repair(), {Repair::kNone, Repair::kFull}, "submit repair");
+  const auto repair =
+      reader.Enum<Repair>(in.repair(), {Repair::kNone, Repair::kFull}, "submit repair");
+  if (in.repair_given() || repair != Repair::kNone) out->repair = repair;
+  out->linked_tokens = in.linked_tokens();
 }
 
 uint32_t WriteBody(Writer& writer, const Accepted& in) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -65,7 +66,8 @@ struct Submit {
   std::string prompt;  // PML; names its schema
   GenerationOptions options;
   ReuseMode reuse = ReuseMode::kReuse;
-  Repair repair = Repair::kNone;
+  std::optional<Repair> repair;  // none: the coordinator's default
+  uint32_t linked_tokens = 0;    // k of Repair::kLinked; 0: the coordinator's default
   bool operator==(const Submit&) const = default;
 };
 // The coordinator took the request: exactly one Final follows.

@@ -111,7 +111,8 @@ uint32_t WritePlan(Writer& writer, const Plan& in) {
   });
   const auto new_tokens = WriteTokens(writer, in.new_tokens);
   return wire::CreatePlan(writer.builder(), units, segments, new_tokens, in.next_position,
-                          static_cast<wire::Repair>(in.repair))
+                          static_cast<wire::Repair>(in.repair), in.linked_tokens,
+                          in.repaired_tokens)
       .o;
 }
 
@@ -132,6 +133,8 @@ Plan ReadPlan(Reader& reader, const wire::Plan* in) {
   out.new_tokens = ReadTokens(reader, in->new_tokens(), "plan new tokens");
   out.next_position = in->next_position();
   out.repair = reader.Enum<Repair>(in->repair(), {Repair::kNone, Repair::kFull}, "plan repair");
+  out.linked_tokens = in->linked_tokens();
+  out.repaired_tokens = in->repaired_tokens();
   return out;
 }
 
@@ -178,7 +181,7 @@ uint32_t WriteUsage(Writer& writer, const Usage& in) {
                            in.prompt_tokens, in.cached_tokens, in.reused_tokens, in.computed_tokens,
                            in.encoded_tokens, in.generated_tokens, in.queue_ms, in.acquire_ms,
                            in.ttft_ms, in.total_ms, static_cast<wire::Repair>(in.repair), units,
-                           samples)
+                           samples, in.linked_tokens, in.recomputed_tokens)
       .o;
 }
 
@@ -198,6 +201,8 @@ Usage ReadUsage(Reader& reader, const wire::Usage* in) {
       .ttft_ms = reader.Finite(in->ttft_ms(), "usage ttft_ms"),
       .total_ms = reader.Finite(in->total_ms(), "usage total_ms"),
       .repair = reader.Enum<Repair>(in->repair(), {Repair::kNone, Repair::kFull}, "usage repair"),
+      .linked_tokens = in->linked_tokens(),
+      .recomputed_tokens = in->recomputed_tokens(),
       .units = reader.Tables<UnitUsage>(
           in->units(), "usage units",
           [&](const wire::UnitUsage* unit) { return ReadUnitUsage(reader, unit); }),

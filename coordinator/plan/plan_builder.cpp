@@ -5,25 +5,11 @@
 
 #include "coordinator/plan/coverage.h"
 #include "coordinator/plan/gaps.h"
+#include "coordinator/plan/linked.h"
 #include "coordinator/plan/selection.h"
 
 namespace promptcache {
 namespace {
-
-// Tokens that the plan has at contiguous positions.
-struct PlanPiece {
-  // At one schema position, text between references stands before what begins there.
-  enum class Rank : uint8_t { kTextBetween, kOther };
-
-  Position start = 0;  // in the schema, then in the plan
-  Rank rank = Rank::kOther;
-  int32_t unit = kNone;    // index in Layout::units; none: computed
-  uint32_t first_row = 0;  // of the unit
-  Position local = 0;      // of the first row in the unit's recipe
-  std::span<const TokenId> ids;
-
-  Position end() const { return start + static_cast<Position>(ids.size()); }
-};
 
 class PlanBuilder {
  public:
@@ -51,9 +37,12 @@ class PlanBuilder {
   }
 
  private:
-  bool reuses() const {
-    return options_.reuse == ReuseMode::kReuse && options_.repair != Repair::kFull;
+  // What becomes of the wish: a prompt that is only to be encoded computes nothing again.
+  Repair repair() const {
+    if (options_.reuse != ReuseMode::kReuse) return Repair::kFull;
+    return options_.max_new_tokens > 0 ? options_.repair.repair : Repair::kNone;
   }
+  bool reuses() const { return repair() != Repair::kFull; }
   bool packed() const { return layout_.positions == Positions::kPacked; }
 
   void AddPiece(const PlanPiece& piece) {
@@ -64,6 +53,7 @@ class PlanBuilder {
     const auto covered = CoverRuns(layout_, selection_.containers);
     pieces_.reserve(covered.size() + selection_.arguments.size() + 8);
     for (const CoveredRun& one : covered) {
+      if (one.unit != kNone) in_units_ += static_cast<uint32_t>(one.run->ids.size());
       AddPiece({.start = one.run->start,
                 .unit = reuses() ? one.unit : kNone,
                 .first_row = one.first_row,
@@ -128,7 +118,7 @@ class PlanBuilder {
   // lies in a unit it is computed again instead.
   void RecomputeLast() {
     PlanPiece& last = pieces_.back();
-    if (last.unit == kNone) return;
+    if (!last.cached()) return;
     const PlanPiece again{.start = last.end() - 1, .ids = last.ids.last(1)};
     last.ids = last.ids.first(last.ids.size() - 1);
     if (last.ids.empty()) pieces_.pop_back();
@@ -141,39 +131,43 @@ class PlanBuilder {
       if (pieces_.empty()) {
         return diagnostics_.Report(prompt.offset, PmlId::kNothingToGenerateFrom);
       }
+      if (repair() == Repair::kLinked) {
+        plan_.linked_tokens = options_.repair.linked_tokens;
+        pieces_ = LinkRuns(layout_, pieces_, plan_.linked_tokens);
+      }
       RecomputeLast();
     }
     const bool renumbered = packed() || options_.reuse == ReuseMode::kFullContiguous;
     plan_.next_position = renumbered ? last_end : std::max(last_end, layout_.length);
-    plan_.repair = reuses() ? options_.repair : Repair::kFull;
+    plan_.repair = repair();
     const int64_t end = int64_t{plan_.next_position} + options_.max_new_tokens;
     if (options_.context_length > 0 && end > int64_t{options_.context_length}) {
       return diagnostics_.Report(prompt.offset, PmlId::kPlanOverContext, plan_.next_position,
                                  options_.max_new_tokens, end, options_.context_length);
     }
-    for (const PlanPiece& piece : pieces_) Emit(piece);
+    const PlanPiece* before = nullptr;
+    for (const PlanPiece& piece : pieces_) {
+      Emit(piece, before);
+      before = &piece;
+    }
+    plan_.repaired_tokens = in_units_ - static_cast<uint32_t>(plan_.cached_tokens());
   }
 
-  void Emit(const PlanPiece& piece) {
-    if (piece.unit == kNone) {
+  void Emit(const PlanPiece& piece, const PlanPiece* before) {
+    if (!piece.cached()) {
       Position position = piece.start;
       for (const TokenId id : piece.ids) plan_.new_tokens.Append(id, position++);
       return;
     }
-    const auto rows = static_cast<uint32_t>(piece.ids.size());
-    const PlanSegment segment{.unit = PlanUnitOf(piece.unit),
-                              .first_row = piece.first_row,
-                              .rows = rows,
-                              .first_position = piece.start,
-                              .shift = piece.start - piece.local};
-    PlanSegment* last = plan_.segments.empty() ? nullptr : &plan_.segments.back();
-    if (last != nullptr && last->unit == segment.unit && last->shift == segment.shift &&
-        last->first_row + last->rows == segment.first_row &&
-        last->first_position + static_cast<Position>(last->rows) == segment.first_position) {
-      last->rows += rows;
-    } else {
-      plan_.segments.push_back(segment);
+    if (before != nullptr && piece.Continues(*before)) {
+      plan_.segments.back().rows += piece.size();
+      return;
     }
+    plan_.segments.push_back({.unit = PlanUnitOf(piece.unit),
+                              .first_row = piece.first_row,
+                              .rows = piece.size(),
+                              .first_position = piece.start,
+                              .shift = piece.shift()});
   }
 
   uint32_t PlanUnitOf(int32_t unit) {
@@ -193,6 +187,7 @@ class PlanBuilder {
   Selection selection_;
   std::vector<std::vector<TokenId>> texts_;  // of the prompt; pieces refer to them
   std::vector<PlanPiece> pieces_;
+  uint32_t in_units_ = 0;                             // tokens of imported units
   std::unordered_map<int32_t, uint32_t> plan_units_;  // Layout::units to plan_.units
   Plan plan_;
 };
@@ -207,10 +202,6 @@ std::optional<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder,
 
 Result<Plan> BuildPlan(const Layout& layout, const TextEncoder& encoder, const PmlSource& source,
                        const PromptDocument& prompt, const PlanOptions& options) {
-  if (options.repair != Repair::kNone && options.repair != Repair::kFull) {
-    return InvalidArgument("repair '" + std::string(RepairName(options.repair)) +
-                           "' is not supported yet");
-  }
   Diagnostics diagnostics(source);
   auto plan = BuildPlan(layout, encoder, prompt, options, diagnostics);
   if (!plan) return diagnostics.ToStatus();

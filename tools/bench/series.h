@@ -14,6 +14,7 @@ struct Series {
 
   // All 0 without samples.
   double median() const;
+  double mean() const;
   double p99() const;  // the smallest sample that 99 of 100 do not exceed
   double minimum() const;
   double maximum() const;

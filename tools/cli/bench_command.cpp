@@ -74,6 +74,9 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
   bench->require_subcommand(1);
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
+  AddEngineCommand(
+      *bench, context,
+      {"bench fidelity", "fidelity", "How far reuse is from full prefill, by encoding and repair"});
   AddEngineCommand(*bench, context,
                    {"bench ttft", "ttft", "Time to first token of the same work done five ways"});
 }

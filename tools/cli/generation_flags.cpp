@@ -20,6 +20,42 @@ std::string CheckDeadline(const std::string& text) {
 
 }  // namespace
 
+void ReuseFlags::AddTo(CLI::App& command) {
+  CLI::Option* full = command.add_flag("--no-cache", no_cache,
+                                       "Compute everything, at the positions the schema gives");
+  command.add_flag("--contiguous", contiguous, "With --no-cache: renumber positions 0, 1, 2, ...")
+      ->needs(full);
+  CLI::Option* how =
+      command
+          .add_option("--repair", repair,
+                      "What is computed again because modules could not see each other: none, "
+                      "linked (the first tokens of every run of cached ones) or full (default: "
+                      "coordinator.repair)")
+          ->check(CLI::IsMember({"none", "linked", "full"}))
+          ->excludes(full);
+  command
+      .add_option("--linked-tokens", linked_tokens,
+                  "How many tokens of each run repair linked computes again, which this asks for "
+                  "(default: coordinator.linked_tokens)")
+      ->check(CLI::Range(1U, kMaxLinkedTokens))
+      ->excludes(full)
+      ->check([how](const std::string&) {
+        return how->count() == 0 || how->results().front() == "linked"
+                   ? std::string()
+                   : std::string("needs --repair linked");
+      });
+}
+
+ReuseMode ReuseFlags::mode() const {
+  if (!no_cache) return ReuseMode::kReuse;
+  return contiguous ? ReuseMode::kFullContiguous : ReuseMode::kFull;
+}
+
+std::optional<Repair> ReuseFlags::wanted_repair() const {
+  if (linked_tokens > 0) return Repair::kLinked;
+  return FindRepair(repair);
+}
+
 void GenerationFlags::AddTo(CLI::App& command) {
   command.add_option("--max-new-tokens", options.max_new_tokens, "Longest answer; 0: encode only")
       ->capture_default_str();
@@ -46,22 +82,19 @@ void GenerationFlags::AddTo(CLI::App& command) {
                   "Show each token's log-probability and the K likeliest in its place; 0: off")
       ->check(CLI::Range(0u, GenerationOptions::kMaxLogprobs))
       ->capture_default_str();
-  CLI::Option* full = command.add_flag("--no-cache", no_cache,
-                                       "Compute everything, at the positions the schema gives");
-  command.add_flag("--contiguous", contiguous, "With --no-cache: renumber positions 0, 1, 2, ...")
-      ->needs(full);
+  reuse.AddTo(command);
   command.add_option("--deadline", deadline_seconds, "Seconds until the request fails")
       ->check(CLI::Validator(CheckDeadline, "SECONDS"))
       ->capture_default_str();
 }
 
-ReuseMode GenerationFlags::reuse() const {
-  if (!no_cache) return ReuseMode::kReuse;
-  return contiguous ? ReuseMode::kFullContiguous : ReuseMode::kFull;
-}
-
 struct Submit GenerationFlags::ToSubmit(std::string prompt) const {
-  return {.model = model, .prompt = std::move(prompt), .options = options, .reuse = reuse()};
+  return {.model = model,
+          .prompt = std::move(prompt),
+          .options = options,
+          .reuse = reuse.mode(),
+          .repair = reuse.wanted_repair(),
+          .linked_tokens = reuse.linked_tokens};
 }
 
 SubmitOptions GenerationFlags::ToOptions() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,16 +11,28 @@
 
 namespace promptcache {
 
+// What is reused, and what of it is computed again.
+struct ReuseFlags {
+  bool no_cache = false;
+  bool contiguous = false;
+  std::string repair;          // empty: the coordinator's default
+  uint32_t linked_tokens = 0;  // 0: the coordinator's default
+
+  // Adds --no-cache, --contiguous, --repair and --linked-tokens to a command.
+  void AddTo(CLI::App& command);
+  ReuseMode mode() const;
+  // --linked-tokens alone means linked. REQUIRES: the command line was accepted.
+  std::optional<Repair> wanted_repair() const;
+};
+
 struct GenerationFlags {
   GenerationOptions options;
   std::string model;
-  bool no_cache = false;
-  bool contiguous = false;
+  ReuseFlags reuse;
   double deadline_seconds = 600;
 
   // Adds --max-new-tokens, --temperature, --no-cache, ... to a command.
   void AddTo(CLI::App& command);
-  ReuseMode reuse() const;
   struct Submit ToSubmit(std::string prompt) const;
   SubmitOptions ToOptions() const;
 };

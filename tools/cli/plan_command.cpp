@@ -7,6 +7,7 @@
 #include "common/formats/model_identity.h"
 #include "coordinator/plan/plan_builder.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
 #include "tools/cli/plan_report.h"
 #include "tools/cli/render.h"
@@ -22,15 +23,8 @@ struct PlanFlags {
   std::string dtype;
   uint32_t max_tokens = 0;
   uint32_t max_new_tokens = 256;
-  bool no_cache = false;
-  bool contiguous = false;
+  ReuseFlags reuse;
   bool json = false;
-
-  ReuseMode reuse() const {
-    return !no_cache    ? ReuseMode::kReuse
-           : contiguous ? ReuseMode::kFullContiguous
-                        : ReuseMode::kFull;
-  }
 };
 
 // On a terminal, while a large model file is hashed.
@@ -46,6 +40,11 @@ Result<std::optional<Identity>> IdentityFor(const FrontEnd& front, const std::st
   PC_ASSIGN_OR_RETURN(Identity identity, IdentityOfModel(*checkpoint, dtype, ShowHashed));
   identity.tokenizer = front.tokenizer->digest().ToHex();
   return std::optional<Identity>(std::move(identity));
+}
+
+Result<RepairChoice> RepairFor(const ReuseFlags& flags, const CoordinatorSettings& settings) {
+  PC_ASSIGN_OR_RETURN(const RepairChoice fallback, DefaultRepair(settings));
+  return ChooseRepair(flags.wanted_repair(), flags.linked_tokens, fallback);
 }
 
 int PrintPlan(const PlanFlags& flags, const FrontEnd& front, const Layout& layout,
@@ -77,8 +76,11 @@ int RunPlan(const CommandContext& context, const PlanFlags& flags) {
   Diagnostics diagnostics(source);
   const auto prompt = ParsePrompt(source, PromptLimitsOf(settings->coordinator), diagnostics);
   if (!prompt) return FailWith(diagnostics, OutputOf(flags.json));
+  const auto repair = RepairFor(flags.reuse, settings->coordinator);
+  if (!repair.ok()) return Fail(repair.status());
   const auto plan = BuildPlan((*schema)->layout(), front->encoder(), *prompt,
-                              {.reuse = flags.reuse(),
+                              {.reuse = flags.reuse.mode(),
+                               .repair = *repair,
                                .max_new_tokens = flags.max_new_tokens,
                                .context_length = front->context_length},
                               diagnostics);
@@ -106,9 +108,7 @@ void AddPlanCommand(CLI::App& app, CommandContext& context) {
       ->add_option("--max-new-tokens", flags->max_new_tokens,
                    "Room for the answer; 0: encode only, nothing is computed again")
       ->capture_default_str();
-  CLI::Option* no_cache = command->add_flag("--no-cache", flags->no_cache, "Compute everything");
-  command->add_flag("--contiguous", flags->contiguous, "With --no-cache: at positions 0, 1, 2, ...")
-      ->needs(no_cache);
+  flags->reuse.AddTo(*command);
   command->add_flag("--json", flags->json, "Print JSON: every token and every unit");
   command->footer(
       "Example:\n"

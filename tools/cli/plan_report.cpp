@@ -93,6 +93,9 @@ json PlanReport(const Layout& layout, const Plan& plan, const Tokenizer& tokeniz
           {"next_position", plan.next_position},
           {"cached_tokens", plan.cached_tokens()},
           {"computed_tokens", plan.new_tokens.size()},
+          {"repair", std::string(RepairName(plan.repair))},
+          {"linked_tokens", plan.linked_tokens},
+          {"repaired_tokens", plan.repaired_tokens},
           {"tokens", std::move(tokens)},
           {"units", std::move(units)}};
 }

@@ -21,8 +21,8 @@ struct PlanToken {
 std::vector<PlanToken> TokensOf(const Layout& layout, const Plan& plan);
 
 // {length, next_position, tokens: [{text, id, position, source, unit}], units: [{path, digest,
-// start, tokens, context, mode, lifetime, key?}], cached_tokens, computed_tokens}. Keys are those
-// of units under `identity`.
+// start, tokens, context, mode, lifetime, key?}], cached_tokens, computed_tokens, repair,
+// linked_tokens, repaired_tokens}. Keys are those of units under `identity`.
 nlohmann::json PlanReport(const Layout& layout, const Plan& plan, const Tokenizer& tokenizer,
                           const std::optional<Identity>& identity);
 

@@ -30,6 +30,12 @@ json UnitToJson(const UnitUsage& unit) {
           {"ms", unit.milliseconds}};
 }
 
+std::string RepairLine(Repair repair, uint32_t linked_tokens, uint32_t recomputed) {
+  std::string name(RepairName(repair));
+  if (repair == Repair::kLinked) name += fmt::format(" (the first {} of every run)", linked_tokens);
+  return fmt::format("repair {}: {} tokens of units computed again\n", name, recomputed);
+}
+
 json WorkerToJson(const WorkerStatus& worker) {
   return {{"name", worker.name},
           {"pid", worker.pid},
@@ -60,6 +66,8 @@ json UsageToJson(const Usage& usage) {
   return {{"worker", usage.worker},
           {"finish", std::string(FinishReasonName(usage.finish))},
           {"repair", std::string(RepairName(usage.repair))},
+          {"linked_tokens", usage.linked_tokens},
+          {"recomputed_tokens", usage.recomputed_tokens},
           {"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},
           {"cache_read_input_tokens", usage.reused_tokens},
@@ -107,6 +115,7 @@ std::string RenderUsage(const Usage& usage) {
       usage.encoded_tokens, usage.generated_tokens, FormatMs(usage.ttft_ms),
       FormatMs(usage.total_ms), FinishReasonName(usage.finish));
   if (usage.samples.size() > 1) out += RenderSamples(usage.samples);
+  out += RepairLine(usage.repair, usage.linked_tokens, usage.recomputed_tokens);
   if (usage.units.empty()) return out;
   Table table({{"unit"},
                {"from"},
@@ -294,7 +303,9 @@ json PlanToJson(const Plan& plan) {
           {"cached_tokens", plan.cached_tokens()},
           {"computed_tokens", plan.new_tokens.size()},
           {"next_position", plan.next_position},
-          {"repair", std::string(RepairName(plan.repair))}};
+          {"repair", std::string(RepairName(plan.repair))},
+          {"linked_tokens", plan.linked_tokens},
+          {"repaired_tokens", plan.repaired_tokens}};
 }
 
 std::string RenderPlan(const Plan& plan) {
@@ -303,6 +314,7 @@ std::string RenderPlan(const Plan& plan) {
       "at position {}\n",
       plan.cached_tokens(), plan.units.size(), plan.segments.size(), plan.new_tokens.size(),
       plan.next_position);
+  out += RepairLine(plan.repair, plan.linked_tokens, plan.repaired_tokens);
   Table table({{"position", Align::kRight},
                {"rows", Align::kRight},
                {"unit"},

@@ -15,6 +15,7 @@
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
 #include "tools/engine/embedded.h"
+#include "tools/engine/fidelity_command.h"
 
 namespace promptcache {
 namespace {
@@ -137,6 +138,7 @@ void AddBench(CLI::App& app, std::function<int()>& run) {
       "Example:\n"
       "  promptcache bench ttft --model model.gguf --cached 2048 --modules 8 --new 64 --json");
   command->callback([flags, &run] { run = [flags] { return RunTtft(*flags); }; });
+  AddFidelityCommand(*bench, run);
 }
 
 int Main(int argc, char** argv) {

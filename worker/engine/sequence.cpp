@@ -33,6 +33,8 @@ Sequence::Sequence(EngineRequest request, const Tokenizer& tokenizer, SteadyTime
   usage_.computed_tokens = static_cast<uint32_t>(plan.new_tokens.size());
   usage_.prompt_tokens = usage_.cached_tokens + usage_.computed_tokens;
   usage_.repair = plan.repair;
+  usage_.linked_tokens = plan.linked_tokens;
+  usage_.recomputed_tokens = plan.repaired_tokens;
   usage_.queue_ms = MillisecondsBetween(request_.received, admitted);
   usage_.units.resize(units_.size());
   const std::vector<TokenId> history = History();

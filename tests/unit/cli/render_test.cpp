@@ -72,6 +72,21 @@ TEST(UsageTable, NamesEachUnitItsSourceAndTheReasonOfAMiss) {
   EXPECT_EQ(SummarizeSources(UsageOfTwoUnits()), "device 1, encoded 1");
 }
 
+TEST(Usage, SaysWhatARepairComputedAgain) {
+  Usage usage = UsageOfTwoUnits();
+  usage.repair = Repair::kLinked;
+  usage.linked_tokens = 16;
+  usage.recomputed_tokens = 32;
+  const nlohmann::json json = UsageToJson(usage);
+  EXPECT_EQ(json["repair"], "linked");
+  EXPECT_EQ(json["linked_tokens"], 16);
+  EXPECT_EQ(json["recomputed_tokens"], 32);
+  EXPECT_NE(RenderUsage(usage).find(
+                "repair linked (the first 16 of every run): 32 tokens of units computed again"),
+            std::string::npos)
+      << RenderUsage(usage);
+}
+
 TEST(PlanJson, HasOneEntryPerSegmentAndPositionsOfNewTokens) {
   Plan plan;
   plan.units.push_back({.path = "s", .tokens = 4});

@@ -305,5 +305,61 @@ TEST_F(RequestsTest, CoordinatorMayGoInTheMiddleOfEverything) {
   EXPECT_FALSE(client_->up());
 }
 
+// ---- repair ----
+
+class RepairRequestsTest : public CoordinatorTest {
+ protected:
+  RepairRequestsTest() {
+    settings_.repair = "linked";
+    settings_.linked_tokens = 1;
+    Start();
+    client_ = Client();
+    worker_ = Worker();
+    Register(*client_, kSupportSchema);
+  }
+  RequestId Send(std::optional<Repair> repair, uint32_t linked_tokens) {
+    Submit submit = SubmitOf("<prompt schema=\"support\"><short/><order/>hello</prompt>");
+    submit.repair = repair;
+    submit.linked_tokens = linked_tokens;
+    const RequestId id = IdOf(++last_id_);
+    client_->Send(id, submit);
+    Pass();
+    return id;
+  }
+  // "linked 1, 3 of 10": how the plan that the worker gets is repaired, and how many of its units'
+  // tokens are computed again.
+  std::string Planned(std::optional<Repair> repair, uint32_t linked_tokens) {
+    const Plan plan = worker_->Last<promptcache::Run>(Send(repair, linked_tokens)).plan;
+    return std::string(RepairName(plan.repair)) + " " + std::to_string(plan.linked_tokens) + ", " +
+           std::to_string(plan.repaired_tokens) + " of " +
+           std::to_string(plan.repaired_tokens + plan.cached_tokens());
+  }
+
+  std::unique_ptr<TestPeer> client_;
+  std::unique_ptr<TestPeer> worker_;
+};
+
+TEST_F(RepairRequestsTest, TheServersDefaultIsForRequestsThatDoNotSay) {
+  EXPECT_EQ(Planned({}, 0), "linked 1, 3 of 11");
+  EXPECT_EQ(Planned(Repair::kLinked, 0), "linked 1, 3 of 11");
+  EXPECT_EQ(Planned(Repair::kLinked, 2), "linked 2, 6 of 11");
+  EXPECT_EQ(Planned(Repair::kNone, 0), "none 0, 0 of 11");
+  EXPECT_EQ(Planned(Repair::kFull, 0), "full 0, 11 of 11");
+}
+
+TEST_F(RepairRequestsTest, WhatCannotBeRepairedIsRefusedBeforeAnythingElse) {
+  for (const auto& [repair, linked_tokens] :
+       {std::pair{Repair::kBlended, 0U}, std::pair{Repair::kNone, 4U},
+        std::pair{Repair::kLinked, kMaxLinkedTokens + 1}}) {
+    EXPECT_EQ(client_->Last<Final>(Send(repair, linked_tokens)).code, Code::kInvalidArgument);
+  }
+}
+
+TEST_F(CoordinatorTest, ARepairThatDoesNotExistIsNoDefault) {
+  settings_.repair = "blended";
+  const auto coordinator = Coordinator::Create(*transport_, settings_, model_, Deps());
+  EXPECT_THAT(coordinator.status().message(), HasSubstr("coordinator.repair"));
+}
+
 }  // namespace
 }  // namespace promptcache::testing

@@ -102,6 +102,22 @@ Tokens CompiledPrompt::tokens() const {
   return tokens;
 }
 
+CompiledPrompt CompiledPrompt::Folded(int64_t vocabulary) const {
+  const auto fold = [vocabulary](Tokens& tokens) {
+    for (TokenId& id : tokens.ids) id = static_cast<TokenId>(id % vocabulary);
+  };
+  CompiledPrompt folded{.plan = plan};
+  fold(folded.plan.new_tokens);
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    Recipe recipe = *recipes[i];
+    fold(recipe.context);
+    fold(recipe.own);
+    folded.plan.units[i].digest = recipe.Digest();
+    folded.recipes.push_back(std::make_shared<const Recipe>(std::move(recipe)));
+  }
+  return folded;
+}
+
 LayoutPtr PmlCompiler::Schema(const std::string& document) const {
   const TextEncoder encoder(*tokenizer_, NoTemplate());
   const PmlSource source("schema.xml", document);
@@ -114,7 +130,8 @@ LayoutPtr PmlCompiler::Schema(const std::string& document) const {
   return layout ? std::make_shared<const Layout>(*std::move(layout)) : nullptr;
 }
 
-CompiledPrompt PmlCompiler::Prompt(const LayoutPtr& layout, const std::string& prompt) const {
+CompiledPrompt PmlCompiler::Prompt(const LayoutPtr& layout, const std::string& prompt,
+                                   const RepairChoice& repair) const {
   if (layout == nullptr) return {};
   const TextEncoder encoder(*tokenizer_, NoTemplate());
   const PmlSource source("prompt.xml",
@@ -122,7 +139,8 @@ CompiledPrompt PmlCompiler::Prompt(const LayoutPtr& layout, const std::string& p
   const auto document = ParsePrompt(source);
   EXPECT_TRUE(document.ok()) << document.status().ToString();
   if (!document.ok()) return {};
-  const auto plan = BuildPlan(*layout, encoder, source, *document, {.max_new_tokens = 1});
+  const auto plan =
+      BuildPlan(*layout, encoder, source, *document, {.repair = repair, .max_new_tokens = 1});
   EXPECT_TRUE(plan.ok()) << plan.status().ToString();
   if (!plan.ok()) return {};
   CompiledPrompt compiled{.plan = *plan};
@@ -150,17 +168,32 @@ std::vector<UnitPtr> EncodeUnits(Model& model, const CompiledPrompt& prompt) {
   return units;
 }
 
-std::vector<float> ModelLogits(Model& model, const CompiledPrompt& prompt) {
-  const std::vector<UnitPtr> units = EncodeUnits(model, prompt);
-  const Tokens& fresh = prompt.plan.new_tokens;
-  const auto ranges = BuildKeyRanges(prompt.plan, units, fresh.positions);
-  KvBuffer own(model.shape(), model.kv_options(), static_cast<int64_t>(fresh.size()));
-  SequenceStep step{.ids = fresh.ids, .positions = fresh.positions, .units = ranges, .own = &own};
-  const auto logits = model.Forward({&step, 1});
+PromptStep::PromptStep(Model& model, const CompiledPrompt& prompt)
+    : fresh_(prompt.plan.new_tokens),
+      units_(EncodeUnits(model, prompt)),
+      ranges_(BuildKeyRanges(prompt.plan, units_, fresh_.positions)),
+      own_(model.shape(), model.kv_options(), static_cast<int64_t>(fresh_.size())) {}
+
+SequenceStep PromptStep::step() {
+  return {.ids = fresh_.ids, .positions = fresh_.positions, .units = ranges_, .own = &own_};
+}
+
+std::vector<std::vector<float>> Forward(Model& model, std::span<SequenceStep> steps) {
+  const auto logits = model.Forward(steps);
   EXPECT_TRUE(logits.ok()) << logits.status().ToString();
-  if (!logits.ok()) return {};
-  const float* row = logits->const_data_ptr<float>();
-  return {row, row + logits->size(1)};
+  std::vector<std::vector<float>> rows;
+  for (int64_t i = 0; logits.ok() && i < logits->size(0); ++i) {
+    const float* row = logits->const_data_ptr<float>() + i * logits->size(1);
+    rows.emplace_back(row, row + logits->size(1));
+  }
+  return rows;
+}
+
+std::vector<float> ModelLogits(Model& model, const CompiledPrompt& prompt) {
+  PromptStep one(model, prompt);
+  SequenceStep step = one.step();
+  const auto rows = Forward(model, {&step, 1});
+  return rows.empty() ? std::vector<float>() : rows.front();
 }
 
 std::vector<double> ReferenceLogits(const TinyLlama& llama, const CompiledPrompt& prompt) {

@@ -97,7 +97,7 @@ Sees PlanMaker::sees() const {
 
 void EngineTest::Start(BlobStore* store) {
   engine_ = nullptr;
-  loaded_ = LoadTinyLlama(dtype_);
+  loaded_ = load_(dtype_);
   engine_ = Engine::Start({.model = loaded_.model.get(),
                            .tokenizer = tokenizer_.get(),
                            .store = store,

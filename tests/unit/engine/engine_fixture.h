@@ -95,6 +95,7 @@ class EngineTest : public ::testing::Test {
   const TinyLlama llama_ = TinyLlama::Random();
   const std::unique_ptr<Tokenizer> tokenizer_ = LoadTinyTokenizer();
   ComputeDtype dtype_ = ComputeDtype::kFp32;
+  std::function<LoadedModel(ComputeDtype)> load_ = LoadTinyLlama;
   FakeClock clock_;  // of units' lifetimes
   std::function<void(UnitCache::Changes)> on_residency_;
   EngineOptions options_{.loader_threads = 1};

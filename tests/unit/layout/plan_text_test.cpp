@@ -163,11 +163,6 @@ TEST(Generation, S101_TheContextLimitCountsTheAnswer) {
               AllOf(HasSubstr("11"), HasSubstr("10"), HasSubstr("5")));
 }
 
-TEST(Generation, RepairsThatDoNotExistYetAreRefused) {
-  EXPECT_THAT(Planned(kParam, "<M/>q", {.repair = Repair::kLinked}),
-              HasSubstr("not supported yet"));
-}
-
 TEST(Segments, AreMaximalAndAscend) {
   const ToyCompiler compiler;
   const auto layout = compiler.LayoutOf(

@@ -210,10 +210,20 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
                       .own = {{2, 3, 4, 5, 6, 7}, {0, 1, 2, 8, 9, 10}},
                       .hidden = {{1, 1}, {3, 2}}};
   const TokenLogprobs logprobs = {{10, -0.25, "na"}, {{10, -0.25, "na"}, {11, -2.5, "\xc3"}}};
+  Plan linked = SamplePlan();
+  linked.linked_tokens = 16;
+  linked.repaired_tokens = 2;
+  Usage usage = SampleUsage();
+  usage.linked_tokens = 16;
+  usage.recomputed_tokens = 2;
   return {{"samples", Submit{.options = {.samples = 4, .logprobs = 2}}},
           {"samples", Partial{.tokens = {10}, .sample = 3, .logprobs = {logprobs}}},
           {"samples", Final{.usage = {.samples = {{FinishReason::kStop, 7}, {}}}}},
           {"lifetime", Run{.plan = plan}},
+          {"linked", Run{.plan = linked}},
+          {"linked", Final{.usage = usage}},
+          {"linked", Submit{.repair = Repair::kLinked, .linked_tokens = 16}},
+          {"none", Submit{.repair = Repair::kNone}},
           {"hidden", RecipeReply{.recipes = {hidden}}},
           {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
           {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}}};
