@@ -97,7 +97,8 @@ void DecodeQ8_0(const uint8_t* bytes, int64_t blocks, float* out) {
   }
 }
 
-// ---- blocks of 256 in sub-blocks of 16 or 32 with small integers s and t as scale and minimum ----
+// ---- blocks of 256 in sub-blocks of 16 or 32 with small integers s and t as scale and minimum
+// ----
 
 // Bits `shift` and up of each byte, under `mask`, as q; x = d q - m.
 void ScaleBits(const uint8_t* bytes, int count, int shift, int mask, float d, float m, float* out) {
@@ -117,8 +118,8 @@ void DecodeQ2_K(const uint8_t* bytes, int64_t blocks, float* out) {
   }
 }
 
-// 32 bytes of third bits (bit j of byte l: element 32 j + l), 64 bytes of two bits as Q2_K, 12 bytes
-// with six-bit s of 16 sub-blocks, d; x = d (s - 32) (q - 4).
+// 32 bytes of third bits (bit j of byte l: element 32 j + l), 64 bytes of two bits as Q2_K, 12
+// bytes with six-bit s of 16 sub-blocks, d; x = d (s - 32) (q - 4).
 void DecodeQ3_K(const uint8_t* bytes, int64_t blocks, float* out) {
   for (; blocks > 0; --blocks, bytes += 110, out += 256) {
     const uint8_t* scales = bytes + 96;
