@@ -56,7 +56,7 @@ const json& JsonMember(const json& object, const std::string& key) {
 }
 
 Status CheckJsonMembers(const json& object, const std::string& where,
-                    std::initializer_list<std::string_view> known) {
+                        std::initializer_list<std::string_view> known) {
   if (!object.is_object()) return JsonFault(where, "not an object");
   for (const auto& [key, value] : object.items()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
@@ -66,7 +66,7 @@ Status CheckJsonMembers(const json& object, const std::string& where,
 }
 
 Status CheckJsonUnset(const json& object, std::initializer_list<const char*> keys,
-                  const std::string& where) {
+                      const std::string& where) {
   for (const char* key : keys) {
     const json& value = JsonMember(object, key);
     if (value.is_null() || value == false || value == 0 || value == "") continue;
@@ -75,7 +75,8 @@ Status CheckJsonUnset(const json& object, std::initializer_list<const char*> key
   return {};
 }
 
-Result<bool> JsonFlag(const json& object, const char* key, bool fallback, const std::string& where) {
+Result<bool> JsonFlag(const json& object, const char* key, bool fallback,
+                      const std::string& where) {
   const json& value = JsonMember(object, key);
   if (value.is_null()) return fallback;
   if (!value.is_boolean()) return JsonFault(where + "." + key, "not true or false");

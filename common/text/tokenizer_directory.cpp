@@ -241,8 +241,8 @@ Result<BpeDefinition> ReadModelFile(const Directory& directory, const Settings& 
 Result<BpeDefinition> ReadVocabularyFiles(const Directory& directory, const Settings& settings) {
   PC_ASSIGN_OR_RETURN(const auto vocabulary, directory.Open("vocab.json"));
   PC_ASSIGN_OR_RETURN(const auto merges, directory.Open("merges.txt"));
-  PC_ASSIGN_OR_RETURN(BpeDefinition definition, ReadVocabulary(Directory::TextOf(*vocabulary),
-                                                               Directory::TextOf(*merges)));
+  PC_ASSIGN_OR_RETURN(BpeDefinition definition,
+                      ReadVocabulary(Directory::TextOf(*vocabulary), Directory::TextOf(*merges)));
   PC_RETURN_IF_ERROR(ApplyByteLevelClass(settings, definition));
   PC_RETURN_IF_ERROR(AddTokens(settings, definition));
   return definition;

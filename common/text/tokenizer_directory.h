@@ -9,7 +9,8 @@ namespace promptcache {
 
 // The vocabulary is the first of these that is there:
 //   1. tokenizer.json, which says everything
-//   2. tokenizer.model, of SentencePiece; tokenizer_class, where tokenizer_config.json has one, must
+//   2. tokenizer.model, of SentencePiece; tokenizer_class, where tokenizer_config.json has one,
+//   must
 //      be that of Llama or CodeLlama, and its add_prefix_space overrides the model's
 //   3. vocab.json with merges.txt, cut into words as tokenizer_class says: GPT2Tokenizer,
 //      GPTNeoXTokenizer or Qwen2Tokenizer, each also with "Fast" at its end
@@ -18,8 +19,8 @@ namespace promptcache {
 // (eos_token and the like, additional_special_tokens) are special, the last ids being those of
 // such that have none. A text ends at eos_token_id of generation_config.json and config.json, at
 // eos_token, and at the well-known end tokens. No other file is looked at.
-// Errors name the file: kNotFound when there is no vocabulary, kUnimplemented naming a tokenizer_class
-// or option that this project does not have, and those of each file's reader.
+// Errors name the file: kNotFound when there is no vocabulary, kUnimplemented naming a
+// tokenizer_class or option that this project does not have, and those of each file's reader.
 Result<BpeDefinition> ReadTokenizerDirectory(const std::string& path);
 
 // What vocab.json and merges.txt say; errors name the file in `vocabulary` or `merges` only.

@@ -185,8 +185,7 @@ std::string RenderTtft(const TtftReport& report) {
     const Series& series = report.*one.series;
     if (series.samples.empty()) continue;
     const std::string_view name = one.name;
-    const double full =
-        name.starts_with("tiny") ? report.tiny_full.median() : report.full.median();
+    const double full = name.starts_with("tiny") ? report.tiny_full.median() : report.full.median();
     const std::string faster =
         name == "decode" ? "" : fmt::format("{:.1f} x", full / series.median());
     table.AddRow({one.name, FormatMs(series.median()), FormatMs(series.minimum()),

@@ -21,7 +21,8 @@ namespace {
 
 void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
   options.model = PROMPTCACHE_DEFAULT_MODEL;
-  command.add_option("--model", options.model, "GGUF file of the model")->capture_default_str();
+  command.add_option("--model", options.model, "GGUF file or Hugging Face directory of the model")
+      ->capture_default_str();
   command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
   command.add_option("--dtype", options.dtype, "auto, fp32 or bf16")->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: one per core")
