@@ -15,6 +15,7 @@
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
 #include "tools/engine/embedded.h"
+#include "tools/engine/model_logits.h"
 
 namespace promptcache {
 namespace {
@@ -149,6 +150,7 @@ int Main(int argc, char** argv) {
   std::function<int()> run;
   AddRun(app, run);
   AddBench(app, run);
+  AddModelLogits(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -60,8 +60,7 @@ TEST(ModelInspect, AFileThatIsNoModelIsAnError) {
 TEST(Progress, IsABar) {
   EXPECT_EQ(ProgressLine("reading", 1 << 19, 1 << 20),
             "reading [###############---------------]  50 % of 1.0 MiB");
-  EXPECT_EQ(ProgressLine("reading", 0, 0),
-            "reading [##############################] 100 % of 0 B");
+  EXPECT_EQ(ProgressLine("reading", 0, 0), "reading [##############################] 100 % of 0 B");
 }
 
 }  // namespace
