@@ -43,7 +43,8 @@ const SettingRow kRows[] = {
             "The cachestore that keeps schemas. Empty: schemas live in memory and are lost with "
             "the process."),
     PC_TEXT(coordinator, model, "",
-            "GGUF file of the model; the coordinator reads its tokenizer and metadata only."),
+            "GGUF file or Hugging Face directory of the model; the coordinator reads its tokenizer "
+            "and metadata only."),
     PC_TEXT(coordinator, chat_template, "auto",
             "Chat template for role markers: auto (from the model file), llama2, falcon, mpt, "
             "chatml, llama3, none, or a file ending in .toml."),
@@ -92,7 +93,7 @@ const SettingRow kRows[] = {
     PC_SWITCH(store, meta, true, "Keep schemas and other small records for coordinators."),
 
     PC_TEXT(worker, name, "worker-1", "Unique name of the worker in its cluster."),
-    PC_TEXT(worker, model, "", "GGUF file of the model."),
+    PC_TEXT(worker, model, "", "GGUF file or Hugging Face directory of the model."),
     PC_TEXT(worker, device, "cpu", "cpu, or cuda:N for the N-th GPU."),
     PC_TEXT(worker, dtype, "auto",
             "Compute type: fp32, bf16, or auto (bf16 where the device is fast at it)."),

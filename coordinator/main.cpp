@@ -24,7 +24,8 @@ Result<Settings> SettingsOf(const Flags& flags) {
   if (!flags.worker_endpoint.empty()) own.worker_endpoint = flags.worker_endpoint;
   if (!flags.store_endpoint.empty()) own.store_endpoint = flags.store_endpoint;
   if (own.model.empty()) {
-    return InvalidArgument("no model: give --model FILE.gguf or set coordinator.model");
+    return InvalidArgument(
+        "no model: give --model FILE.gguf or DIRECTORY, or set coordinator.model");
   }
   return settings;
 }
@@ -65,7 +66,7 @@ int Main(int argc, char** argv) {
   AddServiceFlags(
       app, flags.service, "Write pid and endpoints to this file as JSON when serving",
       "promptcache-coordinator --model model.gguf --store-endpoint tcp://127.0.0.1:7422");
-  app.add_option("--model", flags.model, "GGUF file of the model");
+  app.add_option("--model", flags.model, "GGUF file or Hugging Face directory of the model");
   app.add_option("--client-endpoint", flags.client_endpoint, "Where clients connect");
   app.add_option("--worker-endpoint", flags.worker_endpoint, "Where workers connect");
   app.add_option("--store-endpoint", flags.store_endpoint, "The cachestore that keeps schemas");

@@ -1,33 +1,24 @@
 #include "coordinator/served_model.h"
 
-#include <filesystem>
-
-#include "common/formats/gguf.h"
+#include "common/formats/checkpoint.h"
 #include "common/text/load_tokenizer.h"
 
 namespace promptcache {
 namespace {
 
-constexpr uint64_t kMaxContext = 1 << 30;
 constexpr size_t kMaxTextBytes = 4'096;
 
 }  // namespace
 
 Result<ServedModel> LoadServedModel(const std::string& path, const std::string& chat_template) {
-  PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(path));
+  PC_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(path));
   ServedModel model;
-  PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizer(*file));
+  PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizerFile(path));
   model.tokenizer = std::move(tokenizer);
-  PC_ASSIGN_OR_RETURN(model.chat_template, FindChatTemplate(chat_template, file.get()));
-  PC_ASSIGN_OR_RETURN(const std::string architecture, file->GetString("general.architecture"));
-  PC_ASSIGN_OR_RETURN(const uint64_t context, file->GetUnsigned(architecture + ".context_length"));
-  if (context == 0 || context > kMaxContext) {
-    return InvalidArgument(path + ": a context of " + std::to_string(context) + " tokens");
-  }
-  model.context_length = static_cast<uint32_t>(context);
-  const auto name = file->GetString("general.name");
-  // As workers name it: the coordinator compares.
-  model.name = name.ok() && !name->empty() ? *name : std::filesystem::path(path).stem().string();
+  PC_ASSIGN_OR_RETURN(const std::string own_template, ReadModelTemplate(path));
+  PC_ASSIGN_OR_RETURN(model.chat_template, FindChatTemplate(chat_template, own_template));
+  model.context_length = static_cast<uint32_t>(checkpoint->config().shape.context_length);
+  model.name = checkpoint->name();  // as workers name it: the coordinator compares
   return model;
 }
 

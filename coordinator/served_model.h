@@ -19,7 +19,8 @@ struct ServedModel {
   std::shared_ptr<const ChatTemplate> chat_template;
 };
 
-// Reads tokenizer and metadata of a GGUF file. `chat_template` as FindChatTemplate takes it.
+// Reads tokenizer and metadata of a GGUF file or a Hugging Face directory. `chat_template` as
+// FindChatTemplate takes it.
 Result<ServedModel> LoadServedModel(const std::string& path, const std::string& chat_template);
 
 // Whether the worker's answers are those of this model. kFailedPrecondition saying what differs,

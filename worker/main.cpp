@@ -19,7 +19,7 @@ struct Flags {
 
 void AddFlags(CLI::App& app, WorkerSettings& own) {
   own.threads = own.slots = own.unit_cache_bytes = -1;
-  app.add_option("--model", own.model, "GGUF file of the model");
+  app.add_option("--model", own.model, "GGUF file or Hugging Face directory of the model");
   app.add_option("--name", own.name, "Unique name of this worker");
   app.add_option("--device", own.device, "cpu or cuda:N");
   app.add_option("--dtype", own.dtype, "auto, fp32 or bf16");

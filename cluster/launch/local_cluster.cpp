@@ -228,7 +228,8 @@ class ClusterImpl : public LocalCluster {
 Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     const LocalClusterOptions& options, const std::function<void(const std::string&)>& progress) {
   if (options.settings.coordinator.model.empty()) {
-    return InvalidArgument("no model: give --model FILE.gguf or set coordinator.model");
+    return InvalidArgument(
+        "no model: give --model FILE.gguf or DIRECTORY, or set coordinator.model");
   }
   auto cluster = std::make_unique<ClusterImpl>(options, progress);
   PC_RETURN_IF_ERROR(cluster->StartAll());

@@ -77,12 +77,10 @@ const StoredTensor* Checkpoint::FindTensor(std::string_view name) const {
   return found == index_.end() ? nullptr : &tensors_[found->second];
 }
 
-std::vector<Checkpoint::WeightsFile> Checkpoint::files() const {
-  if (gguf_ != nullptr) return {{path_, gguf_->bytes()}};
-  std::vector<WeightsFile> files;
-  for (const SafetensorsFile& shard : shards_) {
-    files.push_back({shard.file->path(), shard.file->bytes()});
-  }
+std::vector<std::shared_ptr<const MappedFile>> Checkpoint::files() const {
+  if (gguf_ != nullptr) return {gguf_->mapping()};
+  std::vector<std::shared_ptr<const MappedFile>> files;
+  for (const SafetensorsFile& shard : shards_) files.push_back(shard.file);
   return files;
 }
 

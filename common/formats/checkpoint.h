@@ -32,11 +32,7 @@ class Checkpoint {
   const StoredTensor* FindTensor(std::string_view name) const;
 
   // All files with weights, in a fixed order: what the digest of the weights is made of.
-  struct WeightsFile {
-    std::string path;
-    std::span<const uint8_t> bytes;
-  };
-  std::vector<WeightsFile> files() const;
+  std::vector<std::shared_ptr<const MappedFile>> files() const;
   // The file's metadata when it is a GGUF file, else null.
   const GgufFile* gguf() const { return gguf_.get(); }
 

@@ -80,6 +80,8 @@ class GgufFile {
 
   const std::string& name() const { return name_; }
   std::span<const uint8_t> bytes() const { return bytes_; }
+  // nullptr when the bytes were given to Parse.
+  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
 
   bool Has(std::string_view key) const;
   // kNotFound when the key is absent, kInvalidArgument when it has another type; both name it.

@@ -9,6 +9,27 @@
 #include <cstring>
 
 namespace promptcache {
+namespace {
+
+int64_t Nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+FileStamp StampFrom(const struct stat& info) {
+  return {.size = static_cast<uint64_t>(info.st_size),
+          .modified_ns = Nanoseconds(info.st_mtim),
+          .changed_ns = Nanoseconds(info.st_ctim),
+          .inode = info.st_ino,
+          .device = info.st_dev};
+}
+
+}  // namespace
+
+Result<FileStamp> StampOf(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) return StampFrom(info);
+  return NotFound("cannot read " + path + ": " + std::strerror(errno));
+}
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   // Without O_NONBLOCK, opening a pipe would wait for its writer.
@@ -26,7 +47,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
   ::close(file);
   if (data == MAP_FAILED) return Unavailable("cannot map " + path + ": " + std::strerror(error));
   return std::shared_ptr<const MappedFile>(
-      new MappedFile(path, {static_cast<const uint8_t*>(data), size}));
+      new MappedFile(path, {static_cast<const uint8_t*>(data), size}, StampFrom(info)));
 }
 
 MappedFile::~MappedFile() { ::munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size()); }

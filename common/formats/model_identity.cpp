@@ -1,43 +1,51 @@
 #include "common/formats/model_identity.h"
 
-#include <fmt/format.h>
+#include <chrono>
+#include <filesystem>
 
-#include <algorithm>
-#include <cmath>
+#include "common/formats/digest_record.h"
+#include "common/hash.h"
 
 namespace promptcache {
 namespace {
 
-constexpr size_t kHashedAtOnce = 64 << 20;
 Status CheckDtype(const std::string& dtype) {
   if (dtype == "fp32" || dtype == "bf16") return {};
   return InvalidArgument("dtype '" + dtype + "' is not fp32 or bf16");
 }
 
-std::string HashOf(std::span<const uint8_t> bytes, const HashProgress& progress) {
-  Blake2b hash;
-  for (size_t done = 0; done < bytes.size();) {
-    const size_t count = std::min(kHashedAtOnce, bytes.size() - done);
-    hash.AddBytes(bytes.subspan(done, count));
-    done += count;
-    if (progress) progress(done, bytes.size());
-  }
-  return hash.Finish().ToHex();
+int64_t NowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
 
+Result<std::string> WeightsDigest(const Checkpoint& checkpoint, DigestSource source,
+                                  const HashProgress& progress) {
+  const auto files = checkpoint.files();
+  uint64_t total = 0, ahead = 0;
+  for (const auto& file : files) total += file->bytes().size();
+  Blake2b all;
+  std::string digest;
+  for (const auto& file : files) {
+    const auto hashed = [&](uint64_t done) {
+      if (progress) progress(ahead + done, total);
+    };
+    PC_ASSIGN_OR_RETURN(digest, FileDigest(*file, source, NowNs(), hashed));
+    ahead += file->bytes().size();
+    all.AddString(std::filesystem::path(file->path()).filename().string()).AddString(digest);
+  }
+  return files.size() == 1 ? digest : all.Finish().ToHex();
+}
+
 Result<Identity> IdentityOfModel(const Checkpoint& checkpoint, const std::string& dtype,
                                  const HashProgress& progress) {
   PC_RETURN_IF_ERROR(CheckDtype(dtype));
-  const auto files = checkpoint.files();
-  Blake2b all;
-  std::string one;
-  for (const auto& file : files) {
-    one = HashOf(file.bytes, progress);
-    all.AddString(one);
-  }
-  return Identity{.weights = files.size() == 1 ? one : all.Finish().ToHex(),
+  PC_ASSIGN_OR_RETURN(std::string weights,
+                      WeightsDigest(checkpoint, DigestSource::kCached, progress));
+  return Identity{.weights = std::move(weights),
                   .positions = checkpoint.config().positions.text,
                   .dtype = dtype,
                   .kv_layout = "lkhtd-v1",

@@ -24,12 +24,10 @@ Result<std::vector<Template>> ParseBuiltIn() {
   return all;
 }
 
-std::string Detect(const GgufFile& file, const std::vector<Template>& all) {
-  const auto source = file.GetString("tokenizer.chat_template");
+std::string Detect(std::string_view source, const std::vector<Template>& all) {
   const ChatTemplate* best = nullptr;
   for (const Template& one : all) {
-    if (!source.ok() || one->detect.empty()) continue;
-    if (source->find(one->detect) == std::string::npos) continue;
+    if (one->detect.empty() || source.find(one->detect) == std::string_view::npos) continue;
     if (best == nullptr || one->detect.size() > best->detect.size()) best = one.get();
   }
   return best == nullptr ? "none" : best->name;
@@ -47,13 +45,11 @@ Result<Template> LoadChatTemplate(const std::string& path) {
 
 std::string_view RoleMarkerText(RoleMarker marker) { return kMarkers[static_cast<size_t>(marker)]; }
 
-Result<Template> FindChatTemplate(std::string_view name, const GgufFile* file) {
+Result<Template> FindChatTemplate(std::string_view name, std::string_view model_template) {
   if (name.ends_with(".toml")) return LoadChatTemplate(std::string(name));
   static const Result<std::vector<Template>> built_in = ParseBuiltIn();
   if (!built_in.ok()) return built_in.status();
-  const std::string wanted = name != "auto"    ? std::string(name)
-                             : file == nullptr ? "none"
-                                               : Detect(*file, *built_in);
+  const std::string wanted = name == "auto" ? Detect(model_template, *built_in) : std::string(name);
   std::string known = "auto";
   for (const Template& one : *built_in) {
     if (one->name == wanted) return one;

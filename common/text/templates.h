@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "common/formats/gguf.h"
 #include "common/status.h"
 
 namespace promptcache {
@@ -38,10 +37,15 @@ struct ChatTemplate {
 // kInvalidArgument with name, line and what is wrong.
 Result<ChatTemplate> ParseChatTemplate(std::string_view toml, const std::string& name);
 
-// "auto" asks the model file (null: "none") for the longest `detect` that its own template has;
-// a name ending in ".toml" is the path of a template's file; else the name of a built-in one, which
-// is kept for ever. kInvalidArgument listing the known names; for a file also kNotFound.
+// "auto" is the one with the longest `detect` that the model's own template has ("none" without
+// any); a name ending in ".toml" is the path of a template's file; else the name of a built-in one,
+// which is kept for ever. kInvalidArgument listing the known names; for a file also kNotFound.
 Result<std::shared_ptr<const ChatTemplate>> FindChatTemplate(std::string_view name,
-                                                             const GgufFile* file);
+                                                             std::string_view model_template);
+
+// The template that a model brings, in the language of its makers; empty when it has none. Of a
+// GGUF file its key tokenizer.chat_template; of a Hugging Face directory chat_template.jinja, else
+// chat_template of tokenizer_config.json (the one named default, where there are several).
+Result<std::string> ReadModelTemplate(const std::string& model_path);
 
 }  // namespace promptcache

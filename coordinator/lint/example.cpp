@@ -13,7 +13,7 @@ namespace promptcache {
 namespace {
 
 const ChatTemplate& ChatMl() {
-  const auto found = FindChatTemplate("chatml", nullptr);
+  const auto found = FindChatTemplate("chatml", "");
   if (!found.ok()) std::abort();  // it is built in
   return **found;
 }

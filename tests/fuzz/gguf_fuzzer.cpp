@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!tensor.bytes.empty()) sink = tensor.bytes.front() ^ tensor.bytes.back();
   }
   (void)sink;
-  (void)promptcache::FindChatTemplate("auto", file->get());
+  const auto chat = (*file)->GetString("tokenizer.chat_template");
+  (void)promptcache::FindChatTemplate("auto", chat.ok() ? *chat : "");
   const auto tokenizer = promptcache::LoadTokenizer(**file);
   if (tokenizer.ok()) (void)EncodePieces(**tokenizer, {{"A<|im_end|> b\xC3\xA9\n\n 12", true}});
   return 0;

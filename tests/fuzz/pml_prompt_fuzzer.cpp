@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   for (const char* positions : {"schema", "packed"}) {
     const auto tokenizer = MakeToyTokenizer();
-    const TextEncoder encoder(*tokenizer, **FindChatTemplate("chatml", nullptr));
+    const TextEncoder encoder(*tokenizer, **FindChatTemplate("chatml", ""));
     const Layout layout = LayoutOf(positions, encoder);
     for (const uint32_t max_new_tokens : {0, 1}) {
       Diagnostics of_plan(source);

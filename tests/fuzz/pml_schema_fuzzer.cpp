@@ -33,7 +33,7 @@ void Compile(const std::string& document, const std::string& file_text) {
   if (!diagnostics.ok()) return;
 
   const auto tokenizer = MakeToyTokenizer();
-  const TextEncoder encoder(*tokenizer, **FindChatTemplate("chatml", nullptr));
+  const TextEncoder encoder(*tokenizer, **FindChatTemplate("chatml", ""));
   const auto layout = BuildLayout(*schema, encoder, {.max_tokens = 8}, diagnostics);
   fuzz::CheckDiagnostics(diagnostics, "layout", layout.has_value());
   if (!layout) return;

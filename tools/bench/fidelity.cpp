@@ -147,7 +147,7 @@ Result<FidelityReport> MeasureFidelity(const FidelityOptions& options,
   PC_ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizerFile(options.model));
   PC_ASSIGN_OR_RETURN(const TokenStream news, TokenStream::Of(*tokenizer, text));
   PC_ASSIGN_OR_RETURN(LoadedModel loaded,
-                      LoadGgufModel(options.model, {.dtype = dtype, .threads = options.threads}));
+                      LoadModel(options.model, {.dtype = dtype, .threads = options.threads}));
   Measurement measurement(options, *tokenizer, loaded, news);
   PC_RETURN_IF_ERROR(measurement.Run(progress));
   return std::move(measurement).Take();

@@ -61,7 +61,7 @@ void AddPosition(const std::vector<std::vector<float>>& rows, TokenId next,
 }  // namespace
 
 FidelityCompiler::FidelityCompiler(const Tokenizer& tokenizer, uint32_t context_length)
-    : template_(*FindChatTemplate("none", nullptr)),
+    : template_(*FindChatTemplate("none", "")),
       encoder_(tokenizer, *template_),
       context_length_(context_length) {}
 

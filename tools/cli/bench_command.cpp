@@ -42,7 +42,9 @@ int RunBenchPml(const CommandContext& context, const BenchPmlFlags& flags) {
 void AddBenchPml(CLI::App& bench, CommandContext& context) {
   auto flags = std::make_shared<BenchPmlFlags>();
   CLI::App* command = bench.add_subcommand("pml", "Compiling schemas and prompts");
-  command->add_option("--model", flags->model, "GGUF file whose tokenizer is used")
+  command
+      ->add_option("--model", flags->model,
+                   "GGUF file or Hugging Face directory whose tokenizer is used")
       ->capture_default_str();
   command->add_option("--data", flags->data,
                       "Folder with a persona_long schema to measure (default: a generated one)");

@@ -32,7 +32,7 @@ Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context);
 // The file's bytes, or standard input for "-". At most 64 MiB.
 Result<std::string> ReadInput(const std::string& path);
 
-// `promptcache run` and `promptcache bench ttft`: replaces this process by promptcache-engine,
+// `promptcache run`, `bench ttft` and `model logits`: replaces this process by promptcache-engine,
 // which has options of its own. nullopt for any other command; else the exit code of not being able
 // to.
 std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments);
@@ -42,6 +42,7 @@ void AddBenchCommand(CLI::App& app, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
+void AddModelCommand(CLI::App& app, CommandContext& context);
 void AddPlanCommand(CLI::App& app, CommandContext& context);
 void AddRunCommand(CLI::App& app, CommandContext& context);
 void AddSchemaCommand(CLI::App& app, CommandContext& context);

@@ -91,7 +91,10 @@ void AddDemoCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<DemoFlags>();
   CLI::App* command =
       app.add_subcommand("demo", "Send one prompt five ways through a cluster of real processes");
-  command->add_option("--model", flags->options.model, "GGUF file of the model")->required();
+  command
+      ->add_option("--model", flags->options.model,
+                   "GGUF file or Hugging Face directory of the model")
+      ->required();
   command
       ->add_option("--examples", flags->options.example_directory,
                    "Folder with the example schemas and prompts/")

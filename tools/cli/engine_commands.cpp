@@ -14,7 +14,8 @@ bool IsEngineCommand(std::span<char*> arguments) {
   const auto word = [&](size_t index) {
     return index < arguments.size() ? std::string_view(arguments[index]) : std::string_view();
   };
-  return word(1) == "run" || (word(1) == "bench" && (word(2) == "ttft" || word(2) == "fidelity"));
+  return word(1) == "run" || (word(1) == "bench" && (word(2) == "ttft" || word(2) == "fidelity")) ||
+         (word(1) == "model" && word(2) == "logits");
 }
 
 }  // namespace

@@ -7,10 +7,11 @@
 namespace promptcache {
 
 void FrontEndFlags::AddTo(CLI::App& command) {
-  command.add_option("--model", model, "GGUF file (default: coordinator.model)");
-  command.add_option(
-      "--tokenizer", tokenizer,
-      "Instead of a model's: a tokenizer.json or GGUF file, or toy (words are tokens)");
+  command.add_option("--model", model,
+                     "GGUF file or Hugging Face directory (default: coordinator.model)");
+  command.add_option("--tokenizer", tokenizer,
+                     "Instead of a model's: a tokenizer.json, tokenizer.model or GGUF file, or toy "
+                     "(words are tokens)");
   command
       .add_option("--template", chat_template,
                   "Chat template: auto for the model's, a name, or a .toml file")
@@ -27,14 +28,15 @@ Result<FrontEnd> LoadFrontEnd(const CommandContext& context, const FrontEndFlags
     } else {
       PC_ASSIGN_OR_RETURN(front.tokenizer, LoadTokenizerFile(flags.tokenizer));
     }
-    PC_ASSIGN_OR_RETURN(front.chat_template, FindChatTemplate(flags.chat_template, nullptr));
+    PC_ASSIGN_OR_RETURN(front.chat_template, FindChatTemplate(flags.chat_template, ""));
     return front;
   }
   PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(context));
   front.model = flags.model.empty() ? settings.coordinator.model : flags.model;
   if (front.model.empty()) {
     return InvalidArgument(
-        "no model: give --model FILE.gguf or --tokenizer FILE, or set coordinator.model");
+        "no model: give --model FILE.gguf or DIRECTORY or --tokenizer FILE, or set "
+        "coordinator.model");
   }
   PC_ASSIGN_OR_RETURN(const ServedModel model, LoadServedModel(front.model, flags.chat_template));
   front.tokenizer = model.tokenizer;

@@ -43,6 +43,7 @@ int Main(int argc, char** argv) {
   AddSubmitCommand(app, context);
   AddStoreCommand(app, context);
   AddBenchCommand(app, context);
+  AddModelCommand(app, context);
   AddStatusCommand(app, context);
   AddConfigCommand(app, context);
   AddDemoCommand(app, context);

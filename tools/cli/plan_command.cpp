@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
 #include "tools/cli/plan_report.h"
+#include "tools/cli/progress.h"
 #include "tools/cli/render.h"
 #include "tools/cli/schema_commands.h"
 
@@ -27,17 +27,13 @@ struct PlanFlags {
   bool json = false;
 };
 
-// On a terminal, while a large model file is hashed.
-void ShowHashed(uint64_t done, uint64_t total) {
-  if (::isatty(STDERR_FILENO) == 0) return;
-  fmt::print(stderr, "\rreading the model {:3}%{}", 100 * done / total, done == total ? "\n" : "");
-}
-
 Result<std::optional<Identity>> IdentityFor(const FrontEnd& front, const std::string& dtype) {
   if (dtype.empty()) return std::optional<Identity>();
   if (front.model.empty()) return InvalidArgument("--dtype needs --model: keys name its weights");
   PC_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(front.model));
-  PC_ASSIGN_OR_RETURN(Identity identity, IdentityOfModel(*checkpoint, dtype, ShowHashed));
+  PC_ASSIGN_OR_RETURN(
+      Identity identity,
+      IdentityOfModel(*checkpoint, dtype, ProgressOnTerminal("hashing the weights")));
   identity.tokenizer = front.tokenizer->digest().ToHex();
   return std::optional<Identity>(std::move(identity));
 }

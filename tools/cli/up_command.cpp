@@ -89,7 +89,7 @@ void AddUpCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<UpFlags>();
   CLI::App* command =
       app.add_subcommand("up", "Start a cachestore, a coordinator and workers on this machine");
-  command->add_option("--model", flags->model, "GGUF file of the model");
+  command->add_option("--model", flags->model, "GGUF file or Hugging Face directory of the model");
   command->add_option("--workers", flags->workers, "How many workers")->check(CLI::Range(1, 256));
   command->add_option("--device", flags->device, "cpu or cuda:N");
   command->add_option("--dtype", flags->dtype, "auto, fp32 or bf16");

@@ -16,13 +16,15 @@
 #include "tools/cli/offline_schema.h"
 #include "tools/engine/embedded.h"
 #include "tools/engine/fidelity_command.h"
+#include "tools/engine/model_logits.h"
 
 namespace promptcache {
 namespace {
 
 void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
   options.model = PROMPTCACHE_DEFAULT_MODEL;
-  command.add_option("--model", options.model, "GGUF file of the model")->capture_default_str();
+  command.add_option("--model", options.model, "GGUF file or Hugging Face directory of the model")
+      ->capture_default_str();
   command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
   command.add_option("--dtype", options.dtype, "auto, fp32 or bf16")->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: one per core")
@@ -150,6 +152,7 @@ int Main(int argc, char** argv) {
   std::function<int()> run;
   AddRun(app, run);
   AddBench(app, run);
+  AddModelLogits(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,4 +1,4 @@
-// GGUF tensors to plain numbers.
+// Stored tensors to plain numbers.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,11 +9,10 @@
 
 namespace promptcache {
 
-// The tensor as fp32 on the cpu, slowest dimension first: a matrix becomes [out, in].
-// F32, F16, BF16, Q4_0, Q4_1, Q8_0; kUnimplemented for other types, kInvalidArgument when the bytes
-// do not hold what the dimensions say. Both name the tensor.
-Result<at::Tensor> Dequantize(const GgufTensor& tensor);
-// The same in fp32 or bf16; kDataLoss when a value is not finite.
+// The tensor in fp32 or bf16 on the cpu, with the sizes it is stored with, of any type of
+// GgufTensorType; made part by part, so that no copy in fp32 of a bf16 tensor ever exists.
+// kUnimplemented for a type that is not known, kInvalidArgument when the bytes do not hold what the
+// sizes say, kDataLoss when a value is not finite (or too large for bf16). All name the tensor.
 Result<at::Tensor> Dequantize(const StoredTensor& tensor, at::ScalarType dtype);
 
 }  // namespace promptcache

@@ -1,6 +1,5 @@
 #include "worker/service/worker_model.h"
 
-#include "common/formats/gguf.h"
 #include "common/text/load_tokenizer.h"
 
 namespace promptcache {
@@ -17,12 +16,11 @@ Result<ComputeDtype> ParseDtype(const std::string& name) {
 
 Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(const WorkerSettings& settings) {
   if (settings.model.empty()) {
-    return InvalidArgument("no model: give --model FILE.gguf or set worker.model");
+    return InvalidArgument("no model: give --model FILE.gguf or DIRECTORY, or set worker.model");
   }
   auto model = std::make_shared<WorkerModelImpl>();
   PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, ParseDtype(settings.dtype));
-  PC_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(settings.model));
-  PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizer(*file));
+  PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizerFile(settings.model));
   model->loaded_tokenizer = std::move(tokenizer);
   PC_ASSIGN_OR_RETURN(LoadedModel loaded,
                       LoadModel(settings.model, {.dtype = dtype,

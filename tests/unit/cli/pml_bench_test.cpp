@@ -97,7 +97,7 @@ TEST(PmlWorkload, PersonaIsOfTheSizeAndItsPromptFits) {
   EXPECT_GT(persona.schema.size(), 30'000U);
   EXPECT_LT(persona.schema.size(), 35'000U);
   const auto tokenizer = MakeToyTokenizer();
-  const TextEncoder encoder(*tokenizer, **FindChatTemplate("none", nullptr));
+  const TextEncoder encoder(*tokenizer, **FindChatTemplate("none", ""));
   const PmlSource of_schema("persona.xml", persona.schema);
   Diagnostics diagnostics(of_schema);
   const auto layout = BuildLayout(*ParseSchema(of_schema), encoder, {}, diagnostics);
@@ -120,7 +120,7 @@ TEST(PmlWorkload, OtherDocumentsAreNoPersona) {
 
 TEST(PmlBench, MeasuresEveryCase) {
   const auto tokenizer = MakeToyTokenizer();
-  const TextEncoder encoder(*tokenizer, **FindChatTemplate("none", nullptr));
+  const TextEncoder encoder(*tokenizer, **FindChatTemplate("none", ""));
   std::vector<std::string> steps;
   const auto report = MeasurePml(MakePersona(), encoder, {.iterations = 1, .largest_mib = 1},
                                  [&](const std::string& line) { steps.push_back(line); });

@@ -58,7 +58,7 @@ CoordinatorTest::CoordinatorTest() : settings_(DefaultSettings().coordinator) {
   model_ = {.name = "toy",
             .context_length = kContext,
             .tokenizer = MakeToyTokenizer(),
-            .chat_template = *FindChatTemplate("none", nullptr)};
+            .chat_template = *FindChatTemplate("none", "")};
 }
 
 CoordinatorDeps CoordinatorTest::Deps() {

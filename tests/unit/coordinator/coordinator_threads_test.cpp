@@ -26,7 +26,7 @@ class RunningCoordinator {
                                   {.name = "toy",
                                    .context_length = 4'096,
                                    .tokenizer = MakeToyTokenizer(),
-                                   .chat_template = *FindChatTemplate("none", nullptr)});
+                                   .chat_template = *FindChatTemplate("none", "")});
     });
     endpoint_ = coordinator_->endpoints().client;
   }

@@ -13,7 +13,7 @@
 namespace promptcache::testing {
 namespace {
 
-const ChatTemplate& NoTemplate() { return **FindChatTemplate("none", nullptr); }
+const ChatTemplate& NoTemplate() { return **FindChatTemplate("none", ""); }
 
 std::vector<TokenId> RowIds(const Recipe& recipe) {
   std::vector<TokenId> ids;

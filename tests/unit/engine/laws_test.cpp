@@ -13,13 +13,14 @@
 namespace promptcache::testing {
 namespace {
 
+// One of tests/golden/model/tiny; none: the tiny Llama that the other tests use.
 struct LawModel {
   const char* name;
-  LoadedModel (*load)(const ModelOptions&);
+  const char* folder;
 };
 const LawModel kModels[] = {
-    {"rope",
-     [](const ModelOptions& options) { return LoadGgufModel(TinyLlamaPath(), options).value(); }},
+    {"rope", ""},           {"alibi", "mpt"}, {"alibi_gqa", "mpt_gqa"}, {"parallel", "falcon_40b"},
+    {"yarn", "llama_yarn"},
 };
 
 // What another order of the same sums may change, relative to the largest logit: worker/README.md
@@ -39,7 +40,10 @@ class Laws : public PmlTest, public ::testing::WithParamInterface<LawModel> {
     loaded_ = load_(ComputeDtype::kFp32);
   }
   static LoadedModel Load(ComputeDtype dtype, int threads) {
-    return GetParam().load({.dtype = dtype, .threads = threads});
+    const std::string folder = GetParam().folder;
+    const std::string path =
+        folder.empty() ? TinyLlamaPath() : PROMPTCACHE_GOLDEN_DIR "/tiny/" + folder;
+    return LoadModel(path, {.dtype = dtype, .threads = threads}).value();
   }
 
   Model& model() { return *loaded_.model; }

@@ -59,13 +59,13 @@ TEST_F(GgufSample, HasArrays) {
 }
 
 TEST_F(GgufSample, HasTensorsWithTheirDimensionsFastestFirst) {
-  ASSERT_EQ(file_->tensors().size(), 6u);
+  ASSERT_EQ(file_->tensors().size(), 13u);
   const GgufTensor* tensor = file_->FindTensor("Q4_1");
   ASSERT_NE(tensor, nullptr);
   EXPECT_EQ(tensor->type, GgufTensorType::kQ4_1);
-  EXPECT_THAT(tensor->dims, ElementsAre(64, 3));
-  EXPECT_EQ(tensor->elements(), 192u);
-  EXPECT_EQ(tensor->bytes.size(), 192u / 32 * 20);
+  EXPECT_THAT(tensor->dims, ElementsAre(256, 2));
+  EXPECT_EQ(tensor->elements(), 512u);
+  EXPECT_EQ(tensor->bytes.size(), 512u / 32 * 20);
   EXPECT_EQ(file_->FindTensor("Q4_"), nullptr);
 }
 

@@ -61,7 +61,7 @@ TEST(Statements, S077_MarkersInArgumentsAndEscapedTextAreThoseCharacters) {
 
 TEST(Statements, S034_WithoutAnUnknownTokenSlotsHoldOneThatEndsAText) {
   const EndingTokenizer tokenizer;
-  const auto chat_template = *FindChatTemplate("none", nullptr);
+  const auto chat_template = *FindChatTemplate("none", "");
   const PmlSource source("s.xml", kSlotAndSchemaEncoding);
   Diagnostics diagnostics(source);
   const auto document = ParseSchema(source, {}, diagnostics);

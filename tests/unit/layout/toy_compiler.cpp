@@ -7,9 +7,7 @@
 namespace promptcache::testing {
 namespace {
 
-const ChatTemplate& TemplateNamed(std::string_view name) {
-  return **FindChatTemplate(name, nullptr);
-}
+const ChatTemplate& TemplateNamed(std::string_view name) { return **FindChatTemplate(name, ""); }
 
 // The own tokens that the unit stores.
 Tokens RowsOf(const Recipe& recipe) {

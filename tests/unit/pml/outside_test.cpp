@@ -59,7 +59,7 @@ std::string FateOf(const PmlSource& source) {
     (void)ParsePrompt(source, kPromptLimits, diagnostics);
   } else if (const auto schema = ParseSchema(source, {}, diagnostics)) {
     const auto tokenizer = MakeToyTokenizer();
-    const TextEncoder encoder(*tokenizer, **FindChatTemplate("none", nullptr));
+    const TextEncoder encoder(*tokenizer, **FindChatTemplate("none", ""));
     (void)BuildLayout(*schema, encoder, {}, diagnostics);
   }
   if (diagnostics.ok()) return "loads";

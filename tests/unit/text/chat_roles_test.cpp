@@ -23,7 +23,7 @@ const std::map<std::string, std::string>& TemplateNames() {
 }
 
 const ChatTemplate& TemplateOf(const std::string& tokenizer) {
-  return **FindChatTemplate(TemplateNames().at(tokenizer), nullptr);
+  return **FindChatTemplate(TemplateNames().at(tokenizer), "");
 }
 
 std::optional<RoleMarker> MarkerAt(std::string_view markup) {

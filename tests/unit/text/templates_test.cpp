@@ -16,19 +16,14 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-const ChatTemplate& Find(std::string_view name, const GgufFile* file = nullptr) {
-  const auto found = FindChatTemplate(name, file);
+const ChatTemplate& Find(std::string_view name, std::string_view model_template = "") {
+  const auto found = FindChatTemplate(name, model_template);
   EXPECT_TRUE(found.ok()) << found.status().ToString();
   return **found;
 }
 
-// The template that "auto" finds in a file whose own template is `source`.
-std::string Detected(std::string_view source) {
-  const auto bytes = GgufBuilder().String("tokenizer.chat_template", source).Build();
-  const auto file = GgufFile::Parse(bytes, "model");
-  EXPECT_TRUE(file.ok()) << file.status().ToString();
-  return std::string(Find("auto", file->get()).name);
-}
+// The template that "auto" finds for a model whose own template is `source`.
+std::string Detected(std::string_view source) { return Find("auto", source).name; }
 
 // A conversation as PML's markers write it.
 std::vector<TextPiece> Pieces(const ChatTemplate& chat, const json& turns) {
@@ -49,11 +44,11 @@ std::vector<TextPiece> Pieces(const ChatTemplate& chat, const json& turns) {
 TEST(ChatTemplates, WriteConversationsAsTheModelsOwnTemplate) {
   const auto model = ModelPath();
   PC_SKIP_WITHOUT(model, "the model");
-  const auto file = GgufFile::Open(*model);
-  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  const auto own = ReadModelTemplate(*model);
+  ASSERT_TRUE(own.ok()) << own.status().ToString();
   const auto tokenizer = TokenizerOfFile(*model);
   ASSERT_NE(tokenizer, nullptr);
-  const ChatTemplate& chat = Find("auto", file->get());
+  const ChatTemplate& chat = Find("auto", *own);
   EXPECT_EQ(chat.name, "chatml");
   const json golden = TextGolden("chats");
   for (const json& one : golden["chats"]) {
@@ -111,14 +106,10 @@ TEST(ChatTemplates, AutoGoesByTheTokensOfTheFilesTemplate) {
   EXPECT_EQ(Detected("{{'[INST] ' + content}}"), "llama2");
   EXPECT_EQ(Detected("{{content}}"), "none");
   EXPECT_EQ(Detected("{{'[INST]' + '<|start_header_id|>' + '<|im_start|>'}}"), "llama3");
-  const auto bytes = GgufBuilder().U32("tokenizer.chat_template", 1).Build();
-  const auto file = GgufFile::Parse(bytes, "model");
-  ASSERT_TRUE(file.ok());
-  EXPECT_EQ(Find("auto", file->get()).name, "none");
 }
 
 TEST(ChatTemplates, AnUnknownNameListsTheKnown) {
-  const auto found = FindChatTemplate("vicuna", nullptr);
+  const auto found = FindChatTemplate("vicuna", "");
   ASSERT_FALSE(found.ok());
   EXPECT_EQ(found.status().code(), Code::kInvalidArgument);
   EXPECT_THAT(found.status().message(), HasSubstr("'vicuna'"));
@@ -140,12 +131,12 @@ TEST(ChatTemplates, AreReadFromFilesOfTheUser) {
   const TempDir folder;
   const auto path = folder.path() / "mine.toml";
   std::ofstream(path) << TemplateFile("name = \"mine\"\ndetect = \"[mine]\"");
-  const auto found = FindChatTemplate(path.string(), nullptr);
+  const auto found = FindChatTemplate(path.string(), "");
   ASSERT_TRUE(found.ok()) << found.status().ToString();
   EXPECT_EQ((*found)->name, "mine");
   EXPECT_EQ((*found)->detect, "[mine]");
   EXPECT_EQ((**found)[RoleMarker::kUserClose], "[</user>]\n");
-  const auto missing = FindChatTemplate((folder.path() / "no.toml").string(), nullptr);
+  const auto missing = FindChatTemplate((folder.path() / "no.toml").string(), "");
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.status().code(), Code::kNotFound);
   EXPECT_THAT(missing.status().message(), HasSubstr("no.toml"));
@@ -173,6 +164,53 @@ TEST(ChatTemplates, FaultsOfFilesAreNamedWithTheirLines) {
   ExpectFault(TemplateFile("name = \"" + std::string(5'000, 'x') + "\""), "4 KiB");
   ExpectFault(std::string(100'000, '#'), "64 KiB");
   ExpectFault("name = \"\xFF\"", "x.toml:1: not valid TOML");
+}
+
+class ModelTemplate : public ::testing::Test {
+ protected:
+  void Write(const std::string& name, std::string_view text) {
+    std::ofstream(folder_.Sub(name), std::ios::binary) << text;
+  }
+  std::string OfDirectory() {
+    const auto text = ReadModelTemplate(folder_.path());
+    return text.ok() ? *text : text.status().ToString();
+  }
+
+  TempDir folder_;
+};
+
+TEST_F(ModelTemplate, OfAGgufFileIsAKey) {
+  for (const std::string text : {"", "{% for %}"}) {
+    GgufBuilder builder;
+    if (!text.empty()) builder.String("tokenizer.chat_template", text);
+    const auto bytes = builder.Build();
+    Write("model.gguf", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    const auto found = ReadModelTemplate(folder_.Sub("model.gguf"));
+    ASSERT_TRUE(found.ok()) << found.status().ToString();
+    EXPECT_EQ(*found, text);
+  }
+}
+
+TEST_F(ModelTemplate, OfADirectoryIsInItsTokenizerConfigOrAFileOfItsOwn) {
+  EXPECT_EQ(OfDirectory(), "");
+  Write("tokenizer_config.json", R"({"bos_token": "<s>"})");
+  EXPECT_EQ(OfDirectory(), "");
+  Write("tokenizer_config.json", R"({"chat_template": "one"})");
+  EXPECT_EQ(OfDirectory(), "one");
+  Write("tokenizer_config.json",
+        R"({"chat_template": [{"name": "tool_use", "template": "two"},
+                              {"name": "default", "template": "three"}]})");
+  EXPECT_EQ(OfDirectory(), "three");
+  Write("chat_template.jinja", "four");
+  EXPECT_EQ(OfDirectory(), "four");
+}
+
+TEST_F(ModelTemplate, FaultsNameTheFile) {
+  Write("tokenizer_config.json", "{\"chat_template\": 7}");
+  EXPECT_THAT(OfDirectory(), HasSubstr("tokenizer_config.json: 'chat_template' is neither"));
+  Write("tokenizer_config.json", "{\"chat_template\": ");
+  EXPECT_THAT(OfDirectory(), HasSubstr("tokenizer_config.json is not a JSON object"));
+  EXPECT_EQ(ReadModelTemplate(folder_.Sub("none")).status().code(), Code::kNotFound);
 }
 
 }  // namespace

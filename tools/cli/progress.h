@@ -1,0 +1,15 @@
+// How far something long has come.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace promptcache {
+
+// Shows a bar on standard error, ended by the last call; nothing where that is no terminal.
+std::function<void(uint64_t done, uint64_t total)> ProgressOnTerminal(std::string what);
+// One state of the bar: "hashing [#####---------------]  25 % of 90.0 MiB".
+std::string ProgressLine(const std::string& what, uint64_t done, uint64_t total);
+
+}  // namespace promptcache
