@@ -55,6 +55,16 @@ void Announce(const std::string& name, const ServiceFlags& flags) {
   if (!status.ok()) Log(LogLevel::kError, "no ready file", {{"reason", status.message()}});
 }
 
+// Loading takes minutes for large models: says so at every tenth.
+std::function<void(uint64_t, uint64_t)> LogLoading() {
+  return [logged = uint64_t{0}](uint64_t done, uint64_t total) mutable {
+    const uint64_t tenths = total == 0 ? 10 : 10 * done / total;
+    if (tenths == logged) return;
+    logged = tenths;
+    Log(LogLevel::kInfo, "loading the model", {{"percent", 10 * tenths}, {"bytes", total}});
+  };
+}
+
 Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(flags));
   const WorkerSettings& own = settings.worker;
@@ -63,7 +73,7 @@ Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(transport, ZmqTransport::Create());
   std::promise<void> stop;
   CallOnStopSignal([&] { stop.set_value(); });
-  PC_ASSIGN_OR_RETURN(auto model, WorkerModel::Load(own));
+  PC_ASSIGN_OR_RETURN(auto model, WorkerModel::Load(own, LogLoading()));
   std::unique_ptr<RemoteStore> store;
   if (!own.store_endpoint.empty()) {
     store = RemoteStore::Create(*transport,

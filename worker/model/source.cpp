@@ -48,6 +48,7 @@ Status ModelSource::CheckAllUsed() const {
     return At(Unimplemented("tensor '" + tensor.name + "' is not part of the architecture '" +
                             config().architecture + "' as it is implemented here"));
   }
+  if (progress_) progress_(total_bytes_, total_bytes_);
   return Status();
 }
 

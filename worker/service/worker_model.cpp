@@ -14,7 +14,9 @@ Result<ComputeDtype> ParseDtype(const std::string& name) {
 
 }  // namespace
 
-Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(const WorkerSettings& settings) {
+Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(
+    const WorkerSettings& settings,
+    const std::function<void(uint64_t done, uint64_t total)>& progress) {
   if (settings.model.empty()) {
     return InvalidArgument("no model: give --model FILE.gguf or DIRECTORY, or set worker.model");
   }
@@ -25,7 +27,8 @@ Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(const WorkerSettings& set
   PC_ASSIGN_OR_RETURN(LoadedModel loaded,
                       LoadModel(settings.model, {.dtype = dtype,
                                                  .device = settings.device,
-                                                 .threads = static_cast<int>(settings.threads)}));
+                                                 .threads = static_cast<int>(settings.threads),
+                                                 .progress = progress}));
   model->loaded = std::move(loaded);
   model->loaded.identity.tokenizer = model->loaded_tokenizer->digest().ToHex();
   return std::shared_ptr<WorkerModel>(std::move(model));

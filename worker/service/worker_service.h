@@ -21,8 +21,10 @@ namespace promptcache {
 class WorkerModel {
  public:
   // Reads weights and tokenizer. Errors name the file and the fault; kFailedPrecondition when the
-  // device is not there.
-  static Result<std::shared_ptr<WorkerModel>> Load(const WorkerSettings& settings);
+  // device is not there. `progress` may be empty; it gets bytes of weights read and in all.
+  static Result<std::shared_ptr<WorkerModel>> Load(
+      const WorkerSettings& settings,
+      const std::function<void(uint64_t done, uint64_t total)>& progress = {});
   virtual ~WorkerModel() = default;
 
   virtual const Identity& identity() const = 0;  // complete, with the tokenizer

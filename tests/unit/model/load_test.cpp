@@ -257,7 +257,8 @@ TEST(DequantizeTest, BlocksHoldWhatTheFormatSays) {
   const auto check = [](GgufTensorType type, std::vector<uint8_t> head,
                         const std::vector<uint8_t>& rest, const std::vector<float>& expected) {
     head.insert(head.end(), rest.begin(), rest.end());
-    const auto out = Dequantize({.name = "t", .type = type, .dims = {32}, .bytes = head});
+    const auto out =
+        Dequantize({.name = "t", .type = type, .sizes = {32}, .bytes = head}, at::kFloat);
     ASSERT_TRUE(out.ok()) << out.status().ToString();
     const float* data = out->const_data_ptr<float>();
     EXPECT_EQ(std::vector<float>(data, data + 32), expected) << GgufTypeName(type);
@@ -269,13 +270,15 @@ TEST(DequantizeTest, BlocksHoldWhatTheFormatSays) {
 
 TEST(DequantizeTest, HalvesAndBfloatsBecomeTheirValue) {
   const std::vector<uint8_t> half = {0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00};  // 1, -2, smallest
-  auto out = Dequantize({.name = "t", .type = GgufTensorType::kF16, .dims = {3}, .bytes = half});
+  auto out = Dequantize({.name = "t", .type = GgufTensorType::kF16, .sizes = {3}, .bytes = half},
+                        at::kFloat);
   ASSERT_TRUE(out.ok());
   EXPECT_EQ(out->const_data_ptr<float>()[0], 1.0f);
   EXPECT_EQ(out->const_data_ptr<float>()[1], -2.0f);
   EXPECT_EQ(out->const_data_ptr<float>()[2], std::ldexp(1.0f, -24));
   const std::vector<uint8_t> bfloat = {0x80, 0x3f, 0x00, 0xc0};  // 1, -2
-  out = Dequantize({.name = "t", .type = GgufTensorType::kBF16, .dims = {2}, .bytes = bfloat});
+  out = Dequantize({.name = "t", .type = GgufTensorType::kBF16, .sizes = {2}, .bytes = bfloat},
+                   at::kFloat);
   ASSERT_TRUE(out.ok());
   EXPECT_EQ(out->const_data_ptr<float>()[0], 1.0f);
   EXPECT_EQ(out->const_data_ptr<float>()[1], -2.0f);
@@ -286,8 +289,9 @@ TEST(DequantizeTest, RefusesBytesThatDoNotHoldTheTensor) {
   for (const size_t length : {0u, 33u, 35u}) {
     const auto out = Dequantize({.name = "t",
                                  .type = GgufTensorType::kQ8_0,
-                                 .dims = {32},
-                                 .bytes = std::span(bytes).first(length)});
+                                 .sizes = {32},
+                                 .bytes = std::span(bytes).first(length)},
+                                at::kFloat);
     EXPECT_EQ(out.status().code(), Code::kInvalidArgument) << length;
   }
 }
