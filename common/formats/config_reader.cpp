@@ -6,7 +6,7 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxJsonBytes = 16 << 20;
+constexpr size_t kMaxJsonBytes = 1 << 20;
 
 }  // namespace
 

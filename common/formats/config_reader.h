@@ -76,7 +76,7 @@ class GgufConfig : public ConfigReader {
 // An object of a Hugging Face config.json.
 class JsonConfig : public ConfigReader {
  public:
-  // kInvalidArgument unless `json` is an object; at most 16 MiB. `name` is for messages.
+  // kInvalidArgument unless `json` is an object; at most 1 MiB. `name` is for messages.
   static Result<JsonConfig> Parse(std::string_view json, const std::string& name);
 
   bool Has(std::string_view key) const override;
