@@ -49,7 +49,7 @@ class Layer {
   Linear down_;
 };
 
-// A norm over `size` values from NAME.weight and, where `biased` says so, NAME.bias.
+// A norm over `size` values from NAME.weight and, as `bias` says, NAME.bias.
 enum class NormBias : uint8_t { kNone, kRequired, kIfStored };
 Result<Norm> LoadNorm(ModelSource& source, const std::string& name, int64_t size, NormBias bias);
 
