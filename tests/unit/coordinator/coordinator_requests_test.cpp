@@ -357,6 +357,7 @@ TEST_F(RepairRequestsTest, WhatCannotBeRepairedIsRefusedBeforeAnythingElse) {
 
 TEST_F(CoordinatorTest, ARepairThatDoesNotExistIsNoDefault) {
   settings_.repair = "blended";
+  transport_ = std::make_unique<FakeTransport>(network_, "coordinator");
   const auto coordinator = Coordinator::Create(*transport_, settings_, model_, Deps());
   EXPECT_THAT(coordinator.status().message(), HasSubstr("coordinator.repair"));
 }
