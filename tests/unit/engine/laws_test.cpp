@@ -114,7 +114,7 @@ CompiledPrompt WithUnitsShuffled(const CompiledPrompt& prompt) {
 TEST_P(Laws, TheOrderOfUnitsIsIrrelevant) {
   EXPECT_TRUE(rc::check([&] {
     const CompiledPrompt prompt = Prompt(AnyPml());
-    RC_ASSERT(Logits(WithUnitsShuffled(prompt)) == Logits(prompt));
+    RC_ASSERT(RelativeDifference(Logits(WithUnitsShuffled(prompt)), Logits(prompt)) <= kFp32Bound);
   }));
 }
 
