@@ -58,6 +58,7 @@ bool Sampler::greedy() const {
 }
 
 TokenId Sampler::Next(std::span<const float> logits, uint32_t step) const {
+  if (greedy() && history_.empty()) return ArgMax(logits);
   std::vector<float> processed(logits.begin(), logits.end());
   if (!greedy() && options_.temperature != 1) {
     for (float& logit : processed) logit = static_cast<float>(logit / options_.temperature);
