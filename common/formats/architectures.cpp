@@ -32,10 +32,9 @@ std::string Known(Names Architecture::*names) {
 }
 
 // Keeps every token within one regime of positions: keys of another would not fit its queries.
-Status FitContext(ModelConfig& config) {
+void FitContext(ModelConfig& config) {
   const int64_t end = config.positions.regime_end;
   if (end > 0) config.shape.context_length = std::min(config.shape.context_length, end);
-  return {};
 }
 
 }  // namespace
@@ -50,7 +49,7 @@ Result<ModelConfig> ReadGgufModel(const GgufFile& file) {
   }
   const GgufConfig reader(file, *name);
   PC_ASSIGN_OR_RETURN(ModelConfig config, architecture->from_gguf(reader));
-  PC_RETURN_IF_ERROR(FitContext(config));
+  FitContext(config);
   return config;
 }
 
@@ -65,7 +64,7 @@ Result<JsonModel> ReadJsonModel(const JsonConfig& reader) {
   }
   PC_ASSIGN_OR_RETURN(ModelConfig config, architecture->from_json(reader));
   PC_RETURN_IF_ERROR(CheckShape(config.shape, reader));
-  PC_RETURN_IF_ERROR(FitContext(config));
+  FitContext(config);
   return JsonModel{architecture, std::move(config)};
 }
 
