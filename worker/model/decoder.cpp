@@ -26,15 +26,13 @@ at::Tensor TokenIds(std::span<const SequenceStep> steps, at::Device device) {
   return at::tensor(ids, at::kLong).to(device);
 }
 
-// The rows of the tokens whose logits are wanted.
+// The row of the last token of every sequence that wants logits.
 std::optional<at::Tensor> WantedRows(std::span<const SequenceStep> steps, at::Device device) {
   std::vector<int64_t> rows;
   int64_t end = 0;
   for (const SequenceStep& step : steps) {
-    const int64_t begin = end;
     end += static_cast<int64_t>(step.ids.size());
-    const int64_t first = step.logits == Logits::kAll ? begin : end - 1;
-    for (int64_t row = first; step.logits != Logits::kNone && row < end; ++row) rows.push_back(row);
+    if (step.logits == Logits::kLast) rows.push_back(end - 1);
   }
   if (rows.empty()) return std::nullopt;
   return at::tensor(rows, at::kLong).to(device);

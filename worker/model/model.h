@@ -41,8 +41,8 @@ class KvBuffer {
   std::vector<Position> positions_;
 };
 
-// Of which of its tokens a sequence wants the logits.
-enum class Logits : uint8_t { kNone, kLast, kAll };
+// Whether a sequence wants the logits of its last token.
+enum class Logits : uint8_t { kNone, kLast };
 
 // One sequence's part of a step.
 struct SequenceStep {
@@ -59,7 +59,7 @@ class Model {
   virtual ~Model() = default;
   virtual const ModelShape& shape() const = 0;
   virtual at::TensorOptions kv_options() const = 0;  // dtype and device of keys and values
-  // Returns [tokens whose logits are wanted, vocabulary] fp32 cpu, in the order of `steps`.
+  // Returns [sequences with Logits::kLast, vocabulary] fp32 cpu, in the order of `steps`.
   // kInvalidArgument, with nothing changed, for steps that break the rules above. After any other
   // error the sequences' own buffers are undefined and the sequences have to be given up.
   // kResourceExhausted when memory runs out; kInternal for anything LibTorch throws.
