@@ -54,8 +54,11 @@ void CallOnStopSignal(std::function<void()> on_stop) {
   }).detach();
 }
 
-void RestartWithEnvironment(const char* name, const char* value, char** argv) {
-  if (::setenv(name, value, /*overwrite=*/1) == 0) ::execv("/proc/self/exe", argv);
+void RestartWithEnvironment(std::span<const EnvironmentVariable> variables, char** argv) {
+  for (const auto& [name, value] : variables) {
+    if (::setenv(name, value, /*overwrite=*/0) != 0) return;
+  }
+  ::execv("/proc/self/exe", argv);
 }
 
 Status InitLogFromSettings(std::string_view component, const LogSettings& settings) {

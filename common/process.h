@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,14 @@ Status WriteFileAtomically(const std::string& path, std::string_view contents);
 // before any other thread starts.
 void CallOnStopSignal(std::function<void()> on_stop);
 
-// Starts this program anew with `name` = `value` in its environment: for settings that libraries
-// read before main() begins. Returns only when that failed.
-void RestartWithEnvironment(const char* name, const char* value, char** argv);
+struct EnvironmentVariable {
+  const char* name;
+  const char* value;
+};
+
+// Starts this program anew with `variables`, but for those it already has, in its environment: for
+// settings that libraries read before main() begins. Returns only when that failed.
+void RestartWithEnvironment(std::span<const EnvironmentVariable> variables, char** argv);
 
 // Applies the [log] settings. kInvalidArgument for an unknown level or format.
 Status InitLogFromSettings(std::string_view component, const LogSettings& settings);

@@ -7,6 +7,7 @@
 #include "cluster/transport/zmq_transport.h"
 #include "common/process.h"
 #include "common/service.h"
+#include "worker/device/compute_environment.h"
 #include "worker/service/worker_service.h"
 
 namespace promptcache {
@@ -108,9 +109,10 @@ int Main(int argc, char** argv) {
 }  // namespace promptcache
 
 int main(int argc, char** argv) {
-  // OpenMP threads that spin while they wait for work slow down whatever else runs on their cores.
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) {
-    promptcache::RestartWithEnvironment("OMP_WAIT_POLICY", "passive", argv);
+  for (const auto& variable : promptcache::kComputeEnvironment) {
+    if (std::getenv(variable.name) != nullptr) continue;
+    promptcache::RestartWithEnvironment(promptcache::kComputeEnvironment, argv);
+    break;
   }
   return promptcache::Main(argc, argv);
 }

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "common/process.h"
 #include "common/version.h"
 #include "tools/bench/ttft.h"
 #include "tools/cli/answer_output.h"
@@ -17,6 +16,7 @@
 #include "tools/engine/embedded.h"
 #include "tools/engine/fidelity_command.h"
 #include "tools/engine/model_logits.h"
+#include "worker/device/compute_environment.h"
 
 namespace promptcache {
 namespace {
@@ -165,9 +165,10 @@ int Main(int argc, char** argv) {
 }  // namespace promptcache
 
 int main(int argc, char** argv) {
-  // OpenMP threads that spin while they wait for work slow down whatever else runs on their cores.
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) {
-    promptcache::RestartWithEnvironment("OMP_WAIT_POLICY", "passive", argv);
+  for (const auto& variable : promptcache::kComputeEnvironment) {
+    if (std::getenv(variable.name) != nullptr) continue;
+    promptcache::RestartWithEnvironment(promptcache::kComputeEnvironment, argv);
+    break;
   }
   return promptcache::Main(argc, argv);
 }

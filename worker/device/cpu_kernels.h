@@ -91,13 +91,31 @@ struct SwigluArgs {
   Element element = Element::kFloat;
 };
 
+// Outputs of one panel of weights: a few vectors of every instruction set.
+constexpr int64_t kPanelColumns = 32;
+
+// out[r, c] = sum_i x[r, i] weight[c, i] + bias[c], summed in fp32 in the order of i whatever the
+// number of rows, rounded once.
+struct LinearArgs {
+  // [ceil(columns / 32), ceil(inputs / 2), 32, 2] bf16, zero beyond columns and inputs: one step
+  // of a panel is contiguous and a panel is read from its first byte to its last.
+  const void* weight = nullptr;
+  const float* bias = nullptr;  // [columns] or null
+  const void* x = nullptr;      // [rows, inputs] bf16 contiguous
+  void* out = nullptr;          // [rows, columns]
+  int64_t out_row = 0;
+  int64_t rows = 0, inputs = 0, columns = 0;
+  Element out_element = Element::kBf16;
+};
+
 struct Kernels {
-  const char* name;  // "avx512", "avx2", "portable"
+  const char* name;  // "avx512bf16", "avx512", "avx2", "portable"
   void (*rotate)(const RotateArgs&);
   void (*merge)(const MergeArgs&);
   void (*list)(const ListArgs&);
   void (*norm)(const NormArgs&);
   void (*swiglu)(const SwigluArgs&);
+  void (*linear)(const LinearArgs&);
 };
 
 // The best set this processor runs.
@@ -107,10 +125,13 @@ struct AllKernels {
   const Kernels* portable;
   const Kernels* avx2;
   const Kernels* avx512;
+  const Kernels* avx512bf16;
 };
 AllKernels SupportedKernels();
 
-// True where bf16 linear layers run on native dot products (AVX-512-BF16 or AMX).
+// True where bf16 linear layers run on native dot products (AVX-512-BF16).
 bool HasNativeBf16();
+// True where oneDNN multiplies bf16 matrices in tiles.
+bool HasAmx();
 
 }  // namespace promptcache::cpu

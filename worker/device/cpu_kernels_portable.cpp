@@ -5,9 +5,10 @@ namespace {
 #include "worker/device/cpu_vector.inc"
 // The kernels need what the line above defines.
 #include "worker/device/cpu_kernels.inc"
+#include "worker/device/cpu_linear.inc"
 }  // namespace
 
 extern const Kernels kPortableKernels;
-const Kernels kPortableKernels = {"portable", Rotate, Merge, List, Norm, Swiglu};
+const Kernels kPortableKernels = {"portable", Rotate, Merge, List, Norm, Swiglu, Linear};
 
 }  // namespace promptcache::cpu

@@ -21,13 +21,24 @@ int64_t Grain(int64_t row) { return std::max<int64_t>(1, kElementsPerTask / row)
 
 }  // namespace
 
-Linear::Linear(at::Tensor weight, at::Tensor bias)
-    : weight_(std::move(weight)), packed_(PackLinear(weight_)), bias_(std::move(bias)) {
-  if (packed_.defined()) weight_ = at::Tensor();
+Linear::Linear(at::Tensor weight, at::Tensor bias) : bias_(std::move(bias)) {
+  const at::Tensor packed = PackLinear(weight);
+  tiled_ = packed.defined();
+  if (tiled_ || !weight.is_cpu() || weight.scalar_type() != at::kBFloat16) {
+    weight_ = tiled_ ? packed : std::move(weight);
+    return;
+  }
+  panels_ = PanelLinear(weight, bias_);
+  bias_ = at::Tensor();
 }
 
 at::Tensor Linear::Apply(const at::Tensor& x) const {
-  return packed_.defined() ? ApplyPackedLinear(x, packed_, bias_) : at::linear(x, weight_, bias_);
+  if (panels_) return panels_->Apply(x, x.scalar_type());
+  return tiled_ ? ApplyPackedLinear(x, weight_, bias_) : at::linear(x, weight_, bias_);
+}
+
+at::Tensor Linear::ApplyToFloat(const at::Tensor& x) const {
+  return panels_ ? panels_->Apply(x, at::kFloat) : Apply(x).to(at::kFloat);
 }
 
 Norm::Norm(NormKind kind, double epsilon, at::Tensor weight, at::Tensor bias)

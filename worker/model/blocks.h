@@ -5,24 +5,30 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "common/formats/model_config.h"
+#include "worker/model/panel_linear.h"
 
 namespace promptcache {
 
-// y = x W^T + b. On a CPU with native bf16 the weight is kept in the layout its kernel wants.
+// y = x W^T + b. The weight is kept once, in the layout its kernel wants: bf16 on the CPU in
+// panels, or as oneDNN lays it out where it multiplies in tiles (AMX); plain elsewhere.
 class Linear {
  public:
   Linear() = default;
   // [out, in] and, where there is one, [out]; compute dtype, device.
   explicit Linear(at::Tensor weight, at::Tensor bias = {});
 
-  at::Tensor Apply(const at::Tensor& x) const;  // [rows, in] -> [rows, out]
+  at::Tensor Apply(const at::Tensor& x) const;  // [rows, in] -> [rows, out] of x's dtype
+  // The same in fp32; in panels without a rounding to bf16 on the way.
+  at::Tensor ApplyToFloat(const at::Tensor& x) const;
 
  private:
-  at::Tensor weight_;
-  at::Tensor packed_;  // undefined where the plain layout is used
-  at::Tensor bias_;    // undefined where there is none
+  at::Tensor weight_;   // undefined with panels_
+  at::Tensor bias_;     // undefined where there is none, and with panels_
+  bool tiled_ = false;  // weight_ is in oneDNN's layout
+  std::optional<PanelLinear> panels_;
 };
 
 // kRms: y = x / sqrt(mean(x^2) + epsilon) * weight (arXiv 1910.07467).

@@ -162,7 +162,7 @@ at::Tensor Decoder::Run(std::span<SequenceStep> steps) const {
   const auto wanted = WantedRows(steps, device);
   const at::Tensor hidden = RunLayers(x, attention, wanted);
   if (!wanted) return at::empty({0, shape.vocabulary}, at::kFloat);
-  const at::Tensor logits = head_.Apply(hidden).to(at::kFloat).cpu();  // [wanted, vocabulary]
+  const at::Tensor logits = head_.ApplyToFloat(hidden).cpu();  // [wanted, vocabulary]
   return config_.logit_scale == 1 ? logits : logits * config_.logit_scale;
 }
 

@@ -1,7 +1,9 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <future>
 #include <new>
+#include <system_error>
 
 #include "common/formats/checkpoint.h"
 #include "common/formats/model_identity.h"
@@ -34,9 +36,7 @@ Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   return loaded;
 }
 
-}  // namespace
-
-Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options) {
+Result<LoadedModel> TryLoad(const std::string& path, const ModelOptions& options) {
   try {
     const c10::NoGradGuard no_grad;
     return Load(path, options);
@@ -47,6 +47,17 @@ Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& optio
     return memory ? ResourceExhausted(what) : Internal(what);
   } catch (const std::bad_alloc&) {
     return ResourceExhausted(path + ": out of memory");
+  }
+}
+
+}  // namespace
+
+// On a thread of its own: see kComputeEnvironment.
+Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options) {
+  try {
+    return std::async(std::launch::async, TryLoad, path, options).get();
+  } catch (const std::system_error& error) {
+    return ResourceExhausted(path + ": no thread to load it: " + error.what());
   }
 }
 

@@ -37,8 +37,7 @@ const Operators& Find() {
 }  // namespace
 
 at::Tensor PackLinear(const at::Tensor& weight) {
-  if (!weight.is_cpu() || weight.scalar_type() != at::kBFloat16 || !cpu::HasNativeBf16() ||
-      !Find().pack) {
+  if (!weight.is_cpu() || weight.scalar_type() != at::kBFloat16 || !cpu::HasAmx() || !Find().pack) {
     return at::Tensor();
   }
   const std::optional<c10::SymInt> any_batch;

@@ -6,7 +6,7 @@
 namespace promptcache {
 
 // The weight [out, in] in oneDNN's layout, or an undefined tensor where that brings nothing: on
-// other devices, in fp32, without native bf16, or when this LibTorch lacks the operators.
+// other devices, in fp32, without AMX, or when this LibTorch lacks the operators.
 at::Tensor PackLinear(const at::Tensor& weight);
 
 // x [rows, in] times the transpose of a weight from PackLinear, plus `bias` [out] where it is

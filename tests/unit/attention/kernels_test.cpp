@@ -1,36 +1,9 @@
-#include "worker/device/cpu_kernels.h"
-
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
+#include "tests/unit/attention/cpu_kernel_sets.h"
 
 #include <cmath>
 
 namespace promptcache::cpu {
 namespace {
-
-enum class Isa { kPortable, kAvx2, kAvx512 };
-
-// Every instruction set against formulas in double, with sizes that leave tails.
-class CpuKernels : public ::testing::TestWithParam<Isa> {
- protected:
-  void SetUp() override {
-    const AllKernels all = SupportedKernels();
-    kernels_ = GetParam() == Isa::kPortable ? all.portable
-               : GetParam() == Isa::kAvx2   ? all.avx2
-                                            : all.avx512;
-    if (kernels_ == nullptr) GTEST_SKIP() << "this processor lacks the instructions";
-  }
-
-  static double Error(const at::Tensor& a, const at::Tensor& b) {
-    return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
-  }
-
-  const Kernels* kernels_ = nullptr;
-};
-
-Element ElementOf(const at::Tensor& t) {
-  return t.scalar_type() == at::kBFloat16 ? Element::kBf16 : Element::kFloat;
-}
 
 TEST_P(CpuKernels, RotateTurnsPairsAndScales) {
   for (const int64_t dim : {2, 6, 8, 16, 40, 64, 128}) {
@@ -234,13 +207,7 @@ TEST_P(CpuKernels, MergeWeighsPartsByTheirLogSums) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, CpuKernels,
-                         ::testing::Values(Isa::kPortable, Isa::kAvx2, Isa::kAvx512),
-                         [](const auto& isa) {
-                           return isa.param == Isa::kPortable ? "portable"
-                                  : isa.param == Isa::kAvx2   ? "avx2"
-                                                              : "avx512";
-                         });
+INSTANTIATE_TEST_SUITE_P(Isas, CpuKernels, kIsas, NameOf);
 
 }  // namespace
 }  // namespace promptcache::cpu
