@@ -76,7 +76,7 @@ const SettingRow kRows[] = {
     PC_TEXT(coordinator, repair, "none",
             "Repair of a request that names none: none, linked (the first tokens of every run of a "
             "module's cached tokens are computed again) or full (nothing is reused)."),
-    PC_NUMBER(coordinator, linked_tokens, 16, 1, kMaxLinkedTokens, "tokens",
+    PC_NUMBER(coordinator, linked_tokens, 4, 1, kMaxLinkedTokens, "tokens",
               "Tokens of every run that repair linked computes again, unless the request says how "
               "many."),
     PC_NUMBER(coordinator, heartbeat_ms, 500, 10, 60'000, "ms",
