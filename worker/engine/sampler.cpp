@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "common/rng.h"
 
@@ -21,28 +20,47 @@ struct Candidate {
   double probability = 0;
 };
 
-// Every token with its probability, the likeliest first; equal ones by id.
-std::vector<Candidate> Softmax(std::span<const float> logits) {
-  const double peak = *std::max_element(logits.begin(), logits.end());
-  std::vector<Candidate> candidates(logits.size());
-  double total = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    candidates[i] = {static_cast<TokenId>(i), std::exp(logits[i] - peak)};
-    total += candidates[i].probability;
-  }
-  for (Candidate& candidate : candidates) candidate.probability /= total;
-  std::stable_sort(
-      candidates.begin(), candidates.end(),
-      [](const Candidate& a, const Candidate& b) { return a.probability > b.probability; });
-  return candidates;
+bool LessLikely(const Candidate& a, const Candidate& b) {
+  return a.probability != b.probability ? a.probability < b.probability : a.id > b.id;
 }
 
-// Keeps the fewest likeliest tokens whose mass reaches top_p, at least one.
-void KeepTopP(double top_p, std::vector<Candidate>& candidates) {
-  double mass = 0;
-  size_t keep = 0;
-  while (keep < candidates.size() && mass < top_p) mass += candidates[keep++].probability;
-  candidates.resize(std::max<size_t>(1, keep));
+// Hands out the tokens with their probabilities, which add up to 1: the likeliest first, equal ones
+// by id. Few are asked for; to sort a whole vocabulary costs as much as a small model's step.
+class Candidates {
+ public:
+  explicit Candidates(std::span<const float> logits) : heap_(logits.size()) {
+    const double peak = *std::max_element(logits.begin(), logits.end());
+    double total = 0;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      heap_[i] = {static_cast<TokenId>(i), std::exp(logits[i] - peak)};
+      total += heap_[i].probability;
+    }
+    for (Candidate& candidate : heap_) candidate.probability /= total;
+    std::make_heap(heap_.begin(), heap_.end(), LessLikely);
+  }
+
+  bool empty() const { return heap_.empty(); }
+
+  Candidate Next() {
+    std::pop_heap(heap_.begin(), heap_.end(), LessLikely);
+    const Candidate next = heap_.back();
+    heap_.pop_back();
+    return next;
+  }
+
+ private:
+  std::vector<Candidate> heap_;
+};
+
+// The fewest likeliest tokens whose mass reaches top_p, at least one, and at most `most`.
+std::vector<Candidate> Likeliest(Candidates& all, double top_p, size_t most) {
+  std::vector<Candidate> kept = {all.Next()};
+  double mass = kept.front().probability;
+  while (mass < top_p && kept.size() < most && !all.empty()) {
+    kept.push_back(all.Next());
+    mass += kept.back().probability;
+  }
+  return kept;
 }
 
 }  // namespace
@@ -81,20 +99,26 @@ void Sampler::Penalize(std::span<float> logits) const {
 }
 
 TokenId Sampler::Draw(std::span<const float> logits, uint32_t step) const {
-  std::vector<Candidate> candidates = Softmax(logits);
-  if (options_.top_p < 1) KeepTopP(options_.top_p, candidates);
-  if (options_.top_k > 0 && candidates.size() > static_cast<size_t>(options_.top_k)) {
-    candidates.resize(static_cast<size_t>(options_.top_k));
+  const double place = UniformAt(options_.seed, sample_, step);  // [0, 1)
+  Candidates all(logits);
+  if (options_.top_p >= 1 && options_.top_k <= 0) {
+    double left = place;
+    while (true) {
+      const Candidate candidate = all.Next();
+      left -= candidate.probability;
+      if (left < 0 || all.empty()) return candidate.id;
+    }
   }
-  const double total =
-      std::accumulate(candidates.begin(), candidates.end(), 0.0,
-                      [](double sum, const Candidate& c) { return sum + c.probability; });
-  double left = UniformAt(options_.seed, sample_, step) * total;
-  for (const Candidate& candidate : candidates) {
+  const size_t most = options_.top_k > 0 ? static_cast<size_t>(options_.top_k) : logits.size();
+  const std::vector<Candidate> kept = Likeliest(all, options_.top_p, most);
+  double left = 0;
+  for (const Candidate& candidate : kept) left += candidate.probability;
+  left *= place;
+  for (const Candidate& candidate : kept) {
     left -= candidate.probability;
     if (left < 0) return candidate.id;
   }
-  return candidates.back().id;
+  return kept.back().id;
 }
 
 }  // namespace promptcache

@@ -16,7 +16,8 @@ namespace promptcache {
 // go to the smaller id.
 class Sampler {
  public:
-  // `history`: the ids of every token of the plan, cached or not. `sample`: which of the request's.
+  // `history`: the ids of every token of the plan, cached or not; may be empty without a repetition
+  // penalty. `sample`: which of the request's.
   Sampler(const GenerationOptions& options, std::span<const TokenId> history, uint32_t sample);
 
   // REQUIRES: `logits` [vocabulary] is not empty.

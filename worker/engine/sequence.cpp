@@ -37,7 +37,8 @@ Sequence::Sequence(EngineRequest request, const Tokenizer& tokenizer, SteadyTime
   usage_.recomputed_tokens = plan.repaired_tokens;
   usage_.queue_ms = MillisecondsBetween(request_.received, admitted);
   usage_.units.resize(units_.size());
-  const std::vector<TokenId> history = History();
+  std::vector<TokenId> history;
+  if (request_.options.repetition_penalty > 1) history = History();
   for (uint32_t i = 0; i < request_.options.samples; ++i) {
     samples_.emplace_back(request_, tokenizer, history, i);
   }
