@@ -130,19 +130,12 @@ class Measurement {
   FidelityReport report_;
 };
 
-Result<ComputeDtype> DtypeNamed(const std::string& name) {
-  if (name == "auto") return ComputeDtype::kAuto;
-  if (name == "fp32") return ComputeDtype::kFp32;
-  if (name == "bf16") return ComputeDtype::kBf16;
-  return InvalidArgument("dtype '" + name + "' is not auto, fp32 or bf16");
-}
-
 }  // namespace
 
 Result<FidelityReport> MeasureFidelity(const FidelityOptions& options,
                                        const FidelityProgress& progress) {
   PC_RETURN_IF_ERROR(CheckOptions(options));
-  PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, DtypeNamed(options.dtype));
+  PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, ParseComputeDtype(options.dtype));
   PC_ASSIGN_OR_RETURN(const std::string text, ReadNews(options.data));
   PC_ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizerFile(options.model));
   PC_ASSIGN_OR_RETURN(const TokenStream news, TokenStream::Of(*tokenizer, text));

@@ -61,7 +61,7 @@ void AddModelLogits(CLI::App& app, std::function<int()>& run) {
   command->add_option("--ids", request.ids, "Token ids: 1,2,3")->delimiter(',')->required();
   command->add_option("--positions", request.positions, "Ascending (default: 0,1,2,...)")
       ->delimiter(',');
-  command->add_option("--dtype", request.dtype, "fp32 or bf16")->capture_default_str();
+  command->add_option("--dtype", request.dtype, "auto, fp32 or bf16")->capture_default_str();
   command->add_option("--device", request.device, "cpu or cuda:N")->capture_default_str();
   command->add_option("--threads", request.threads, "CPU threads; 0: one per core")
       ->capture_default_str();

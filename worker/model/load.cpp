@@ -1,9 +1,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <future>
 #include <new>
-#include <system_error>
 
 #include "common/formats/checkpoint.h"
 #include "common/formats/model_identity.h"
@@ -36,7 +34,16 @@ Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   return loaded;
 }
 
-Result<LoadedModel> TryLoad(const std::string& path, const ModelOptions& options) {
+}  // namespace
+
+Result<ComputeDtype> ParseComputeDtype(std::string_view name) {
+  if (name == "auto") return ComputeDtype::kAuto;
+  if (name == "fp32") return ComputeDtype::kFp32;
+  if (name == "bf16") return ComputeDtype::kBf16;
+  return InvalidArgument("dtype '" + std::string(name) + "' is not auto, fp32 or bf16");
+}
+
+Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options) {
   try {
     const c10::NoGradGuard no_grad;
     return Load(path, options);
@@ -47,17 +54,6 @@ Result<LoadedModel> TryLoad(const std::string& path, const ModelOptions& options
     return memory ? ResourceExhausted(what) : Internal(what);
   } catch (const std::bad_alloc&) {
     return ResourceExhausted(path + ": out of memory");
-  }
-}
-
-}  // namespace
-
-// On a thread of its own: see kComputeEnvironment.
-Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options) {
-  try {
-    return std::async(std::launch::async, TryLoad, path, options).get();
-  } catch (const std::system_error& error) {
-    return ResourceExhausted(path + ": no thread to load it: " + error.what());
   }
 }
 

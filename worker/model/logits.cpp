@@ -9,9 +9,7 @@
 namespace promptcache {
 
 Result<std::vector<float>> LastLogits(const LogitsRequest& request) {
-  if (request.dtype != "fp32" && request.dtype != "bf16") {
-    return InvalidArgument("dtype '" + request.dtype + "' is not fp32 or bf16");
-  }
+  PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, ParseComputeDtype(request.dtype));
   std::vector<Position> positions = request.positions;
   if (positions.empty()) {
     positions.resize(request.ids.size());
@@ -25,9 +23,7 @@ Result<std::vector<float>> LastLogits(const LogitsRequest& request) {
   PC_ASSIGN_OR_RETURN(
       const LoadedModel loaded,
       LoadModel(request.model,
-                {.dtype = request.dtype == "bf16" ? ComputeDtype::kBf16 : ComputeDtype::kFp32,
-                 .device = request.device,
-                 .threads = request.threads}));
+                {.dtype = dtype, .device = request.device, .threads = request.threads}));
   KvBuffer own(loaded.model->shape(), loaded.model->kv_options(),
                static_cast<int64_t>(positions.size()));
   SequenceStep step{.ids = request.ids, .positions = positions, .units = {}, .own = &own};

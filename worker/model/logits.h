@@ -11,7 +11,7 @@ namespace promptcache {
 
 struct LogitsRequest {
   std::string model;           // GGUF file or Hugging Face directory
-  std::string dtype = "fp32";  // "fp32", "bf16"
+  std::string dtype = "fp32";  // "auto", "fp32", "bf16"
   std::string device = "cpu";
   int threads = 0;  // 0: one per core
   std::vector<TokenId> ids;

@@ -67,6 +67,8 @@ class Model {
 };
 
 enum class ComputeDtype : uint8_t { kAuto, kFp32, kBf16 };
+// "auto", "fp32", "bf16"; else kInvalidArgument.
+Result<ComputeDtype> ParseComputeDtype(std::string_view name);
 struct ModelOptions {
   ComputeDtype dtype =
       ComputeDtype::kAuto;     // bf16 where the CPU has AVX-512-BF16 or better, else fp32

@@ -5,11 +5,11 @@
 namespace promptcache {
 namespace {
 
-Result<ComputeDtype> ParseDtype(const std::string& name) {
-  if (name == "auto") return ComputeDtype::kAuto;
-  if (name == "fp32") return ComputeDtype::kFp32;
-  if (name == "bf16") return ComputeDtype::kBf16;
-  return InvalidArgument("worker.dtype = '" + name + "' is not auto, fp32 or bf16");
+// The setting, which is where the name came from.
+Result<ComputeDtype> DtypeOf(const WorkerSettings& settings) {
+  auto dtype = ParseComputeDtype(settings.dtype);
+  if (!dtype.ok()) return dtype.status().WithContext("worker.dtype");
+  return dtype;
 }
 
 }  // namespace
@@ -21,7 +21,7 @@ Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(
     return InvalidArgument("no model: give --model FILE.gguf or DIRECTORY, or set worker.model");
   }
   auto model = std::make_shared<WorkerModelImpl>();
-  PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, ParseDtype(settings.dtype));
+  PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, DtypeOf(settings));
   PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizerFile(settings.model));
   model->loaded_tokenizer = std::move(tokenizer);
   PC_ASSIGN_OR_RETURN(LoadedModel loaded,
