@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "common/thread_team.h"
 #include "worker/attention/sequence_kernel.h"
 #include "worker/device/cpu_kernels.h"
 
@@ -44,13 +44,13 @@ class ListKernel : public SequenceKernel {
 
   void Run(int64_t layer, const at::Tensor& q, const at::Tensor& out) override {
     const int64_t grain = std::max<int64_t>(1, 65536 / (q.numel() + 1));
-    at::parallel_for(0, turned_.size(0), grain, [&](int64_t begin, int64_t end) {
+    ParallelFor(turned_.size(0), grain, [&](int64_t begin, int64_t end) {
       for (int64_t s = begin; s < end; ++s) {
         Rotate(q, {.table = table_.get(), .shift = s}, turned_.select(0, s).transpose(0, 1),
                scale_);
       }
     });
-    at::parallel_for(0, partial_.size(0), 1, [&](int64_t begin, int64_t end) {
+    ParallelFor(partial_.size(0), 1, [&](int64_t begin, int64_t end) {
       KeyList list;
       for (int64_t task = begin; task < end; ++task) RunTask(layer, task, list);
     });

@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 
 #include <algorithm>
 #include <optional>
 
+#include "common/thread_team.h"
 #include "worker/attention/sequence_kernel.h"
 #include "worker/device/cpu_kernels.h"
 
@@ -33,7 +33,7 @@ class PieceKernel : public SequenceKernel {
   }
 
   void Run(int64_t layer, const at::Tensor& q, const at::Tensor& out) override {
-    at::parallel_for(0, turned_.size(), 1, [&](int64_t begin, int64_t end) {
+    ParallelFor(static_cast<int64_t>(turned_.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const TurnedQueries& t = turned_[i];
         Rotate(q.narrow(0, t.first_query, queries_ - t.first_query),
@@ -102,7 +102,7 @@ class PieceKernel : public SequenceKernel {
     args.kv_heads = shape_.kv_heads, args.group = group(), args.dim = shape_.head_dim;
     args.out = out.mutable_data_ptr(), args.out_row = out.stride(0);
     args.element = out.scalar_type() == at::kBFloat16 ? cpu::Element::kBf16 : cpu::Element::kFloat;
-    at::parallel_for(0, queries_, 16, [&](int64_t begin, int64_t end) {
+    ParallelFor(queries_, 16, [&](int64_t begin, int64_t end) {
       std::vector<float> weights(parts.size());
       cpu::MergeArgs rows = args;
       rows.first_query = begin, rows.last_query = end;

@@ -1,11 +1,11 @@
 #include "worker/device/rotary.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <cmath>
 #include <vector>
 
+#include "common/thread_team.h"
 #include "worker/device/cpu_kernels.h"
 #include "worker/device/rotary_cuda.h"
 
@@ -64,7 +64,7 @@ void RotateOnCpu(const at::Tensor& in, const RotaryRows& rows, const at::Tensor&
   const float* cos_data = cos.const_data_ptr<float>() + offset;
   const float* sin_data = rows.table->sin().const_data_ptr<float>() + offset;
   const int64_t grain = std::max<int64_t>(1, 65536 / (args.heads * args.dim));
-  at::parallel_for(0, in.size(0), grain, [&](int64_t begin, int64_t end) {
+  ParallelFor(in.size(0), grain, [&](int64_t begin, int64_t end) {
     cpu::RotateArgs part = args;
     part.in = in_data + begin * args.in_row * in.element_size();
     part.out = out_data + begin * args.out_row * out.element_size();

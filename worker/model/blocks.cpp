@@ -1,10 +1,10 @@
 #include "worker/model/blocks.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
+#include "common/thread_team.h"
 #include "worker/device/cpu_kernels.h"
 #include "worker/model/packed_linear.h"
 
@@ -70,7 +70,7 @@ at::Tensor Norm::RunRmsOnCpu(const at::Tensor& x, const at::Tensor* delta,
                      .dim = dim,
                      .epsilon = static_cast<float>(epsilon_),
                      .element = ElementOf(dtype)};
-  at::parallel_for(0, x.size(0), Grain(dim), [&](int64_t begin, int64_t end) {
+  ParallelFor(x.size(0), Grain(dim), [&](int64_t begin, int64_t end) {
     cpu::NormArgs rows = args;
     rows.x = x.mutable_data_ptr<float>() + begin * dim;
     if (delta != nullptr) {
@@ -91,7 +91,7 @@ at::Tensor Swiglu(const at::Tensor& gate_up) {
   }
   const at::Tensor in = gate_up.contiguous();
   const at::Tensor out = at::empty({in.size(0), dim}, in.options());
-  at::parallel_for(0, in.size(0), Grain(dim), [&](int64_t begin, int64_t end) {
+  ParallelFor(in.size(0), Grain(dim), [&](int64_t begin, int64_t end) {
     cpu::SwigluArgs args{.rows = end - begin, .dim = dim, .element = ElementOf(in.scalar_type())};
     args.in = static_cast<const char*>(in.const_data_ptr()) + begin * 2 * dim * in.element_size();
     args.out = static_cast<char*>(out.mutable_data_ptr()) + begin * dim * out.element_size();

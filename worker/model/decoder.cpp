@@ -13,10 +13,9 @@
 namespace promptcache {
 namespace {
 
-// OpenMP keeps the number of threads per calling thread.
-void UseThreads(int threads) {
-  if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  if (at::get_num_threads() != threads) at::set_num_threads(threads);
+int ThreadsFor(at::Device device, int wanted) {
+  if (wanted > 0) return wanted;
+  return device.is_cpu() ? std::max(1, static_cast<int>(std::thread::hardware_concurrency())) : 1;
 }
 
 // The ids of all steps, one after the other, on `device`.
@@ -43,7 +42,8 @@ std::string Of(size_t index) { return "sequence " + std::to_string(index) + " of
 }  // namespace
 
 Result<std::unique_ptr<Model>> Decoder::Load(ModelSource& source, int threads) {
-  std::unique_ptr<Decoder> decoder(new Decoder(source.config(), source.compute(), threads));
+  std::unique_ptr<Decoder> decoder(new Decoder(source.config(), source.compute(),
+                                               ThreadsFor(source.compute().device(), threads)));
   PC_RETURN_IF_ERROR(decoder->LoadWeights(source));
   return std::unique_ptr<Model>(std::move(decoder));
 }
@@ -136,10 +136,12 @@ Status Decoder::CheckUnits(const SequenceStep& step) const {
   return Status();
 }
 
-at::Tensor Decoder::Run(std::span<SequenceStep> steps) const {
+at::Tensor Decoder::Run(std::span<SequenceStep> steps) {
   const c10::NoGradGuard no_grad;
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
-  UseThreads(threads_);
+  const ThreadTeam::Use our_loops(team_);
+  // OpenMP keeps the number of threads per calling thread.
+  if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
   std::vector<AttentionSequence> sequences;
   for (SequenceStep& step : steps) {
     const int64_t past = step.own->size();

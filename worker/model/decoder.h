@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/thread_team.h"
 #include "worker/attention/step_attention.h"
 #include "worker/model/blocks.h"
 #include "worker/model/layer.h"
@@ -19,7 +20,8 @@ namespace promptcache {
 
 class Decoder : public Model {
  public:
-  // `threads`: of a forward step; 0: one per core. Errors: those of ModelSource.
+  // `threads`: of a forward step; 0: one per core, and one where a GPU does the work. Errors: those
+  // of ModelSource.
   static Result<std::unique_ptr<Model>> Load(ModelSource& source, int threads);
 
   const ModelShape& shape() const final { return config_.shape; }
@@ -28,12 +30,12 @@ class Decoder : public Model {
 
  private:
   Decoder(const ModelConfig& config, at::TensorOptions compute, int threads)
-      : config_(config), compute_(compute), threads_(threads) {}
+      : config_(config), compute_(compute), threads_(threads), team_(threads) {}
   Status LoadWeights(ModelSource& source);
 
   Status Check(const SequenceStep& step) const;
   Status CheckUnits(const SequenceStep& step) const;
-  at::Tensor Run(std::span<SequenceStep> steps) const;
+  at::Tensor Run(std::span<SequenceStep> steps);
   // x [tokens, hidden] fp32 is overwritten. Returns the final-normed rows `wanted` [n] int64 (of
   // tokens) as [n, hidden] compute dtype; undefined when `wanted` is not given.
   at::Tensor RunLayers(at::Tensor x, StepAttention& attention,
@@ -41,7 +43,8 @@ class Decoder : public Model {
 
   const ModelConfig config_;
   const at::TensorOptions compute_;
-  const int threads_;
+  const int threads_;  // of LibTorch's loops
+  ThreadTeam team_;    // of ours, as many
 
   // Constant after LoadWeights.
   at::Tensor embedding_;  // [vocabulary, hidden] compute dtype, device

@@ -1,10 +1,10 @@
 #include "worker/model/panel_linear.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
+#include "common/thread_team.h"
 #include "worker/device/cpu_kernels.h"
 
 namespace promptcache {
@@ -27,7 +27,7 @@ void RunBlock(const cpu::LinearArgs& all) {
   const int64_t element = all.out_element == cpu::Element::kBf16 ? 2 : 4;
   const int64_t products = std::min(all.rows, kRowsPerTask) * all.inputs * cpu::kPanelColumns;
   const int64_t grain = std::max<int64_t>(1, kProductsPerTask / products);
-  at::parallel_for(0, panels * parts, grain, [&](int64_t begin, int64_t end) {
+  ParallelFor(panels * parts, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t column = task / parts * cpu::kPanelColumns, row = task % parts * kRowsPerTask;
       cpu::LinearArgs args = all;

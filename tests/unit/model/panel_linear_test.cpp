@@ -1,8 +1,9 @@
 #include "worker/model/panel_linear.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include "common/thread_team.h"
 
 namespace promptcache {
 namespace {
@@ -41,12 +42,13 @@ TEST(PanelLinear, ReadsRowsThatAreNotContiguous) {
 TEST(PanelLinear, ThreadsAndOtherRowsChangeNoBit) {
   const Matrices m(500, 96, 200);
   const PanelLinear linear(m.weight, m.bias);
-  at::set_num_threads(1);
-  const at::Tensor one = linear.Apply(m.x, at::kFloat);
-  for (const int threads : {2, 3, 5}) {
-    at::set_num_threads(threads);
-    EXPECT_TRUE(linear.Apply(m.x, at::kFloat).equal(one)) << threads;
-  }
+  const auto on = [&](int threads) {
+    ThreadTeam team(threads);
+    const ThreadTeam::Use use(team);
+    return linear.Apply(m.x, at::kFloat);
+  };
+  const at::Tensor one = on(1);
+  for (const int threads : {2, 3, 5}) EXPECT_TRUE(on(threads).equal(one)) << threads;
   EXPECT_TRUE(linear.Apply(m.x.narrow(0, 300, 1), at::kFloat).equal(one.narrow(0, 300, 1)));
 }
 
