@@ -53,6 +53,18 @@ class CommandLine : public ClusterTest {
   }
 };
 
+TEST(EngineCommands, MustComeFirst) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"run"}, {"model", "logits"}, {"bench", "fidelity"}}) {
+    std::vector<std::string> arguments = {"--config", "cluster.toml"};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    arguments.insert(arguments.end(), {"--model", "model.gguf", "file"});
+    const ProgramResult result = RunProgram("promptcache", arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.errors, HasSubstr("' must come first"));
+  }
+}
+
 TEST_F(CommandLine, WorksByHand) {
   StartCluster(1);
   if (IsSkipped() || HasFatalFailure()) return;

@@ -63,7 +63,11 @@ std::string FidelityText::prompt() const {
 
 Result<std::string> ReadNews(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return NotFound(path + " cannot be read; --data names a LongBench file");
+  // A directory opens, too, and reads as nothing.
+  if (!file || file.peek() == std::ifstream::traits_type::eof()) {
+    return NotFound(path +
+                    " cannot be read or is empty; --data names a file of LongBench (*.jsonl)");
+  }
   std::string text, line;
   for (int number = 1; std::getline(file, line); ++number) {
     const auto json = nlohmann::json::parse(line, nullptr, false);

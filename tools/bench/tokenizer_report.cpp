@@ -31,7 +31,9 @@ std::vector<std::string> HardRow(const std::string& name, const HardTextSeries& 
   for (const HardTextTimes& one : series.sizes) {
     times += fmt::format("{:8.2f}", one.milliseconds.median());
   }
-  return {name, series.name, times, fmt::format("{:.2f}", series.worst_ratio())};
+  const std::string ratio =
+      series.sizes.size() < 2 ? "-" : fmt::format("{:.2f}", series.worst_ratio());
+  return {name, series.name, times, ratio};
 }
 
 }  // namespace

@@ -48,6 +48,19 @@ void PrintSamples(const Answer& answer) {
   }
 }
 
+std::string LogprobsTable(const SampleAnswer& sample) {
+  Table table({{"token"}, {"id", Align::kRight}, {"logprob", Align::kRight}, {"likeliest"}});
+  for (const TokenLogprobs& token : sample.logprobs) {
+    std::string likeliest;
+    for (const TokenLogprob& one : token.top) {
+      likeliest += (likeliest.empty() ? "" : "  ") + TokenWithShare(one);
+    }
+    table.AddRow({Quoted(token.chosen.bytes), std::to_string(token.chosen.id),
+                  fmt::format("{:.4f}", token.chosen.logprob), likeliest});
+  }
+  return table.Render();
+}
+
 }  // namespace
 
 json AnswerToJson(const Answer& answer) {
@@ -70,17 +83,14 @@ json AnswerToJson(const Answer& answer) {
           {"usage", UsageToJson(answer.usage)}};
 }
 
-std::string RenderLogprobs(const SampleAnswer& sample) {
-  Table table({{"token"}, {"id", Align::kRight}, {"logprob", Align::kRight}, {"likeliest"}});
-  for (const TokenLogprobs& token : sample.logprobs) {
-    std::string likeliest;
-    for (const TokenLogprob& one : token.top) {
-      likeliest += (likeliest.empty() ? "" : "  ") + TokenWithShare(one);
-    }
-    table.AddRow({Quoted(token.chosen.bytes), std::to_string(token.chosen.id),
-                  fmt::format("{:.4f}", token.chosen.logprob), likeliest});
+std::string RenderLogprobs(const Answer& answer) {
+  std::string out;
+  for (size_t i = 0; i < answer.samples.size(); ++i) {
+    if (answer.samples[i].logprobs.empty()) continue;
+    if (answer.samples.size() > 1) out += fmt::format("\nsample {}", i);
+    out += "\n" + LogprobsTable(answer.samples[i]);
   }
-  return table.Render();
+  return out;
 }
 
 void AnswerOutput::AddTo(CLI::App& command) {
@@ -109,9 +119,7 @@ int AnswerOutput::Finish(const Answer& answer) const {
   }
   if (!answer.status.ok()) return Fail(answer.status);
   if (quiet) return kExitOk;
-  for (const SampleAnswer& sample : answer.samples) {
-    if (!sample.logprobs.empty()) fmt::print(stderr, "\n{}", RenderLogprobs(sample));
-  }
+  fmt::print(stderr, "{}", RenderLogprobs(answer));
   fmt::print(stderr, "\n{}", RenderUsage(answer.usage));
   return kExitOk;
 }

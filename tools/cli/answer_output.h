@@ -10,8 +10,9 @@
 namespace promptcache {
 
 nlohmann::json AnswerToJson(const Answer& answer);
-// Each generated token of the sample with its log-probability and the likeliest ones in its place.
-std::string RenderLogprobs(const SampleAnswer& sample);
+// Each generated token with its log-probability and the likeliest ones in its place: a table a
+// sample, named where there are several. Empty without log-probabilities.
+std::string RenderLogprobs(const Answer& answer);
 
 // The answer goes to standard output, tables to standard error.
 struct AnswerOutput {

@@ -74,6 +74,10 @@ void AddBenchPml(CLI::App& bench, CommandContext& context) {
 void AddBenchCommand(CLI::App& app, CommandContext& context) {
   CLI::App* bench = app.add_subcommand("bench", "Measure this machine");
   bench->require_subcommand(1);
+  bench->footer(
+      "Examples:\n"
+      "  promptcache bench ttft --model model.gguf --json\n"
+      "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl");
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
   AddEngineCommand(

@@ -1,11 +1,14 @@
 #include "tools/cli/engine_commands.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+
+#include "tools/cli/exit_codes.h"
 
 namespace promptcache {
 namespace {
@@ -29,16 +32,19 @@ std::optional<int> RunEngineCommand(const CommandContext& context, std::span<cha
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   ::execv(engine.c_str(), argv.data());
-  return Fail(Unavailable("cannot start " + engine + ": " + std::strerror(errno) +
-                          "; it is built with -DPROMPTCACHE_WITH_TORCH=ON"));
+  return Fail(
+      Unavailable("cannot start " + engine + ": " + std::strerror(errno) +
+                  "; it belongs beside promptcache; the target promptcache-engine makes it, "
+                  "in builds with LibTorch"));
 }
 
 void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared) {
   CLI::App* command = parent.add_subcommand(declared.name, declared.help);
-  command->allow_extras();
+  command->prefix_command()->fallthrough(false);
   command->callback([&context, words = declared.words] {
     context.run = [words] {
-      return Fail(InvalidArgument("'" + words + "' must come first, before every option"));
+      fmt::print(stderr, "promptcache: error: '{}' must come first, before every option\n", words);
+      return kExitUsage;
     };
   });
 }

@@ -54,6 +54,10 @@ void AddInspect(CLI::App& model, CommandContext& context) {
 void AddModelCommand(CLI::App& app, CommandContext& context) {
   CLI::App* model = app.add_subcommand("model", "Look at a model");
   model->require_subcommand(1);
+  model->footer(
+      "Examples:\n"
+      "  promptcache model inspect model.gguf\n"
+      "  promptcache model logits model.gguf --ids 1,2,3");
   AddInspect(*model, context);
   AddEngineCommand(*model, context,
                    {"model logits", "logits", "The logits behind some tokens, to compare engines"});

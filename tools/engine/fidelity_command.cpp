@@ -50,7 +50,8 @@ void AddFidelityCommand(CLI::App& bench, std::function<int()>& run) {
   options.data = "../shared/data/longbench/multi_news.jsonl";
   CLI::App* command = bench.add_subcommand(
       "fidelity", "How far reuse is from full prefill, by encoding and repair");
-  command->add_option("--model", options.model, "GGUF file of the model")->capture_default_str();
+  command->add_option("--model", options.model, "GGUF file or Hugging Face directory of the model")
+      ->capture_default_str();
   command->add_option("--data", options.data, "LongBench file whose texts are cut into modules")
       ->capture_default_str();
   command->add_option("--dtype", options.dtype, "auto, fp32 or bf16")->capture_default_str();
@@ -84,7 +85,7 @@ void AddFidelityCommand(CLI::App& bench, std::function<int()>& run) {
   command->footer(
       "Full prefill is that of the same tokens at the same positions.\n\n"
       "Example:\n"
-      "  promptcache bench fidelity --model model.gguf --k 0,16 --samples 8 --json");
+      "  promptcache bench fidelity --data multi_news.jsonl --k 0,16 --samples 8 --json");
   command->callback([flags, &run] { run = [flags] { return RunFidelity(*flags); }; });
 }
 

@@ -7,7 +7,9 @@
 namespace promptcache {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TokenLogprobs Token(TokenId id, const std::string& bytes) {
   return {{id, -0.25, bytes}, {{id, -0.25, bytes}, {9, -2.0, "\xC3"}}};
@@ -43,8 +45,10 @@ TEST(AnswerJson, GivesLogprobsAsNumbers) {
 }
 
 TEST(LogprobsTable, HasALineForEachTokenWhateverItsBytes) {
-  const std::string table = RenderLogprobs(TwoSamples().samples[1]);
-  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 4);  // title, rule, two tokens
+  Answer answer = TwoSamples();
+  answer.samples.erase(answer.samples.begin());
+  const std::string table = RenderLogprobs(answer);
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 5);  // empty, title, rule, two tokens
   EXPECT_THAT(table, HasSubstr("\"b\\n\"   2  -0.2500  \"b\\n\" 77.9%  \"\xEF\xBF\xBD\" 13.5%"));
 }
 
@@ -52,6 +56,14 @@ TEST(AnswerOutput, StreamsOneSampleToPeopleOnly) {
   EXPECT_NE(AnswerOutput{}.Stream({}), nullptr);
   EXPECT_EQ(AnswerOutput{}.Stream({.samples = 2}), nullptr);
   EXPECT_EQ(AnswerOutput{.json = true}.Stream({}), nullptr);
+}
+
+TEST(LogprobsTable, NamesItsSampleWhereThereAreSeveral) {
+  EXPECT_THAT(RenderLogprobs(TwoSamples()),
+              AllOf(HasSubstr("\nsample 0\ntoken"), HasSubstr("\nsample 1\ntoken")));
+  Answer answer = TwoSamples();
+  answer.samples.pop_back();
+  EXPECT_THAT(RenderLogprobs(answer), Not(HasSubstr("sample")));
 }
 
 }  // namespace

@@ -38,6 +38,19 @@ TEST(TokenizerBench, MeasuresTextsAndEveryHardTextInDoublingSizes) {
   EXPECT_EQ(json["tokenizers"][0]["hard"].size(), 5u);
 }
 
+TEST(TokenizerBench, ShowsNoRatioOfASingleSize) {
+  HardTextSeries series{.name = "spaces", .sizes = {{1 << 17, {{2.0}}}}};
+  const auto last_word = [&] {
+    const std::string text = RenderTokenizers(
+        {.tokenizers = {
+             {.name = "t", .first_mb_per_s = {{1}}, .mb_per_s = {{1}}, .hard = {series}}}});
+    return text.substr(text.find_last_of(' ') + 1);
+  };
+  EXPECT_EQ(last_word(), "-\n");
+  series.sizes.push_back({1 << 18, {{4.0}}});
+  EXPECT_EQ(last_word(), "2.00\n");
+}
+
 TEST(TokenizerBench, ReadsTheContextsOfAFolder) {
   const TempDir folder;
   EXPECT_EQ(ReadContexts(folder.path()).status().code(), Code::kNotFound);

@@ -90,8 +90,11 @@ TEST_F(Fidelity, DataThatCannotBeUsedAreNamed) {
   EXPECT_THAT(Measure().status().message(), HasSubstr("tokens of text are needed"));
   Write("{\"context\": \"fine\"}\n[]\n");
   EXPECT_THAT(Measure().status().message(), HasSubstr("news.jsonl:2:"));
-  options_.data = directory_.Sub("missing");
-  EXPECT_EQ(Measure().status().code(), Code::kNotFound);
+  for (const std::string& path : {directory_.Sub("missing"), directory_.path().string()}) {
+    options_.data = path;
+    EXPECT_EQ(Measure().status().code(), Code::kNotFound);
+    EXPECT_THAT(Measure().status().message(), HasSubstr(path));
+  }
 }
 
 TEST_F(Fidelity, TextsAreCutWithoutTearingCharacters) {
