@@ -41,6 +41,7 @@ class Measurement {
 
   Status Run(const FidelityProgress& progress) {
     const std::vector<FidelityShape> shapes = Shapes();
+    if (shapes.empty()) return InvalidArgument(report_.skipped.front());
     const auto total = static_cast<uint32_t>(shapes.size()) * options_.samples;
     uint32_t done = 0;
     progress(done, total);

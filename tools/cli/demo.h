@@ -1,4 +1,4 @@
-// The demonstration: one prompt five ways through a cluster of real processes.
+// The demonstration: one prompt four ways, and a control, through a cluster of real processes.
 #pragma once
 
 #include <functional>

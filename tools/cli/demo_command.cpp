@@ -89,8 +89,8 @@ int RunDemoCommand(const CommandContext& context, const DemoFlags& flags) {
 
 void AddDemoCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<DemoFlags>();
-  CLI::App* command =
-      app.add_subcommand("demo", "Send one prompt five ways through a cluster of real processes");
+  CLI::App* command = app.add_subcommand(
+      "demo", "Send one prompt four ways, and a control, through a cluster of real processes");
   command
       ->add_option("--model", flags->options.model,
                    "GGUF file or Hugging Face directory of the model")

@@ -45,7 +45,8 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
   command->add_option("--schema", flags->schema_file, "Register this schema file first");
   command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
       ->capture_default_str();
-  command->add_option("--model", flags->generation.model, "Model to use when several are served");
+  command->add_option("--model", flags->generation.model,
+                      "Refuse the request unless this model is served");
   flags->generation.AddTo(*command);
   flags->output.AddTo(*command);
   command->footer(

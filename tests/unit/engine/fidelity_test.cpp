@@ -85,6 +85,13 @@ TEST_F(Fidelity, SizesBeyondTheContextAreLeftOutAndNamed) {
   EXPECT_EQ(FidelityToJson(*report)["cells"].size(), 7U);
 }
 
+TEST_F(Fidelity, OnlySizesBeyondTheContextAreAnError) {
+  options_.tokens = {4096};
+  const auto report = Measure();
+  EXPECT_EQ(report.status().code(), Code::kInvalidArgument);
+  EXPECT_THAT(report.status().message(), HasSubstr("4096 tokens need a context of"));
+}
+
 TEST_F(Fidelity, DataThatCannotBeUsedAreNamed) {
   options_.tokens = {300};
   EXPECT_THAT(Measure().status().message(), HasSubstr("tokens of text are needed"));
