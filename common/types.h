@@ -23,7 +23,7 @@ using IdentityDigest = Digest256;
 // Everything that decides the numbers of an encoded unit, field by field, so that a mismatch can be
 // named.
 struct Identity {
-  std::string weights;    // hex BLAKE2b-256 of the weights file
+  std::string weights;    // hex BLAKE2b-256 of the files that decide the model
   std::string tokenizer;  // hex digest of the tokenizer's definition
   std::string positions;  // "rope theta=100000 dim=64 scaling=none layout=half"
   std::string dtype;      // compute dtype: "fp32", "bf16"

@@ -47,9 +47,9 @@ Status Checkpoint::OpenGguf() {
 
 Status Checkpoint::OpenDirectory() {
   const std::string path = (fs::path(path_) / "config.json").string();
-  PC_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()),
-                              file->bytes().size());
+  PC_ASSIGN_OR_RETURN(config_file_, MappedFile::Open(path));
+  const std::string_view text(reinterpret_cast<const char*>(config_file_->bytes().data()),
+                              config_file_->bytes().size());
   PC_ASSIGN_OR_RETURN(const JsonConfig json, JsonConfig::Parse(text, path));
   PC_ASSIGN_OR_RETURN(JsonModel model, ReadJsonModel(json));
   config_ = std::move(model.config);
@@ -79,7 +79,7 @@ const StoredTensor* Checkpoint::FindTensor(std::string_view name) const {
 
 std::vector<std::shared_ptr<const MappedFile>> Checkpoint::files() const {
   if (gguf_ != nullptr) return {gguf_->mapping()};
-  std::vector<std::shared_ptr<const MappedFile>> files;
+  std::vector<std::shared_ptr<const MappedFile>> files = {config_file_};
   for (const SafetensorsFile& shard : shards_) files.push_back(shard.file);
   return files;
 }

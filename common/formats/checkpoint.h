@@ -31,7 +31,7 @@ class Checkpoint {
   // nullptr when there is none.
   const StoredTensor* FindTensor(std::string_view name) const;
 
-  // All files with weights, in a fixed order: what the digest of the weights is made of.
+  // All files that decide the numbers, in a fixed order: what the digest of the weights is made of.
   std::vector<std::shared_ptr<const MappedFile>> files() const;
   // The file's metadata when it is a GGUF file, else null.
   const GgufFile* gguf() const { return gguf_.get(); }
@@ -48,6 +48,8 @@ class Checkpoint {
   std::vector<StoredTensor> tensors_;
   std::map<std::string_view, size_t> index_;
   std::shared_ptr<const GgufFile> gguf_;
+  // Of a directory.
+  std::shared_ptr<const MappedFile> config_file_;
   std::vector<SafetensorsFile> shards_;
 };
 

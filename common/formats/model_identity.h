@@ -19,10 +19,10 @@ enum class DigestSource : uint8_t {
   kVerified  // hashed now; the record is renewed
 };
 
-// Hex BLAKE2b-256 of the weights: of a single file the digest of its bytes, of several the digest
-// of their names and digests. Kept in FILE.promptcache-digest beside each file (size, mtime, ctime,
-// device and inode); a record that cannot be written is no error. kUnavailable when a file changed
-// while it was hashed.
+// Hex BLAKE2b-256 of the weights and of what config.json makes of them: of a GGUF file the digest
+// of its bytes, of a directory the digest of its files' names and digests. Kept in
+// FILE.promptcache-digest beside each file (size, mtime, ctime, device and inode); a record that
+// cannot be written is no error. kUnavailable when a file changed while it was hashed.
 Result<std::string> WeightsDigest(const Checkpoint& checkpoint, DigestSource source,
                                   const HashProgress& progress = nullptr);
 

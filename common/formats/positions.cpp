@@ -17,6 +17,12 @@ Status CheckPositive(double value, const char* what) {
   return InvalidArgument(fmt::format("{} of {} is not a positive number", what, value));
 }
 
+// Up to 2^30, as a model's context.
+Status CheckContext(double tokens) {
+  if (tokens >= 1 && tokens <= 0x1p30) return {};
+  return InvalidArgument(fmt::format("rope original context of {} tokens", tokens));
+}
+
 Status Check(const RopeDesign& d) {
   if (d.dim < 2 || d.dim % 2 != 0) {
     return InvalidArgument(
@@ -26,7 +32,7 @@ Status Check(const RopeDesign& d) {
   PC_RETURN_IF_ERROR(CheckPositive(d.factor, "rope factor"));
   const bool lengths = d.scaling == RopeScaling::kDynamic || d.scaling == RopeScaling::kYarn ||
                        d.scaling == RopeScaling::kLlama3;
-  if (lengths) PC_RETURN_IF_ERROR(CheckPositive(d.original_context, "rope original context"));
+  if (lengths) PC_RETURN_IF_ERROR(CheckContext(d.original_context));
   if (d.scaling == RopeScaling::kNtk && d.dim == 2) {
     return InvalidArgument("ntk scaling needs more than 2 rotated dimensions");
   }
@@ -141,6 +147,11 @@ Result<PositionSettings> MakeRope(const RopeDesign& design) {
     settings.frequencies.push_back(std::pow(theta, -2.0 * static_cast<double>(i) / dim));
   }
   Scale(design, settings.frequencies);
+  for (const double frequency : settings.frequencies) {
+    if (std::isfinite(frequency)) continue;
+    return InvalidArgument(fmt::format("rope theta {} and factor {} make a frequency of {}",
+                                       design.theta, design.factor, frequency));
+  }
   if (design.scaling == RopeScaling::kYarn) settings.magnitude = YarnMagnitude(design);
   if (design.scaling == RopeScaling::kDynamic) {
     settings.regime_end = static_cast<int64_t>(design.original_context);

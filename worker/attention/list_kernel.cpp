@@ -30,7 +30,8 @@ struct KeyList {
 class ListKernel : public SequenceKernel {
  public:
   ListKernel(const AttentionOptions& options, const AttentionSequence& sequence)
-      : SequenceKernel(options, sequence), rows_(shape_.heads / shape_.kv_heads * queries_) {
+      : SequenceKernel(options, sequence, /*gather_below=*/0),
+        rows_(shape_.heads / shape_.kv_heads * queries_) {
     Split();
     const auto fp32 = at::TensorOptions().dtype(at::kFloat);
     const int64_t shifts = static_cast<int64_t>(pieces_.shifts.size());

@@ -24,8 +24,7 @@ struct TurnedQueries {
 class PieceKernel : public SequenceKernel {
  public:
   PieceKernel(const AttentionOptions& options, const AttentionSequence& sequence)
-      : SequenceKernel(options, sequence) {
-    GatherSmall(rotary_, kGatherBelow, pieces_);
+      : SequenceKernel(options, sequence, kGatherBelow) {
     for (const Piece& piece : pieces_.list) {
       turned_of_.push_back(TurnedFor(piece));
       biases_.push_back(has_distances() ? std::optional(Bias(piece)) : std::nullopt);

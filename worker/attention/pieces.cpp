@@ -51,6 +51,23 @@ Piece Gather(const RotaryParameters& rotary, const std::vector<Position>& shifts
   return gathered;
 }
 
+// Forgets the shifts that no piece has.
+void KeepUsedShifts(Pieces& pieces) {
+  constexpr int64_t kUnused = -1;
+  std::vector<Position> used = {0};
+  std::vector<int64_t> index(pieces.shifts.size(), kUnused);
+  index[0] = 0;
+  for (Piece& piece : pieces.list) {
+    int64_t& known = index[piece.shift];
+    if (known == kUnused) {
+      known = static_cast<int64_t>(used.size());
+      used.push_back(pieces.shifts[piece.shift]);
+    }
+    piece.shift = known;
+  }
+  pieces.shifts = std::move(used);
+}
+
 }  // namespace
 
 Pieces JoinRanges(std::span<const KeyRange> ranges, int64_t queries) {
@@ -136,6 +153,7 @@ void GatherSmall(const RotaryParameters& rotary, int64_t threshold, Pieces& piec
     kept.push_back(Gather(rotary, pieces.shifts, group));
   }
   pieces.list = std::move(kept);
+  KeepUsedShifts(pieces);
 }
 
 }  // namespace promptcache

@@ -53,7 +53,7 @@ void MeasureDistances(Position base, Pieces& pieces);
 
 // Copies the rows of pieces shorter than `threshold` into one tensor for each first_query that has
 // several of them, keys rotated to their target positions (fp32, one rounding) where positions turn
-// keys at all. Live pieces stay.
+// keys at all. Live pieces stay, shifts that only gathered pieces had do not.
 void GatherSmall(const RotaryParameters& rotary, int64_t threshold, Pieces& pieces);
 
 }  // namespace promptcache

@@ -14,10 +14,8 @@ constexpr int64_t kMaxScores = int64_t{1} << 25;  // elements of a score matrix 
 class PortableKernel : public SequenceKernel {
  public:
   PortableKernel(const AttentionOptions& options, const AttentionSequence& sequence)
-      : SequenceKernel(options, sequence),
-        accumulate_(own_.scalar_type() == at::kDouble ? at::kDouble : at::kFloat) {
-    GatherSmall(rotary_, kGatherBelow, pieces_);
-  }
+      : SequenceKernel(options, sequence, kGatherBelow),
+        accumulate_(own_.scalar_type() == at::kDouble ? at::kDouble : at::kFloat) {}
 
   void Run(int64_t layer, const at::Tensor& q, const at::Tensor& out) override {
     const auto options = q.options().dtype(accumulate_);

@@ -15,7 +15,8 @@ bool HasCpuKernels(const at::Tensor& own) {
 
 }  // namespace
 
-SequenceKernel::SequenceKernel(const AttentionOptions& options, const AttentionSequence& sequence)
+SequenceKernel::SequenceKernel(const AttentionOptions& options, const AttentionSequence& sequence,
+                               int64_t gather_below)
     : shape_(options.shape),
       rotary_(options.rotary),
       own_(*sequence.own),
@@ -31,6 +32,7 @@ SequenceKernel::SequenceKernel(const AttentionOptions& options, const AttentionS
             .to(at::kFloat);
     MeasureDistances(sequence.positions.back(), pieces_);
   }
+  if (gather_below > 0) GatherSmall(rotary_, gather_below, pieces_);
   table_ =
       std::make_unique<RotaryTable>(rotary_, sequence.positions, pieces_.shifts, own_.options());
 }

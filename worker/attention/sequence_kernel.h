@@ -14,7 +14,9 @@ namespace promptcache {
 // One sequence's part of a step. Keys and values of the step are in `own` before Run.
 class SequenceKernel {
  public:
-  SequenceKernel(const AttentionOptions& options, const AttentionSequence& sequence);
+  // Gathers pieces shorter than `gather_below` first: angles are held for each shift that is left.
+  SequenceKernel(const AttentionOptions& options, const AttentionSequence& sequence,
+                 int64_t gather_below);
   virtual ~SequenceKernel() = default;
 
   int64_t queries() const { return queries_; }

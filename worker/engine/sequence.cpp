@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "worker/engine/key_ranges.h"
@@ -14,6 +15,15 @@ namespace {
 Status NoMemory(const c10::Error& error) {
   return ResourceExhausted(std::string("no memory for the request: ") +
                            error.what_without_backtrace());
+}
+
+// A token drawn from anything else would mean nothing.
+Status CheckFinite(std::span<const float> logits) {
+  if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); }))
+    return {};
+  return DataLoss(
+      "the model's logits are not finite numbers: its weights or its configuration make numbers "
+      "too large for the dtype, or are damaged");
 }
 
 // Throws c10::Error when memory runs out.
@@ -121,15 +131,20 @@ void Sequence::AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps
 Status Sequence::StepsDone(LogitRows& rows, SteadyTime now) {
   const size_t fresh = request_.plan.new_tokens.size();
   if (prefilled_ == fresh) {
+    Status status;
     for (Sample& sample : samples_) {
-      if (!sample.done()) sample.Accept(rows.Next());
+      if (sample.done()) continue;
+      const std::span<const float> logits = rows.Next();  // what follows belongs to others
+      if (status.ok()) status = CheckFinite(logits);
+      if (status.ok()) sample.Accept(logits);
     }
-    return {};
+    return status;
   }
   prefilled_ += step_tokens_;
   if (prefilled_ < fresh) return {};
   usage_.ttft_ms = MillisecondsBetween(request_.received, now);
   const std::span<const float> logits = rows.Next();
+  PC_RETURN_IF_ERROR(CheckFinite(logits));
   for (Sample& sample : samples_) sample.Accept(logits);
   return HandOutPrompt();
 }

@@ -57,8 +57,9 @@ class Sequence {
   // Appends the next forward steps: a part of the new tokens, or the last token of every sample
   // that goes on. Valid until the sequence changes. REQUIRES: !done() and Begin was called.
   void AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps);
-  // Takes a row for each of those steps that asked for logits. kResourceExhausted when there is no
-  // memory for the samples' keys and values: the request has to be given up.
+  // Takes a row for each of those steps that asked for logits. kDataLoss when they are not finite
+  // numbers, kResourceExhausted when there is no memory for the samples' keys and values: the
+  // request has to be given up.
   Status StepsDone(LogitRows& rows, SteadyTime now);
   bool done() const { return open_samples() == 0; }
 

@@ -14,6 +14,8 @@
 namespace promptcache {
 namespace {
 
+constexpr int kMaxThreads = 1024;
+
 at::ScalarType DtypeFor(ComputeDtype dtype, at::Device device) {
   if (dtype == ComputeDtype::kAuto) {
     return device.is_cuda() || cpu::HasNativeBf16() ? at::kBFloat16 : at::kFloat;
@@ -22,6 +24,10 @@ at::ScalarType DtypeFor(ComputeDtype dtype, at::Device device) {
 }
 
 Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return InvalidArgument(std::to_string(options.threads) + " threads are not 0 to " +
+                           std::to_string(kMaxThreads));
+  }
   PC_ASSIGN_OR_RETURN(const at::Device device, ParseDevice(options.device));
   PC_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(path));
   const at::ScalarType dtype = DtypeFor(options.dtype, device);

@@ -73,7 +73,7 @@ struct ModelOptions {
   ComputeDtype dtype =
       ComputeDtype::kAuto;     // bf16 where the CPU has AVX-512-BF16 or better, else fp32
   std::string device = "cpu";  // "cpu", "cuda:0"
-  int threads = 0;             // 0: one per core
+  int threads = 0;             // up to 1024; 0: one per core
   // Called with bytes of weights read and in all; may be empty.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };

@@ -1,7 +1,6 @@
 // MPT (MosaicML's llm-foundry): layer norms, GELU, ALiBi, mostly without biases:
 //   x += Wo attention(clip(Wqkv n)), n = norm1(x); queries and keys may be normed across heads
 //   x += Wdown gelu(Wup m), m = norm2(x)
-#include <algorithm>
 #include <cmath>
 
 #include "common/formats/architectures.h"
@@ -106,8 +105,11 @@ Result<ModelShape> Shape(const JsonConfig& file, const JsonConfig& attention) {
   PC_ASSIGN_OR_RETURN(shape.vocabulary, file.Size("vocab_size", kMaxVocabulary));
   PC_ASSIGN_OR_RETURN(shape.context_length, file.Size("max_seq_len", kMaxContext));
   PC_ASSIGN_OR_RETURN(const double ratio, file.PositiveOr("expansion_ratio", 4));
-  shape.feed_forward =
-      static_cast<int64_t>(std::min(ratio, double{kMaxWidth}) * static_cast<double>(shape.hidden));
+  const double width = ratio * static_cast<double>(shape.hidden);
+  if (width < 1 || width > double{kMaxWidth}) {
+    return file.Wrong("expansion_ratio", "makes no width from 1 to " + std::to_string(kMaxWidth));
+  }
+  shape.feed_forward = static_cast<int64_t>(width);
   shape.head_dim = shape.hidden / shape.heads;
   PC_ASSIGN_OR_RETURN(shape.kv_heads, KeyHeads(attention, shape.heads));
   return shape;

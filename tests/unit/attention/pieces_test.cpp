@@ -55,6 +55,18 @@ TEST_F(PiecesTest, SmallPiecesAreGatheredByVisibility) {
   EXPECT_EQ(pieces.list[2].kv.const_data_ptr(), b_.const_data_ptr());
 }
 
+// Angles are held for each shift and query: those of a thousand small modules would fill memory.
+TEST_F(PiecesTest, GatheredPiecesLeaveNoShiftBehind) {
+  Pieces pieces = JoinRanges(
+      std::vector{Range(a_, 0, 3, 5), Range(a_, 10, 70, 6), Range(b_, 0, 2, 9), Range(b_, 5, 2, 8)},
+      4);
+  EXPECT_EQ(pieces.shifts.size(), 5u);
+  GatherSmall({.frequencies = testing::Rope(8, 10000).frequencies}, 64, pieces);
+  ASSERT_EQ(pieces.list.size(), 2u);
+  EXPECT_EQ(pieces.shifts, (std::vector<Position>{0, 6}));
+  EXPECT_EQ(pieces.list[0].shift, 1);
+}
+
 TEST_F(PiecesTest, DistancesAreThoseOfTargetPositionsAlsoWhenGathered) {
   std::vector<Position> local;
   for (Position r = 0; r < 100; ++r) local.push_back(r < 50 ? r : r + 1000);

@@ -1,6 +1,9 @@
 // Stores that fail and memory that runs out cost time, never an answer.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
 #include <future>
 
 #include "cachestore/memory/memory_store.h"
@@ -118,6 +121,46 @@ TEST_F(EngineFailures, MemoryThatCannotBeHadEndsTheRequestOnly) {
     EXPECT_EQ(Run(PlanMaker().New({1}))->status().code(), Code::kResourceExhausted);
   }
   engine_ = nullptr;
+}
+
+// Overflows behind every token `marked`.
+class OverflowingModel : public Model {
+ public:
+  OverflowingModel(Model& model, TokenId marked) : model_(model), marked_(marked) {}
+  const ModelShape& shape() const override { return model_.shape(); }
+  at::TensorOptions kv_options() const override { return model_.kv_options(); }
+  Result<at::Tensor> Forward(std::span<SequenceStep> steps) override {
+    PC_ASSIGN_OR_RETURN(const at::Tensor logits, model_.Forward(steps));
+    int64_t row = 0;
+    for (const SequenceStep& step : steps) {
+      if (step.logits == Logits::kNone) continue;
+      if (step.ids.back() == marked_) logits.select(0, row)[3] = NAN;
+      ++row;
+    }
+    return logits;
+  }
+
+ private:
+  Model& model_;
+  const TokenId marked_;
+};
+
+TEST_F(EngineFailures, LogitsThatAreNoNumbersEndTheirRequestOnly) {
+  const PlanMaker good = PlanMaker().New({1, 2, 3}), bad = PlanMaker().New({4, 5, 6});
+  const std::vector<TokenId> expected = Reference(good, 20), other = Reference(bad, 20);
+  for (const TokenId marked : {TokenId{6}, other[4]}) {  // in the prompt, in the answer
+    ASSERT_EQ(std::count(expected.begin(), expected.end(), marked), 0);
+    loaded_ = LoadTinyLlama();
+    OverflowingModel model(*loaded_.model, marked);
+    engine_ = Engine::Start({.model = &model, .tokenizer = tokenizer_.get()}, options_);
+    EngineRequest request = Request(bad, 20);
+    request.options.samples = 2;
+    const auto broken = Submit(std::move(request)), whole = Submit(Request(good, 20));
+    broken->Wait(), whole->Wait();
+    EXPECT_EQ(broken->status().code(), Code::kDataLoss) << broken->status().ToString();
+    EXPECT_EQ(whole->tokens(), expected);
+    engine_ = nullptr;
+  }
 }
 
 TEST_F(EngineFailures, UnitsThatNobodyWaitsForAnyMoreAreNotEncoded) {

@@ -96,6 +96,13 @@ TEST(Rope, NumbersThatMakeNoSenseAreNamed) {
   EXPECT_THAT(fault({.dim = 8, .scaling = RopeScaling::kYarn}), HasSubstr("original context"));
   EXPECT_THAT(fault({.dim = 8, .scaling = RopeScaling::kFactors, .factors = {1, 2}}),
               HasSubstr("2 rope factors for 4 frequencies"));
+  for (const double tokens : {0.5, 1e300}) {  // no token, no number of tokens
+    RopeDesign design{.dim = 8, .scaling = RopeScaling::kDynamic};
+    design.original_context = tokens;
+    EXPECT_THAT(fault(design), HasSubstr("original context"));
+  }
+  EXPECT_THAT(fault({.dim = 8, .scaling = RopeScaling::kLinear, .factor = 5e-324}),
+              HasSubstr("make a frequency of inf"));
 }
 
 TEST(Alibi, SlopesOfAPowerOfTwoHalve) {

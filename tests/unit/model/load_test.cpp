@@ -115,6 +115,14 @@ TEST_F(LoadTest, MissingFile) {
   EXPECT_THAT(status.message(), HasSubstr("none.gguf"));
 }
 
+TEST_F(LoadTest, ThreadsThatNoProcessCanHave) {
+  for (const int threads : {-1, 1025}) {
+    const Status status = LoadModel(testing::TinyLlamaPath(), {.threads = threads}).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr(std::to_string(threads) + " threads"));
+  }
+}
+
 TEST_F(LoadTest, UnknownArchitecture) {
   llama_.strings["general.architecture"] = "mamba";
   EXPECT_THAT(Refused(llama_, Code::kUnimplemented),
