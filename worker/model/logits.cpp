@@ -20,6 +20,9 @@ Result<std::vector<float>> LastLogits(const LogitsRequest& request) {
                            std::to_string(positions.size()) +
                            " positions: there must be one or more, and as many");
   }
+  if (positions.front() < 0) {
+    return InvalidArgument("position " + std::to_string(positions.front()) + " is below 0");
+  }
   PC_ASSIGN_OR_RETURN(
       const LoadedModel loaded,
       LoadModel(request.model,

@@ -2,6 +2,7 @@
 //   x += Wo attention(clip(Wqkv n)), n = norm1(x); queries and keys may be normed across heads
 //   x += Wdown gelu(Wup m), m = norm2(x)
 #include <cmath>
+#include <limits>
 
 #include "common/formats/architectures.h"
 
@@ -41,13 +42,20 @@ ModelConfig Common() {
           .qkv = QkvTensors::kFused};
 }
 
+// 0: keys, queries and values are not clipped.
+Result<double> ClipQkv(const ConfigReader& file, std::string_view key) {
+  PC_ASSIGN_OR_RETURN(const double limit, file.NumberOr(key, 0));
+  if (limit >= 0 && limit <= std::numeric_limits<float>::max()) return limit;
+  return file.Wrong(key, "is no limit that a float can hold");
+}
+
 Result<ModelConfig> FromGguf(const GgufConfig& file) {
   ModelConfig config = Common();
   PC_ASSIGN_OR_RETURN(config.shape, ReadGgufShape(file));
   PC_ASSIGN_OR_RETURN(const double bias_max, file.Positive("attention.max_alibi_bias"));
   PC_ASSIGN_OR_RETURN(config.positions, MakeAlibi(config.shape.heads, bias_max, 1));
   PC_ASSIGN_OR_RETURN(config.norm_epsilon, file.Positive("attention.layer_norm_epsilon"));
-  PC_ASSIGN_OR_RETURN(config.clip_qkv, file.NumberOr("attention.clamp_kqv", 0));
+  PC_ASSIGN_OR_RETURN(config.clip_qkv, ClipQkv(file, "attention.clamp_kqv"));
   config.qk_norm = file.HasTensor("blk.0.attn_q_norm.weight");
   config.norm_bias = file.HasTensor("blk.0.attn_norm.bias");
   config.qkv_bias = file.HasTensor("blk.0.attn_qkv.bias");
@@ -123,7 +131,7 @@ Result<ModelConfig> FromJson(const JsonConfig& file) {
   PC_ASSIGN_OR_RETURN(const double bias_max, attention.PositiveOr("alibi_bias_max", 8));
   PC_ASSIGN_OR_RETURN(config.positions, MakeAlibi(config.shape.heads, bias_max, 1));
   PC_ASSIGN_OR_RETURN(config.norm_epsilon, file.PositiveOr("layer_norm_epsilon", 1e-5));
-  PC_ASSIGN_OR_RETURN(config.clip_qkv, attention.NumberOr("clip_qkv", 0));
+  PC_ASSIGN_OR_RETURN(config.clip_qkv, ClipQkv(attention, "clip_qkv"));
   PC_ASSIGN_OR_RETURN(config.score_scale, attention.PositiveOr("softmax_scale", 0));
   PC_ASSIGN_OR_RETURN(config.qk_norm, attention.FlagOr("qk_ln", false));
   PC_ASSIGN_OR_RETURN(config.logit_scale, LogitScale(file, config.shape.hidden));

@@ -104,6 +104,10 @@ TEST(Architectures, NumbersOutOfRangeAreNamed) {
       Fault(kMpt, R"(,"attn_config":{"attn_type":"grouped_query_attention","kv_n_heads":3})")
           .message(),
       HasSubstr("do not fit together"));
+  for (const char* limit : {"-8", "1e300"}) {
+    EXPECT_THAT(Fault(kMpt, std::string(R"(,"attn_config":{"clip_qkv":)") + limit + "}").message(),
+                HasSubstr("'clip_qkv' is no limit"));
+  }
   for (const char* ratio : {"1e-9", "1e9"}) {
     EXPECT_THAT(Fault(kMpt, std::string(R"(,"expansion_ratio":)") + ratio).message(),
                 HasSubstr("'expansion_ratio' makes no width from 1 to"));

@@ -19,5 +19,13 @@ TEST(LastLogits, EndWithTheContext) {
   EXPECT_THAT(refused.message(), HasSubstr("position 4096 is beyond the model's context of 4096"));
 }
 
+TEST(LastLogits, BeginAtPositionZero) {
+  const Status refused =
+      LastLogits({.model = PROMPTCACHE_GOLDEN_DIR "/tiny/llama3", .ids = {1}, .positions = {-1}})
+          .status();
+  EXPECT_EQ(refused.code(), Code::kInvalidArgument);
+  EXPECT_THAT(refused.message(), HasSubstr("position -1 is below 0"));
+}
+
 }  // namespace
 }  // namespace promptcache
