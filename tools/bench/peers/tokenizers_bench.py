@@ -93,6 +93,9 @@ def main():
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     pairs = [str(path).split("=", 1) for path in args.tokenizer]
     args.peer_of = {pathlib.Path(pair[0]): pathlib.Path(pair[-1]) for pair in pairs}
+    for path in (args.promptcache, args.data, *args.peer_of, *args.peer_of.values()):
+        if not path.exists():
+            sys.exit(f"{path}: no such file or folder")
     texts = contexts(args.data)
     rows = [compare(args, path, texts) for path in args.peer_of]
     json.dump({"peer": "tokenizers", "version": tokenizers.__version__, "texts": len(texts), "rows": rows},
