@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -165,10 +166,10 @@ Result<std::unique_ptr<Tokenizer>> MakeTokenizer(BpeDefinition definition) {
 
 std::optional<int> ByteOfToken(std::string_view written) {
   if (written.size() != 6 || !written.starts_with("<0x")) return std::nullopt;
-  for (int byte = 0; byte < 256; ++byte) {
-    if (written == ByteToken(byte)) return byte;
-  }
-  return std::nullopt;
+  uint8_t value = 0;  // unsigned: no sign is read
+  std::from_chars(written.data() + 3, written.data() + 5, value, 16);
+  const int byte = value;
+  return written == ByteToken(byte) ? std::optional(byte) : std::nullopt;
 }
 
 std::string WithSpaces(std::string_view text) {

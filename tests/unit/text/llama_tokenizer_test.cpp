@@ -116,5 +116,15 @@ TEST(LlamaTokenizer, RefusesDefinitionsThatItCannotFollow) {
   ExpectFault(merge, Code::kInvalidArgument, "merge 3");
 }
 
+TEST(ByteOfToken, ReadsTwoUpperCaseDigitsAndNothingElse) {
+  EXPECT_EQ(ByteOfToken("<0x00>"), 0);
+  EXPECT_EQ(ByteOfToken("<0x0A>"), 10);
+  EXPECT_EQ(ByteOfToken("<0xFF>"), 255);
+  for (const char* other : {"", "<0x0A", "<0x0A>>", "<0x0a>", "<0x-1>", "<0x+1>", "<0x 1>",
+                            "<0xA>>", "<0xG0>", "<0x0A)", "0x0A>>"}) {
+    EXPECT_EQ(ByteOfToken(other), std::nullopt) << other;
+  }
+}
+
 }  // namespace
 }  // namespace promptcache::testing
