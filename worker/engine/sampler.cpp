@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/rng.h"
 
@@ -24,42 +25,32 @@ bool LessLikely(const Candidate& a, const Candidate& b) {
   return a.probability != b.probability ? a.probability < b.probability : a.id > b.id;
 }
 
-// Hands out the tokens with their probabilities, which add up to 1: the likeliest first, equal ones
-// by id. Few are asked for; to sort a whole vocabulary costs as much as a small model's step.
-class Candidates {
- public:
-  explicit Candidates(std::span<const float> logits) : heap_(logits.size()) {
-    const double peak = *std::max_element(logits.begin(), logits.end());
-    double total = 0;
-    for (size_t i = 0; i < logits.size(); ++i) {
-      heap_[i] = {static_cast<TokenId>(i), std::exp(logits[i] - peak)};
-      total += heap_[i].probability;
-    }
-    for (Candidate& candidate : heap_) candidate.probability /= total;
-    std::make_heap(heap_.begin(), heap_.end(), LessLikely);
+// Every token with its probability.
+std::vector<Candidate> Softmax(std::span<const float> logits) {
+  const double peak = *std::max_element(logits.begin(), logits.end());
+  std::vector<Candidate> candidates(logits.size());
+  double total = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    candidates[i] = {static_cast<TokenId>(i), std::exp(logits[i] - peak)};
+    total += candidates[i].probability;
   }
+  for (Candidate& candidate : candidates) candidate.probability /= total;
+  return candidates;
+}
 
-  bool empty() const { return heap_.empty(); }
-
-  Candidate Next() {
-    std::pop_heap(heap_.begin(), heap_.end(), LessLikely);
-    const Candidate next = heap_.back();
-    heap_.pop_back();
-    return next;
-  }
-
- private:
-  std::vector<Candidate> heap_;
-};
-
-// The fewest likeliest tokens whose mass reaches top_p, at least one, and at most `most`.
-std::vector<Candidate> Likeliest(Candidates& all, double top_p, size_t most) {
-  std::vector<Candidate> kept = {all.Next()};
-  double mass = kept.front().probability;
-  while (mass < top_p && kept.size() < most && !all.empty()) {
-    kept.push_back(all.Next());
-    mass += kept.back().probability;
-  }
+// The fewest likeliest tokens whose probabilities add up to `mass`, at least one and at most
+// `most`; the likeliest first, equal ones by id. To sort a whole vocabulary costs as much as a
+// small model's step.
+std::vector<Candidate> Likeliest(std::span<const float> logits, double mass, size_t most) {
+  std::vector<Candidate> heap = Softmax(logits), kept;
+  std::make_heap(heap.begin(), heap.end(), LessLikely);
+  double sum = 0;
+  do {
+    std::pop_heap(heap.begin(), heap.end(), LessLikely);
+    kept.push_back(heap.back());
+    heap.pop_back();
+    sum += kept.back().probability;
+  } while (sum < mass && kept.size() < most && !heap.empty());
   return kept;
 }
 
@@ -100,20 +91,16 @@ void Sampler::Penalize(std::span<float> logits) const {
 
 TokenId Sampler::Draw(std::span<const float> logits, uint32_t step) const {
   const double place = UniformAt(options_.seed, sample_, step);  // [0, 1)
-  Candidates all(logits);
-  if (options_.top_p >= 1 && options_.top_k <= 0) {
-    double left = place;
-    while (true) {
-      const Candidate candidate = all.Next();
-      left -= candidate.probability;
-      if (left < 0 || all.empty()) return candidate.id;
-    }
-  }
+  const bool limited = options_.top_p < 1 || options_.top_k > 0;
   const size_t most = options_.top_k > 0 ? static_cast<size_t>(options_.top_k) : logits.size();
-  const std::vector<Candidate> kept = Likeliest(all, options_.top_p, most);
-  double left = 0;
-  for (const Candidate& candidate : kept) left += candidate.probability;
-  left *= place;
+  // Without a limit the tokens behind the place cannot be drawn.
+  const std::vector<Candidate> kept = Likeliest(logits, limited ? options_.top_p : place, most);
+  double total = 1;
+  if (limited) {
+    total = std::accumulate(kept.begin(), kept.end(), 0.0,
+                            [](double sum, const Candidate& c) { return sum + c.probability; });
+  }
+  double left = place * total;
   for (const Candidate& candidate : kept) {
     left -= candidate.probability;
     if (left < 0) return candidate.id;
