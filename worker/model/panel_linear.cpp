@@ -13,14 +13,12 @@ namespace {
 // A panel stays in a core's cache while this many rows pass by, and there are tasks enough for
 // every core.
 constexpr int64_t kRowsPerTask = 192;
-// Rows are taken in blocks that the last-level cache holds while all panels pass by.
-constexpr int64_t kBlockBytes = int64_t{8} << 20;
 constexpr int64_t kProductsPerTask = int64_t{1} << 17;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// All panels for the rows of `all`.
-void RunBlock(const cpu::LinearArgs& all) {
+// In tasks of one panel and some rows.
+void Run(const cpu::LinearArgs& all) {
   const int64_t panels = CeilDiv(all.columns, cpu::kPanelColumns);
   const int64_t parts = CeilDiv(all.rows, kRowsPerTask);
   const int64_t panel_bytes = CeilDiv(all.inputs, 2) * cpu::kPanelColumns * 4;
@@ -67,13 +65,10 @@ at::Tensor PanelLinear::Apply(const at::Tensor& x, at::ScalarType dtype) const {
   if (bias_.defined()) args.bias = bias_.const_data_ptr<float>();
   args.columns = out_;
   args.out_element = dtype == at::kBFloat16 ? cpu::Element::kBf16 : cpu::Element::kFloat;
-  const int64_t block = std::max<int64_t>(1, kBlockBytes / (2 * args.inputs));
-  for (int64_t row = 0; row < in.size(0); row += block) {
-    args.x = static_cast<const char*>(in.const_data_ptr()) + row * args.inputs * 2;
-    args.out = static_cast<char*>(y.mutable_data_ptr()) + row * out_ * y.element_size();
-    args.rows = std::min(block, in.size(0) - row);
-    RunBlock(args);
-  }
+  args.x = in.const_data_ptr();
+  args.out = y.mutable_data_ptr();
+  args.rows = in.size(0);
+  Run(args);
   return y;
 }
 

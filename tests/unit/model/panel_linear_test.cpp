@@ -19,7 +19,7 @@ struct Matrices {
         expected(x.to(at::kDouble).matmul(weight.to(at::kDouble).t()) + bias.to(at::kDouble)) {}
 };
 
-// Rows that fill several tasks, and a row so long that the rows go in blocks.
+// Rows that fill several tasks, and rows that are long.
 TEST(PanelLinear, MultipliesMoreRowsThanOneTaskTakes) {
   for (const auto& [rows, in, out] : {std::tuple{1, 5, 3}, {700, 33, 70}, {300, 20000, 33}}) {
     const Matrices m(rows, in, out);
