@@ -41,7 +41,7 @@ ThreadTeam::~ThreadTeam() {
   round_.notify_all();
 }
 
-ThreadTeam::Use::Use(ThreadTeam& team) : before_(std::exchange(t_team, &team)) {}
+ThreadTeam::Use::Use(ThreadTeam* team) : before_(std::exchange(t_team, team)) {}
 ThreadTeam::Use::~Use() { t_team = before_; }
 
 void ThreadTeam::Run(int64_t count, int64_t grain, const Body& body) {
@@ -111,16 +111,10 @@ uint32_t ThreadTeam::AwaitRound(uint32_t seen) const {
 }
 
 void ParallelFor(int64_t count, int64_t grain, const ThreadTeam::Body& body) {
-  if (t_team == nullptr) {
-    if (count > 0) body(0, count);
-    return;
-  }
-  struct Restore {
-    ThreadTeam* team;
-    ~Restore() { t_team = team; }
-  };
-  const Restore restore{std::exchange(t_team, nullptr)};
-  restore.team->Run(count, grain, body);
+  ThreadTeam* const team = t_team;
+  const ThreadTeam::Use none_inside(nullptr);
+  if (team != nullptr) return team->Run(count, grain, body);
+  if (count > 0) body(0, count);
 }
 
 }  // namespace promptcache

@@ -26,10 +26,10 @@ class ThreadTeam {
 
   using Body = std::function<void(int64_t begin, int64_t end)>;
 
-  // While it lives, ParallelFor of the thread that made it uses the team.
+  // While it lives, ParallelFor of the thread that made it uses the team; none: null.
   class Use {
    public:
-    explicit Use(ThreadTeam& team);
+    explicit Use(ThreadTeam* team);
     ~Use();
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;

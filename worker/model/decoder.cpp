@@ -139,7 +139,7 @@ Status Decoder::CheckUnits(const SequenceStep& step) const {
 at::Tensor Decoder::Run(std::span<SequenceStep> steps) {
   const c10::NoGradGuard no_grad;
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
-  const ThreadTeam::Use our_loops(team_);
+  const ThreadTeam::Use our_loops(&team_);
   // OpenMP keeps the number of threads per calling thread.
   if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
   std::vector<AttentionSequence> sequences;

@@ -26,7 +26,7 @@ std::vector<int> Visits(int64_t count, int64_t grain) {
 TEST(ThreadTeam, EveryNumberComesOnce) {
   for (const int threads : {1, 2, 3, 8}) {
     ThreadTeam team(threads);
-    const ThreadTeam::Use use(team);
+    const ThreadTeam::Use use(&team);
     for (const int64_t count : {0, 1, 2, 7, 64, 1000}) {
       for (const int64_t grain : {1, 3, 5000}) {
         EXPECT_THAT(Visits(count, grain), Each(1)) << threads << " " << count << " " << grain;
@@ -37,7 +37,7 @@ TEST(ThreadTeam, EveryNumberComesOnce) {
 
 TEST(ThreadTeam, ManyShortLoopsLoseNothing) {
   ThreadTeam team(4);
-  const ThreadTeam::Use use(team);
+  const ThreadTeam::Use use(&team);
   std::atomic<int64_t> sum{0};
   for (int round = 0; round < 20000; ++round) {
     int64_t plain = 0;  // a loop is over when ParallelFor returns: no atomic is needed across them
@@ -53,7 +53,7 @@ TEST(ThreadTeam, ManyShortLoopsLoseNothing) {
 
 TEST(ThreadTeam, HelpersTakePart) {
   ThreadTeam team(2);
-  const ThreadTeam::Use use(team);
+  const ThreadTeam::Use use(&team);
   std::latch both(2);
   ParallelFor(2, 1, [&](int64_t, int64_t) { both.arrive_and_wait(); });  // one thread would hang
   EXPECT_TRUE(both.try_wait());
@@ -61,7 +61,7 @@ TEST(ThreadTeam, HelpersTakePart) {
 
 TEST(ThreadTeam, PiecesAreAsLongAsTheGrain) {
   ThreadTeam team(4);
-  const ThreadTeam::Use use(team);
+  const ThreadTeam::Use use(&team);
   std::mutex mutex;
   std::multiset<int64_t> lengths;
   ParallelFor(1000, 300, [&](int64_t begin, int64_t end) {
@@ -84,7 +84,7 @@ TEST(ThreadTeam, WithoutATeamTheCallerDoesAll) {
 
 TEST(ThreadTeam, ALoopInsideALoopRunsInItsCaller) {
   ThreadTeam team(3);
-  const ThreadTeam::Use use(team);
+  const ThreadTeam::Use use(&team);
   std::atomic<int> inner{0};
   ParallelFor(30, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -101,7 +101,7 @@ TEST(ThreadTeam, ALoopInsideALoopRunsInItsCaller) {
 
 TEST(ThreadTeam, WhatABodyThrowsIsThrownOnceAndTheTeamGoesOn) {
   ThreadTeam team(3);
-  const ThreadTeam::Use use(team);
+  const ThreadTeam::Use use(&team);
   for (int round = 0; round < 100; ++round) {
     EXPECT_THROW(ParallelFor(50, 1, [](int64_t, int64_t) { throw std::runtime_error("no"); }),
                  std::runtime_error);
@@ -111,8 +111,8 @@ TEST(ThreadTeam, WhatABodyThrowsIsThrownOnceAndTheTeamGoesOn) {
 
 TEST(ThreadTeam, UseEndsWithItsScope) {
   ThreadTeam outer(2), inner(2);
-  const ThreadTeam::Use use(outer);
-  { const ThreadTeam::Use other(inner); }
+  const ThreadTeam::Use use(&outer);
+  { const ThreadTeam::Use other(&inner); }
   std::latch both(2);
   ParallelFor(2, 1, [&](int64_t, int64_t) { both.arrive_and_wait(); });
   EXPECT_TRUE(both.try_wait());

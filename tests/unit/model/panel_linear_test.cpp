@@ -44,7 +44,7 @@ TEST(PanelLinear, ThreadsAndOtherRowsChangeNoBit) {
   const PanelLinear linear(m.weight, m.bias);
   const auto on = [&](int threads) {
     ThreadTeam team(threads);
-    const ThreadTeam::Use use(team);
+    const ThreadTeam::Use use(&team);
     return linear.Apply(m.x, at::kFloat);
   };
   const at::Tensor one = on(1);
