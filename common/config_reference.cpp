@@ -2,6 +2,7 @@
 
 #include "common/config.h"
 #include "common/config_table.h"
+#include "common/thread_team.h"
 #include "common/types.h"
 
 namespace promptcache {
@@ -97,7 +98,7 @@ const SettingRow kRows[] = {
     PC_TEXT(worker, device, "cpu", "cpu, or cuda:N for the N-th GPU."),
     PC_TEXT(worker, dtype, "auto",
             "Compute type: fp32, bf16, or auto (bf16 where the device is fast at it)."),
-    PC_NUMBER(worker, threads, 0, 0, 1024, "threads",
+    PC_NUMBER(worker, threads, 0, 0, kMaxThreads, "threads",
               "CPU threads for the model; 0: one per core."),
     PC_NUMBER(worker, slots, 8, 1, 1024, "requests",
               "Answers that share the model's steps: one for each sample of a request."),

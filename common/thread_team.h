@@ -10,6 +10,9 @@
 
 namespace promptcache {
 
+// More than any machine's cores; what a user may ask for.
+inline constexpr int kMaxThreads = 1024;
+
 // A loop is cut into pieces that the caller and its helpers take one after the other. The caller
 // never waits for a helper that has not begun a piece: a helper whose core is taken by something
 // else costs its share of the work and no more. Helpers stay awake for some tens of microseconds

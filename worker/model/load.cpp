@@ -5,6 +5,7 @@
 
 #include "common/formats/checkpoint.h"
 #include "common/formats/model_identity.h"
+#include "common/thread_team.h"
 #include "worker/device/cpu_kernels.h"
 #include "worker/device/device.h"
 #include "worker/model/decoder.h"
@@ -13,8 +14,6 @@
 
 namespace promptcache {
 namespace {
-
-constexpr int kMaxThreads = 1024;
 
 at::ScalarType DtypeFor(ComputeDtype dtype, at::Device device) {
   if (dtype == ComputeDtype::kAuto) {

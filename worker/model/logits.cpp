@@ -27,14 +27,14 @@ Result<std::vector<float>> LastLogits(const LogitsRequest& request) {
       const LoadedModel loaded,
       LoadModel(request.model,
                 {.dtype = dtype, .device = request.device, .threads = request.threads}));
-  KvBuffer own(loaded.model->shape(), loaded.model->kv_options(),
-               static_cast<int64_t>(positions.size()));
   const int64_t context = loaded.model->shape().context_length;
   if (positions.back() >= context) {
     return InvalidArgument("position " + std::to_string(positions.back()) +
                            " is beyond the model's context of " + std::to_string(context) +
                            " tokens");
   }
+  KvBuffer own(loaded.model->shape(), loaded.model->kv_options(),
+               static_cast<int64_t>(positions.size()));
   SequenceStep step{.ids = request.ids, .positions = positions, .units = {}, .own = &own};
   PC_ASSIGN_OR_RETURN(const at::Tensor logits, loaded.model->Forward({&step, 1}));
   const auto* data = logits.const_data_ptr<float>();

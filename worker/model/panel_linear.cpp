@@ -68,7 +68,7 @@ at::Tensor PanelLinear::Apply(const at::Tensor& x, at::ScalarType dtype) const {
   args.x = in.const_data_ptr();
   args.out = y.mutable_data_ptr();
   args.rows = in.size(0);
-  Run(args);
+  if (args.rows > 0) Run(args);
   return y;
 }
 

@@ -30,6 +30,12 @@ TEST(PanelLinear, MultipliesMoreRowsThanOneTaskTakes) {
   }
 }
 
+TEST(PanelLinear, NoRowsMakeNoRows) {
+  const Matrices m(1, 40, 50);
+  EXPECT_EQ(PanelLinear(m.weight, m.bias).Apply(m.x.narrow(0, 0, 0), at::kFloat).sizes(),
+            (std::vector<int64_t>{0, 50}));
+}
+
 TEST(PanelLinear, ReadsRowsThatAreNotContiguous) {
   const Matrices m(6, 40, 50);
   const at::Tensor spread = at::randn({6, 80}).to(at::kBFloat16);
