@@ -15,6 +15,15 @@ struct Flags {
   std::string endpoint;
 };
 
+DiskStoreOptions DiskStoreOptionsOf(const StoreSettings& settings) {
+  return {.directory = settings.directory,
+          .max_blob_bytes = static_cast<uint64_t>(settings.max_blob_bytes),
+          .quota_bytes = static_cast<uint64_t>(settings.quota_bytes),
+          .pin_quota_bytes = static_cast<uint64_t>(settings.pin_quota_bytes),
+          .use_half_life_ms = static_cast<uint64_t>(settings.use_half_life_s) * 1'000,
+          .min_free_bytes = static_cast<uint64_t>(settings.min_free_bytes)};
+}
+
 Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(Settings settings, LoadSettings(flags.service.config));
   StoreSettings& own = settings.store;
@@ -24,14 +33,14 @@ Status Serve(const Flags& flags) {
   std::unique_ptr<ZmqTransport> transport;
   PC_ASSIGN_OR_RETURN(transport, ZmqTransport::Create());
   CallOnStopSignal([&] { transport->Stop(); });
-  PC_ASSIGN_OR_RETURN(const auto store,
-                      OpenDiskStore({.directory = own.directory,
-                                     .max_blob_bytes = static_cast<uint64_t>(own.max_blob_bytes)}));
-  PC_ASSIGN_OR_RETURN(
-      std::unique_ptr<StoreServer> server,
-      StoreServer::Create(
-          *transport, store->blobs(), own.meta ? &store->meta() : nullptr,
-          {.endpoint = own.endpoint, .threads = static_cast<uint32_t>(own.threads)}));
+  PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore(DiskStoreOptionsOf(own)));
+  PC_ASSIGN_OR_RETURN(std::unique_ptr<StoreServer> server,
+                      StoreServer::Create(*transport,
+                                          {.blobs = store->blobs(),
+                                           .admin = store->admin(),
+                                           .meta = own.meta ? &store->meta() : nullptr},
+                                          {.endpoint = own.endpoint,
+                                           .threads = static_cast<uint32_t>(own.threads)}));
   Log(LogLevel::kInfo, "serving", {{"endpoint", server->endpoint()}, {"directory", own.directory}});
   PC_RETURN_IF_ERROR(WriteReadyFile(flags.service, {{"endpoint", server->endpoint()}}));
   transport->Run();

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "common/references.h"
 #include "common/status.h"
+#include "common/store_reports.h"
 #include "common/types.h"
 
 namespace promptcache {
@@ -26,17 +28,24 @@ struct BlobInfo {
   uint32_t context_tokens = 0;
   uint64_t committed_unix_ms = 0;
   double encode_seconds = 0;  // what encoding it cost the worker that wrote it
+  BlobUse use;
   bool operator==(const BlobInfo&) const = default;
 };
 
-struct StoreStats {
-  uint64_t blobs = 0;
+struct PutRequest {
+  UnitKey key;
   uint64_t bytes = 0;
-  uint64_t puts = 0;
-  uint64_t gets = 0;
-  uint64_t hits = 0;
-  uint64_t corruptions = 0;  // blobs or chunks that failed verification since start
-  bool operator==(const StoreStats&) const = default;
+  std::vector<Import> imports;  // recorded with the commit
+};
+
+// Which part of a list, in key order.
+struct BlobPageRequest {
+  std::optional<UnitKey> after;  // the last key of the page before
+  uint32_t limit = 4096;         // at least 1; a page may be shorter
+};
+struct BlobPage {
+  std::vector<BlobInfo> blobs;
+  bool more = false;
 };
 
 // One blob being written. Not thread safe. Destruction without Commit drops what was written.
@@ -47,8 +56,7 @@ class BlobWriter {
   virtual Status Append(std::span<const uint8_t> bytes) = 0;
   // Verifies prefix, header and every segment checksum, then makes the blob durable (chunks first,
   // then the manifest). OK means committed: the blob survives a crash. kDataLoss when verification
-  // fails, kInvalidArgument when bytes are missing; in both cases nothing is stored. When another
-  // writer committed the key first its blob stays and Commit is OK.
+  // fails, kInvalidArgument when bytes are missing; in both cases nothing is stored.
   // kFailedPrecondition after a Commit that was OK; after one that failed the writer is of no use.
   virtual Status Commit() = 0;
 };
@@ -83,20 +91,30 @@ class BlobReader {
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
-  // kAlreadyExists when the key is committed; kResourceExhausted when `bytes` is over the limit.
-  virtual Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) = 0;
+  // kAlreadyExists when the key is committed (the imports are recorded then); kBusy while another
+  // writer is storing it; kResourceExhausted when `bytes` is over the limit, or what is pinned or
+  // being written leaves no room, or the disk is full. Blobs that are worth least make room.
+  virtual Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) = 0;
   // kNotFound when the key is not committed; kDataLoss when what the store keeps of it is damaged
   // (the blob is then dropped and counted).
   virtual Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) = 0;
+  // As Open, for looking at a blob: nothing is counted, and damage is told but changes nothing.
+  virtual Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) = 0;
   // One flag per key: committed or not.
   virtual Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) = 0;
-  virtual Result<std::vector<BlobInfo>> List() = 0;
+  virtual Result<BlobPage> List(const BlobPageRequest& request) = 0;
+  // Counts a use of each unit and adds or renews its reference; keys that are not committed are
+  // passed over. New references and pins are durable with the answer, the rest within seconds.
+  virtual Status RecordImports(std::span<const UnitImport> imports) = 0;
   // OK also when the key is absent.
   virtual Status Remove(const UnitKey& key) = 0;
   // A reader found the key's bytes damaged: drop the blob and count it. OK when the key is absent.
   virtual Status ReportCorrupt(const UnitKey& key) = 0;
   virtual Result<StoreStats> Stats() = 0;
 };
+
+// Every page of the list.
+Result<std::vector<BlobInfo>> ListAll(BlobStore& store);
 
 struct MetaEntry {
   std::string key;

@@ -41,6 +41,10 @@ struct StoreSettings {
   std::string endpoint;
   std::string directory;
   int64_t max_blob_bytes = 0;
+  int64_t quota_bytes = 0;
+  int64_t pin_quota_bytes = 0;
+  int64_t use_half_life_s = 0;
+  int64_t min_free_bytes = 0;
   int64_t threads = 0;
   bool meta = false;
 };

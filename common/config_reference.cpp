@@ -90,6 +90,17 @@ const SettingRow kRows[] = {
             "RocksDB directory; created when missing. Only one process may write it."),
     PC_NUMBER(store, max_blob_bytes, 8 * kGiB, kMiB, 64 * kGiB, "bytes",
               "Larger blobs are refused."),
+    PC_NUMBER(
+        store, quota_bytes, 64 * kGiB, 0, 1024 * 1024 * kGiB, "bytes",
+        "Of all blobs with their files; what saves the fewest seconds a byte leaves first. 0: "
+        "as much as the disk has."),
+    PC_NUMBER(store, pin_quota_bytes, 32 * kGiB, 0, 1024 * 1024 * kGiB, "bytes",
+              "Of all pinned blobs; pins beyond it are refused."),
+    PC_NUMBER(store, use_half_life_s, 86'400, 1, 365 * 86'400, "s",
+              "After this long an import counts half as much."),
+    PC_NUMBER(store, min_free_bytes, 64 * kMiB, 0, 1024 * kGiB, "bytes",
+              "Blobs that would leave less free on the disk are refused; below an eighth of it the "
+              "store only reads until there is room."),
     PC_NUMBER(store, threads, 2, 1, 64, "threads", "Threads that read and write the disk."),
     PC_SWITCH(store, meta, true, "Keep schemas and other small records for coordinators."),
 

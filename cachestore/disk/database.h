@@ -1,20 +1,27 @@
 // RocksDB as this store uses it. Internal to cachestore/disk.
 //
 // Column family "data": key = generation (8 bytes, big endian) + chunk (4 bytes, big endian), value
-// = up to kChunkBytes of a blob. Written without the write-ahead log and flushed before the
-// manifest. Generations only grow, so files never overlap and compaction moves them instead of
-// rewriting them; nothing disappears by itself, as it would with FIFO compaction.
-// Column family "meta": 'b' + unit key -> Manifest; 'm' + key -> revision (8 bytes, little endian)
-// and value; 's' + name -> numbers of the store itself. Always written with a synced log.
+// = up to kChunkBytes of a blob. One table file a blob, written beside the database, synced and
+// ingested: no log, no memtable, no compaction. Generations only grow, so files never overlap and
+// each stays in the last level until its blob is dropped, which deletes the file.
+// Column family "meta": 'b' + unit key -> Manifest; 'u' + unit key -> BlobUse; 'm' + key ->
+// revision (8 bytes, little endian) and value; 's' + name -> numbers of the store itself. Column
+// family "journal": 'm' + key for the records of jobs. Both always with a synced log.
 #pragma once
 
 #include <rocksdb/db.h>
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "cachestore/disk/environment.h"
 #include "common/hash.h"
 #include "common/status.h"
 
@@ -22,14 +29,33 @@ namespace promptcache::internal {
 
 enum class OpenMode { kReadWrite, kReadOnly };
 
+// The version of the directory that is written; older ones are read.
+inline constexpr uint64_t kDirectoryVersion = 2;
+
 // kNotFound, kDataLoss (damaged), kResourceExhausted (disk full) or kUnavailable, with `what`.
 Status FromRocks(const rocksdb::Status& status, std::string_view what);
+
+struct DatabaseOptions {
+  std::string directory;
+  OpenMode mode = OpenMode::kReadWrite;
+  // Nothing is written while less than this is free: a log that meets a full disk ends RocksDB.
+  uint64_t min_free_bytes = 0;
+  std::shared_ptr<const DiskEnvironment> environment = std::make_shared<DiskEnvironment>();
+};
+
+// A table file of the data.
+struct DataFile {
+  std::string path;
+  uint64_t bytes = 0;  // as the database knows it
+  uint64_t first_generation = 0;
+  uint64_t last_generation = 0;
+};
 
 // Thread safe. Closes the directory when destroyed.
 class Database {
  public:
-  // kFailedPrecondition: in use by another process. kDataLoss: damaged.
-  static Result<std::shared_ptr<Database>> Open(const std::string& directory, OpenMode mode);
+  // kFailedPrecondition: in use by another process, or of a later version. kDataLoss: damaged.
+  static Result<std::shared_ptr<Database>> Open(const DatabaseOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -37,36 +63,61 @@ class Database {
   rocksdb::DB& db() const { return *db_; }
   rocksdb::ColumnFamilyHandle* data() const { return data_; }
   rocksdb::ColumnFamilyHandle* meta() const { return meta_; }
-  const std::string& directory() const { return directory_; }
-  // kFailedPrecondition when opened for reading only.
+  rocksdb::ColumnFamilyHandle* journal() const { return journal_; }  // null in version 1, read-only
+  const std::string& directory() const { return options_.directory; }
+  OpenMode mode() const { return options_.mode; }
+  std::string IncomingPath(uint64_t generation) const;  // where a file to be ingested is written
+  rocksdb::Options TableOptions() const;                // for writing such a file
+  rocksdb::Env& env() const { return *options_.environment->env; }
+  Result<uint64_t> FreeBytes() const;
+
+  // kFailedPrecondition when opened for reading only; kResourceExhausted while the disk is full.
   Status CheckWritable() const;
 
-  // A record of "meta", as it was at the snapshot when one is given; kNotFound when there is none.
-  Result<std::string> GetMeta(const std::string& key,
-                              const rocksdb::Snapshot* snapshot = nullptr) const;
+  // A record of "meta"; kNotFound when there is none.
+  Result<std::string> GetMeta(const std::string& key) const;
   // Writes the batch and syncs the log.
   Status WriteSynced(rocksdb::WriteBatch& batch, std::string_view what);
-  // Adds to the batch that all chunks of the generations [first, end) are gone.
-  Status DropGenerations(rocksdb::WriteBatch& batch, uint64_t first, uint64_t end);
+  // Takes in table files written at IncomingPath, all or none, durably, and returns where they are
+  // now, in order.
+  Result<std::vector<std::string>> Ingest(std::span<const std::string> incoming);
+  // Deletes the files that hold nothing but these generations, durably.
+  Status DropFiles(std::span<const uint64_t> generations);
+  // Of a generation whose file holds others too (version 1): deletes its chunks and rewrites the
+  // file without them.
+  Status DropShared(uint64_t generation);
+  std::vector<DataFile> DataFiles() const;
+  // Bytes written since opening: table files, logs, rewriting.
+  uint64_t WrittenBytes() const;
 
  private:
-  Database(std::string directory, OpenMode mode) : directory_(std::move(directory)), mode_(mode) {}
+  class IngestListener;
+
+  explicit Database(DatabaseOptions options);
+  Status OpenFamilies();
+  Status CheckVersion();
 
   // Constant after Open.
-  const std::string directory_;
-  const OpenMode mode_;
+  const DatabaseOptions options_;
+  std::shared_ptr<IngestListener> ingested_;
+  std::shared_ptr<rocksdb::Statistics> statistics_;
   std::unique_ptr<rocksdb::DB> db_;
-  rocksdb::ColumnFamilyHandle* default_ = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   rocksdb::ColumnFamilyHandle* data_ = nullptr;
   rocksdb::ColumnFamilyHandle* meta_ = nullptr;
+  rocksdb::ColumnFamilyHandle* journal_ = nullptr;
+
+  std::atomic<uint64_t> ingested_bytes_ = 0;
 };
 
 std::string ChunkKey(uint64_t generation, uint32_t chunk);
 uint64_t GenerationOfChunkKey(std::string_view chunk_key);  // REQUIRES: 8 bytes or more
 std::string ManifestKey(const Digest256& unit);
+std::string UseKey(const Digest256& unit);
 std::string RecordKey(const std::string& key);
 
 inline constexpr char kManifestTag = 'b';
+inline constexpr char kUseTag = 'u';
 inline constexpr char kRecordTag = 'm';
 
 std::string EncodeNumber(uint64_t value);       // 8 bytes, little endian

@@ -1,31 +1,27 @@
 #include <string>
 
-#include "cachestore/disk/disk_blob_store.h"
+#include "cachestore/disk/chunk_file.h"
+#include "cachestore/disk/disk_core.h"
 #include "cachestore/format/blob_info.h"
 #include "cachestore/format/blob_verifier.h"
 
 namespace promptcache::internal {
 namespace {
 
-rocksdb::Slice ToSlice(std::span<const uint8_t> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// A blob of one chunk is written together with its manifest in one logged batch: one sync instead
-// of a table file of its own. Longer ones go around the log, which would double their bytes.
 class DiskWriter : public BlobWriter {
  public:
-  DiskWriter(std::shared_ptr<BlobIndex> index, const UnitKey& key, uint64_t announced,
-             uint64_t generation)
-      : index_(std::move(index)), key_(key), announced_(announced), generation_(generation) {}
+  DiskWriter(std::shared_ptr<DiskCore> core, const PutRequest& put,
+             std::unique_ptr<ChunkFileWriter> file)
+      : core_(std::move(core)), put_(put), file_(std::move(file)) {}
 
   ~DiskWriter() override {
-    if (wrote_chunks_ && !committed_) index_->Abandon(generation_);
+    file_.reset();  // its room is free again before it is given away
+    core_->table().EndPut(put_.key, put_.bytes);
   }
 
   Status Append(std::span<const uint8_t> bytes) override {
-    if (bytes.size() > announced_ - received_) {
-      return InvalidArgument("more than the announced " + std::to_string(announced_) + " bytes");
+    if (bytes.size() > put_.bytes - received_) {
+      return InvalidArgument("more than the announced " + std::to_string(put_.bytes) + " bytes");
     }
     PC_RETURN_IF_ERROR(failure_);
     received_ += bytes.size();
@@ -37,97 +33,85 @@ class DiskWriter : public BlobWriter {
   }
 
   Status Commit() override {
-    // Its chunks may belong to a blob by now.
     if (committing_) return FailedPrecondition("a second commit");
-    if (received_ != announced_) {
+    if (received_ != put_.bytes) {
       return InvalidArgument("commit after " + std::to_string(received_) + " of " +
-                             std::to_string(announced_) + " announced bytes");
+                             std::to_string(put_.bytes) + " announced bytes");
     }
     PC_RETURN_IF_ERROR(failure_);
     const Result<BlobHeader> header = verifier_.Finish();
     if (!header.ok()) {
-      index_->CountRefusedPut();
+      core_->table().CountCorruptions(1);
       return header.status();
     }
     committing_ = true;
-    rocksdb::WriteBatch batch;
-    PC_RETURN_IF_ERROR(StoreLast(batch));
-    const Manifest manifest{
-        .generation = generation_,
-        .info = MakeBlobInfo(key_, *header, index_->options().clock->UnixMillis()),
-        .chunk_hashes = hashes_};
-    PC_RETURN_IF_ERROR(index_->Commit(manifest, batch));
-    committed_ = true;
-    return {};
+    if (!buffer_.empty()) PC_RETURN_IF_ERROR(file_->Append(buffer_));
+    PC_RETURN_IF_ERROR(file_->Finish());
+    PendingCommit commit{
+        .incoming = file_->path(),
+        .generation = file_->generation(),
+        .manifest = {.generation = *file_->generation(),
+                     .info = MakeBlobInfo(put_.key, *header, core_->options().clock->UnixMillis()),
+                     .chunks = file_->chunks()},
+        .imports = put_.imports};
+    return core_->commits().Commit(std::move(commit));
   }
 
  private:
-  bool is_single_chunk() const { return announced_ <= kChunkBytes; }
-
-  // Writes whole chunks straight from `bytes` where it can.
+  // Whole chunks straight from `bytes` where that is possible.
   Status Store(std::span<const uint8_t> bytes) {
     while (!bytes.empty()) {
-      if (buffer_.empty() && bytes.size() >= kChunkBytes && !is_single_chunk()) {
-        PC_RETURN_IF_ERROR(PutChunk(bytes.first(kChunkBytes)));
+      if (buffer_.empty() && bytes.size() >= kChunkBytes) {
+        PC_RETURN_IF_ERROR(file_->Append(bytes.first(kChunkBytes)));
         bytes = bytes.subspan(kChunkBytes);
         continue;
       }
       const auto part = bytes.first(std::min(bytes.size(), kChunkBytes - buffer_.size()));
       buffer_.insert(buffer_.end(), part.begin(), part.end());
       bytes = bytes.subspan(part.size());
-      if (buffer_.size() == kChunkBytes && !is_single_chunk()) {
-        PC_RETURN_IF_ERROR(PutChunk(buffer_));
+      if (buffer_.size() == kChunkBytes) {
+        PC_RETURN_IF_ERROR(file_->Append(buffer_));
         buffer_.clear();
       }
     }
     return {};
   }
 
-  Status PutChunk(std::span<const uint8_t> chunk) {
-    rocksdb::WriteOptions options;
-    options.disableWAL = true;
-    const std::string key = ChunkKey(generation_, static_cast<uint32_t>(hashes_.size()));
-    hashes_.push_back(Xxh3_128(chunk));
-    wrote_chunks_ = true;
-    Database& database = index_->database();
-    return FromRocks(database.db().Put(options, database.data(), key, ToSlice(chunk)),
-                     "write unit " + key_.ToHex());
-  }
-
-  // After this all chunks are durable, or in the batch that also carries the manifest.
-  Status StoreLast(rocksdb::WriteBatch& batch) {
-    Database& database = index_->database();
-    const std::string what = "write unit " + key_.ToHex();
-    if (is_single_chunk()) {
-      hashes_.push_back(Xxh3_128(buffer_));
-      return FromRocks(batch.Put(database.data(), ChunkKey(generation_, 0), ToSlice(buffer_)),
-                       what);
-    }
-    if (!buffer_.empty()) PC_RETURN_IF_ERROR(PutChunk(buffer_));
-    return FromRocks(database.db().Flush(rocksdb::FlushOptions(), database.data()), what);
-  }
-
-  const std::shared_ptr<BlobIndex> index_;
-  const UnitKey key_;
-  const uint64_t announced_;
-  const uint64_t generation_;
+  const std::shared_ptr<DiskCore> core_;
+  const PutRequest put_;
+  std::unique_ptr<ChunkFileWriter> file_;
   uint64_t received_ = 0;
   std::vector<uint8_t> buffer_;  // the chunk being filled
-  std::vector<Hash128> hashes_;
   BlobVerifier verifier_;
   Status failure_;
-  bool wrote_chunks_ = false;
-  bool committing_ = false;  // the last chunk was written
-  bool committed_ = false;
+  bool committing_ = false;
 };
+
+// kResourceExhausted when the disk would be left with less than it should have.
+Status CheckRoom(const DiskCore& core, uint64_t bytes) {
+  const Result<uint64_t> free = core.database()->FreeBytes();
+  const uint64_t needed = bytes + core.options().min_free_bytes;
+  if (!free.ok() || *free >= needed) return {};
+  return ResourceExhausted("the disk of " + core.database()->directory() + " has " +
+                           std::to_string(*free) + " bytes free, the blob needs " +
+                           std::to_string(needed));
+}
 
 }  // namespace
 
-Result<std::unique_ptr<BlobWriter>> MakeDiskWriter(std::shared_ptr<BlobIndex> index,
-                                                   const UnitKey& key, uint64_t bytes) {
-  PC_ASSIGN_OR_RETURN(const uint64_t generation, index->generations().Next());
+Result<std::unique_ptr<BlobWriter>> MakeDiskWriter(std::shared_ptr<DiskCore> core,
+                                                   const PutRequest& put) {
+  PC_RETURN_IF_ERROR(core->database()->CheckWritable());
+  PC_RETURN_IF_ERROR(core->table().StartPut(put));
+  Status room = CheckRoom(*core, core->table().reserved_bytes());
+  Result<std::unique_ptr<ChunkFileWriter>> file = room;
+  if (room.ok()) file = ChunkFileWriter::Create(core->database(), core->generations().Next());
+  if (!file.ok()) {
+    core->table().EndPut(put.key, put.bytes);
+    return file.status();
+  }
   return std::unique_ptr<BlobWriter>(
-      std::make_unique<DiskWriter>(std::move(index), key, bytes, generation));
+      std::make_unique<DiskWriter>(std::move(core), put, std::move(file).value()));
 }
 
 }  // namespace promptcache::internal

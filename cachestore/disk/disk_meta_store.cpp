@@ -1,5 +1,6 @@
 #include "cachestore/disk/disk_meta_store.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "cachestore/limits.h"
@@ -8,6 +9,7 @@ namespace promptcache::internal {
 namespace {
 
 constexpr size_t kRevisionBytes = 8;
+constexpr std::string_view kJobPrefix = "job/";
 
 Result<MetaEntry> DecodeRecord(const std::string& key, std::string_view bytes) {
   if (bytes.size() < kRevisionBytes) return DataLoss("meta key '" + key + "': record cut short");
@@ -22,12 +24,19 @@ std::mutex& DiskMetaStore::MutexOf(const std::string& key) {
   return mutexes_[std::hash<std::string>()(key) % mutexes_.size()];
 }
 
+rocksdb::ColumnFamilyHandle* DiskMetaStore::FamilyOf(const std::string& key) const {
+  return key.starts_with(kJobPrefix) ? database_->journal() : database_->meta();
+}
+
 Result<std::optional<MetaEntry>> DiskMetaStore::Get(const std::string& key) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, 0));
-  const Result<std::string> bytes = database_->GetMeta(RecordKey(key));
-  if (bytes.status().code() == Code::kNotFound) return std::optional<MetaEntry>();
-  PC_RETURN_IF_ERROR(bytes.status());
-  PC_ASSIGN_OR_RETURN(MetaEntry entry, DecodeRecord(key, *bytes));
+  rocksdb::ColumnFamilyHandle* const family = FamilyOf(key);
+  if (family == nullptr) return std::optional<MetaEntry>();
+  std::string bytes;
+  const rocksdb::Status status = database_->db().Get({}, family, RecordKey(key), &bytes);
+  if (status.IsNotFound()) return std::optional<MetaEntry>();
+  PC_RETURN_IF_ERROR(FromRocks(status, "read meta key '" + key + "'"));
+  PC_ASSIGN_OR_RETURN(MetaEntry entry, DecodeRecord(key, bytes));
   return std::optional<MetaEntry>(std::move(entry));
 }
 
@@ -44,7 +53,7 @@ Result<uint64_t> DiskMetaStore::CompareAndSet(const std::string& key, uint64_t e
   if (revision != expected) return WrongRevision(key, expected, revision);
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(
-      batch.Put(database_->meta(), RecordKey(key), EncodeNumber(revision + 1) + value), "write"));
+      batch.Put(FamilyOf(key), RecordKey(key), EncodeNumber(revision + 1) + value), "write"));
   PC_RETURN_IF_ERROR(database_->WriteSynced(batch, "write meta key '" + key + "'"));
   return revision + 1;
 }
@@ -56,21 +65,34 @@ Status DiskMetaStore::CompareAndRemove(const std::string& key, uint64_t expected
   if (revision != expected) return WrongRevision(key, expected, revision);
   if (revision == 0) return {};
   rocksdb::WriteBatch batch;
-  PC_RETURN_IF_ERROR(FromRocks(batch.Delete(database_->meta(), RecordKey(key)), "remove"));
+  PC_RETURN_IF_ERROR(FromRocks(batch.Delete(FamilyOf(key), RecordKey(key)), "remove"));
   return database_->WriteSynced(batch, "remove meta key '" + key + "'");
 }
 
 Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix) {
-  const std::string start = RecordKey(prefix);
   std::vector<MetaEntry> entries;
-  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator({}, database_->meta()));
+  if (!prefix.starts_with(kJobPrefix)) {
+    PC_RETURN_IF_ERROR(AddFrom(database_->meta(), prefix, entries));
+  }
+  const bool with_jobs = prefix.starts_with(kJobPrefix) || kJobPrefix.starts_with(prefix);
+  if (with_jobs && database_->journal() != nullptr) {
+    PC_RETURN_IF_ERROR(AddFrom(database_->journal(), prefix, entries));
+    std::sort(entries.begin(), entries.end(),
+              [](const MetaEntry& a, const MetaEntry& b) { return a.key < b.key; });
+  }
+  return entries;
+}
+
+Status DiskMetaStore::AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
+                              std::vector<MetaEntry>& entries) const {
+  const std::string start = RecordKey(prefix);
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator({}, family));
   for (it->Seek(start); it->Valid() && it->key().starts_with(start); it->Next()) {
     const std::string key(it->key().ToStringView().substr(1));
     PC_ASSIGN_OR_RETURN(MetaEntry entry, DecodeRecord(key, it->value().ToStringView()));
     entries.push_back(std::move(entry));
   }
-  PC_RETURN_IF_ERROR(FromRocks(it->status(), "list meta keys"));
-  return entries;
+  return FromRocks(it->status(), "list meta keys");
 }
 
 }  // namespace promptcache::internal

@@ -24,6 +24,10 @@ class DiskMetaStore : public MetaStore {
 
  private:
   Result<uint64_t> RevisionOf(const std::string& key);
+  // Records of jobs are in a family of their own: they come and go, the others stay.
+  rocksdb::ColumnFamilyHandle* FamilyOf(const std::string& key) const;
+  Status AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
+                 std::vector<MetaEntry>& entries) const;
   std::mutex& MutexOf(const std::string& key);
 
   const std::shared_ptr<Database> database_;

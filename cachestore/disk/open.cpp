@@ -4,38 +4,47 @@
 
 #include "cachestore/disk/disk_blob_store.h"
 #include "cachestore/disk/disk_meta_store.h"
+#include "cachestore/disk/maintainer.h"
 #include "common/log.h"
 
 namespace promptcache {
 namespace {
 
-using internal::BlobIndex;
 using internal::Database;
+using internal::DiskCore;
+using internal::DiskEnvironment;
 using internal::OpenMode;
 
 class OpenedStore : public DiskStore {
  public:
-  OpenedStore(std::shared_ptr<BlobIndex> index, DiskOpenReport report)
-      : blobs_(index), meta_(index->shared_database()), report_(std::move(report)) {}
+  OpenedStore(const std::shared_ptr<DiskCore>& core, DiskOpenReport report)
+      : blobs_(core), meta_(core->database()), report_(std::move(report)), maintainer_(core) {}
 
   BlobStore& blobs() override { return blobs_; }
   MetaStore& meta() override { return meta_; }
+  StoreAdmin& admin() override { return blobs_; }
   const DiskOpenReport& report() const override { return report_; }
 
  private:
   internal::DiskBlobStore blobs_;
   internal::DiskMetaStore meta_;
   const DiskOpenReport report_;
+  internal::Maintainer maintainer_;
 };
 
 Result<std::unique_ptr<DiskStore>> OpenOnce(const DiskStoreOptions& options, OpenMode mode,
                                             const std::string& quarantined_to) {
-  PC_ASSIGN_OR_RETURN(const std::shared_ptr<Database> database,
-                      Database::Open(options.directory, mode));
-  const auto index = std::make_shared<BlobIndex>(database, options);
-  PC_ASSIGN_OR_RETURN(DiskOpenReport report, index->Load(mode));
+  PC_ASSIGN_OR_RETURN(
+      const std::shared_ptr<Database> database,
+      Database::Open({.directory = options.directory,
+                      .mode = mode,
+                      .min_free_bytes = options.min_free_bytes / 8,
+                      .environment = options.environment ? options.environment
+                                                         : std::make_shared<DiskEnvironment>()}));
+  const auto core = std::make_shared<DiskCore>(database, options);
+  PC_ASSIGN_OR_RETURN(DiskOpenReport report, core->Load());
   report.quarantined_to = quarantined_to;
-  return std::unique_ptr<DiskStore>(std::make_unique<OpenedStore>(index, std::move(report)));
+  return std::unique_ptr<DiskStore>(std::make_unique<OpenedStore>(core, std::move(report)));
 }
 
 // Moves a damaged directory out of the way and returns where it is now.

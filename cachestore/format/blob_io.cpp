@@ -38,11 +38,12 @@ Result<std::vector<uint8_t>> AssembleBlob(BlobHeader header, BlobLayers layers) 
   return blob;
 }
 
-Result<uint64_t> WriteBlob(BlobStore& store, const UnitKey& key, BlobHeader header,
+Result<uint64_t> WriteBlob(BlobStore& store, const BlobName& name, BlobHeader header,
                            BlobLayers layers) {
   static constexpr std::array<uint8_t, kBlobAlignment> kZeros{};
   PC_ASSIGN_OR_RETURN(const std::vector<uint8_t> head, EncodeHead(header, layers));
-  auto started = store.StartPut(key, header.total_bytes);
+  auto started =
+      store.StartPut({.key = name.key, .bytes = header.total_bytes, .imports = name.imports});
   if (started.status().code() == Code::kAlreadyExists) return header.total_bytes;
   PC_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer, std::move(started));
   PC_RETURN_IF_ERROR(writer->Append(head));

@@ -10,30 +10,38 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cachestore/store.h"
+#include "cachestore/admin.h"
 #include "common/clock.h"
 
 namespace promptcache {
 
 struct MemoryStoreOptions {
   uint64_t max_blob_bytes = uint64_t{8} << 30;
-  uint64_t max_total_bytes = uint64_t{64} << 30;  // committed and being written
+  uint64_t quota_bytes = uint64_t{64} << 30;      // committed and being written
+  uint64_t pin_quota_bytes = uint64_t{32} << 30;  // of it
   const Clock* clock = &SystemClock();
 };
 
 // Thread safe. Writers and readers may outlive the store.
-class MemoryBlobStore : public BlobStore {
+class MemoryBlobStore : public BlobStore, public StoreAdmin {
  public:
   explicit MemoryBlobStore(MemoryStoreOptions options = {});
   ~MemoryBlobStore() override;
 
-  Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) override;
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override;
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override;
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override;
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override;
-  Result<std::vector<BlobInfo>> List() override;
+  Result<BlobPage> List(const BlobPageRequest& request) override;
+  Status RecordImports(std::span<const UnitImport> imports) override;
   Status Remove(const UnitKey& key) override;
   Status ReportCorrupt(const UnitKey& key) override;
   Result<StoreStats> Stats() override;
+
+  Result<RemovalReceipt> RemoveReferences(const BlobSelector& selector, Erasure erasure) override;
+  Result<PinReceipt> SetPins(const BlobSelector& selector, PinChange change) override;
+  Result<CheckReport> Check(CheckMode mode) override;
+  Result<GarbageReport> CollectGarbage() override;
 
  private:
   struct State;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "cachestore/store.h"
+#include "cachestore/service/store_server.h"
 #include "cluster/wire/messages.h"
 
 namespace promptcache {
@@ -11,9 +11,9 @@ namespace promptcache {
 // Whether AnswerRequest can do more than refuse the message.
 bool IsStoreRequest(const Message& message);
 
-// Blocks on the disk. `meta` may be null: meta requests are then refused. An answer that would not
-// fit into a message is kResourceExhausted. Thread safe, as the stores are.
-Message AnswerRequest(BlobStore& blobs, MetaStore* meta, const Message& request);
+// Blocks on the disk. An answer that would not fit into a message is kResourceExhausted. Thread
+// safe, as the stores are.
+Message AnswerRequest(const StoreParts& store, const Message& request);
 
 // About what a store request holds in memory while it waits.
 uint64_t RequestBytes(const Message& request);

@@ -25,7 +25,8 @@ struct HeldChunk {
 };
 
 Result<Range> OpenRange(BlobStore& blobs, const FetchBlob& fetch, Source& source) {
-  PC_ASSIGN_OR_RETURN(source.reader, blobs.Open(fetch.key));
+  PC_ASSIGN_OR_RETURN(source.reader,
+                      fetch.inspect ? blobs.Inspect(fetch.key) : blobs.Open(fetch.key));
   const uint64_t size = source.reader->size();
   if (fetch.offset > size || fetch.length > size - fetch.offset) {
     return InvalidArgument("bytes " + std::to_string(fetch.offset) + " and " +

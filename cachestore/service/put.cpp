@@ -29,7 +29,7 @@ class Put final : public Transfer {
         [&blobs = context_.blobs, &clock = *context_.options.clock, sink = sink_, put, status,
          deadline = link_.deadline] {
           if (clock.Now() > deadline) return;
-          auto writer = blobs.StartPut(put.key, put.bytes);
+          auto writer = blobs.StartPut({put.key, put.bytes, put.imports});
           if (writer.ok()) sink->writer = *std::move(writer);
           *status = writer.status();
         },

@@ -34,12 +34,16 @@ class RemoteStoreImpl : public RemoteStore {
 
   // ---- blobs ----
 
-  Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) override {
-    return StartRemotePut(link_, key, bytes);
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {
+    return StartRemotePut(link_, put);
   }
 
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
-    return OpenRemoteBlob(link_, key);
+    return OpenRemoteBlob(link_, {.key = key});
+  }
+
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
+    return OpenRemoteBlob(link_, {.key = key, .inspect = true});
   }
 
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override {
@@ -49,11 +53,17 @@ class RemoteStoreImpl : public RemoteStore {
     return std::vector<bool>(reply.present.begin(), reply.present.end());
   }
 
-  Result<std::vector<BlobInfo>> List() override {
-    PC_ASSIGN_OR_RETURN(const auto reply, CallOnce<BlobListReply>(link_, BlobList{}));
-    std::vector<BlobInfo> blobs;
-    for (const BlobRecord& record : reply.blobs) blobs.push_back(InfoOf(record));
-    return blobs;
+  Result<BlobPage> List(const BlobPageRequest& request) override {
+    PC_ASSIGN_OR_RETURN(
+        const auto reply,
+        CallOnce<BlobListReply>(link_, BlobList{.after = request.after, .limit = request.limit}));
+    BlobPage page{.more = reply.more};
+    for (const BlobRecord& record : reply.blobs) page.blobs.push_back(InfoOf(record));
+    return page;
+  }
+
+  Status RecordImports(std::span<const UnitImport> imports) override {
+    return CallForStatus(link_, promptcache::RecordImports{{imports.begin(), imports.end()}});
   }
 
   Status Remove(const UnitKey& key) override {
@@ -63,14 +73,21 @@ class RemoteStoreImpl : public RemoteStore {
     return CallForStatus(link_, BlobRemove{key, true});
   }
 
-  Result<StoreStats> Stats() override {
-    PC_ASSIGN_OR_RETURN(const auto reply, CallOnce<BlobListReply>(link_, BlobList{}));
-    return StoreStats{.blobs = reply.blobs.size(),
-                      .bytes = reply.bytes,
-                      .puts = reply.puts,
-                      .gets = reply.gets,
-                      .hits = reply.hits,
-                      .corruptions = reply.corruptions};
+  Result<StoreStats> Stats() override { return CallOnce<StoreStats>(link_, StoreStatsQuery{}); }
+
+  // ---- what operators do ----
+
+  Result<RemovalReceipt> RemoveReferences(const BlobSelector& selector, Erasure erasure) override {
+    return CallOnce<RemovalReceipt>(link_, promptcache::RemoveReferences{selector, erasure});
+  }
+  Result<PinReceipt> SetPins(const BlobSelector& selector, PinChange change) override {
+    return CallOnce<PinReceipt>(link_, promptcache::SetPins{selector, change});
+  }
+  Result<CheckReport> Check(CheckMode mode) override {
+    return CallOnce<CheckReport>(link_, CheckStore{mode});
+  }
+  Result<GarbageReport> CollectGarbage() override {
+    return CallOnce<GarbageReport>(link_, promptcache::CollectGarbage{});
   }
 
   // ---- meta ----

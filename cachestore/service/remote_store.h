@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "cachestore/store.h"
+#include "cachestore/admin.h"
 #include "cluster/transport/transport.h"
 #include "common/status.h"
 
@@ -24,7 +24,7 @@ struct RemoteStoreOptions {
 
 // Thread safe. All errors of store.h, and kUnavailable while the store is not reachable; it comes
 // back by itself. Readers and writers must not outlive it.
-class RemoteStore : public BlobStore, public MetaStore {
+class RemoteStore : public BlobStore, public MetaStore, public StoreAdmin {
  public:
   // The link lives on `transport`'s reactor thread, which must run on another thread than the
   // calls; the transport outlives the store. Create and destroy from any thread but the reactor's.

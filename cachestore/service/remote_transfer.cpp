@@ -13,8 +13,8 @@ constexpr uint64_t kSkipBytes = 64 << 10;  // padding that is cheaper to read pa
 // Reads forward through one fetch; a jump starts another.
 class RemoteReader : public BlobReader {
  public:
-  RemoteReader(std::shared_ptr<RemoteLink> link, const UnitKey& key)
-      : link_(std::move(link)), key_(key) {}
+  RemoteReader(std::shared_ptr<RemoteLink> link, const FetchBlob& fetch)
+      : link_(std::move(link)), fetch_(fetch) {}
 
   ~RemoteReader() override {
     if (call_) call_->Abandon();
@@ -49,8 +49,10 @@ class RemoteReader : public BlobReader {
     position_ = offset;
     unread_ = {};
     chunk_ = {};
-    call_ = std::make_unique<RemoteLink::Call>(
-        link_, FetchBlob{.key = key_, .offset = offset, .credit = link_->options().window_bytes});
+    FetchBlob fetch = fetch_;
+    fetch.offset = offset;
+    fetch.credit = link_->options().window_bytes;
+    call_ = std::make_unique<RemoteLink::Call>(link_, fetch);
   }
 
   // Copies (or, without a destination, drops) the next bytes.
@@ -98,7 +100,7 @@ class RemoteReader : public BlobReader {
   }
 
   const std::shared_ptr<RemoteLink> link_;
-  const UnitKey key_;
+  const FetchBlob fetch_;
   uint64_t size_ = 0;
   uint64_t position_ = 0;  // of the first unread byte
   std::unique_ptr<RemoteLink::Call> call_;
@@ -115,9 +117,9 @@ class RemoteWriter : public BlobWriter {
     if (call_ && !ended_) call_->Abandon();
   }
 
-  Status Start(const UnitKey& key) {
+  Status Start(const PutRequest& put) {
     PC_RETURN_IF_ERROR(link_->WaitUp());
-    call_ = std::make_unique<RemoteLink::Call>(link_, PutBlob{key, left_});
+    call_ = std::make_unique<RemoteLink::Call>(link_, PutBlob{put.key, put.bytes, put.imports});
     return TakeMessage();
   }
 
@@ -201,16 +203,16 @@ class RemoteWriter : public BlobWriter {
 }  // namespace
 
 Result<std::unique_ptr<BlobReader>> OpenRemoteBlob(std::shared_ptr<RemoteLink> link,
-                                                   const UnitKey& key) {
-  auto reader = std::make_unique<RemoteReader>(std::move(link), key);
+                                                   const FetchBlob& fetch) {
+  auto reader = std::make_unique<RemoteReader>(std::move(link), fetch);
   PC_RETURN_IF_ERROR(reader->Open());
   return std::unique_ptr<BlobReader>(std::move(reader));
 }
 
 Result<std::unique_ptr<BlobWriter>> StartRemotePut(std::shared_ptr<RemoteLink> link,
-                                                   const UnitKey& key, uint64_t bytes) {
-  auto writer = std::make_unique<RemoteWriter>(std::move(link), bytes);
-  PC_RETURN_IF_ERROR(writer->Start(key));
+                                                   const PutRequest& put) {
+  auto writer = std::make_unique<RemoteWriter>(std::move(link), put.bytes);
+  PC_RETURN_IF_ERROR(writer->Start(put));
   return std::unique_ptr<BlobWriter>(std::move(writer));
 }
 

@@ -9,11 +9,11 @@
 
 namespace promptcache {
 
-// The errors of BlobStore::Open and StartPut, and kUnavailable.
+// The errors of BlobStore::Open and StartPut, and kUnavailable. Of `fetch` the key and how to read.
 Result<std::unique_ptr<BlobReader>> OpenRemoteBlob(std::shared_ptr<RemoteLink> link,
-                                                   const UnitKey& key);
+                                                   const FetchBlob& fetch);
 Result<std::unique_ptr<BlobWriter>> StartRemotePut(std::shared_ptr<RemoteLink> link,
-                                                   const UnitKey& key, uint64_t bytes);
+                                                   const PutRequest& put);
 
 inline Status UnexpectedAnswer() {
   return Unavailable("the cachestore gave an answer of another kind");

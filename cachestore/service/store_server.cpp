@@ -29,15 +29,13 @@ struct Question {
 
 class ServerImpl : public StoreServer {
  public:
-  ServerImpl(Transport& transport, BlobStore& blobs, MetaStore* meta,
-             const StoreServerOptions& options)
-      : blobs_(blobs),
-        meta_(meta),
+  ServerImpl(Transport& transport, const StoreParts& store, const StoreServerOptions& options)
+      : store_(store),
         options_(options),
         slots_(std::make_shared<Budget>(options.max_transfers)),
         peers_(transport, TableOptions(), Events()),
         pool_(transport, options.threads),
-        context_{.blobs = blobs,
+        context_{.blobs = store.blobs,
                  .options = options,
                  .jobs = pool_.queue(),
                  .bytes = std::make_shared<Budget>(options.max_held_bytes)} {}
@@ -114,7 +112,7 @@ class ServerImpl : public StoreServer {
   void Work(Question& question) const {
     question.answer =
         options_.clock->Now() <= question.deadline
-            ? AnswerRequest(blobs_, meta_, question.request)
+            ? AnswerRequest(store_, question.request)
             : ReplyOf(DeadlineExceeded("the request waited longer for a thread of the cachestore "
                                        "than its sender waits"));
     question.request = {};
@@ -182,8 +180,7 @@ class ServerImpl : public StoreServer {
   }
 
   // Constant after construction.
-  BlobStore& blobs_;
-  MetaStore* const meta_;
+  const StoreParts store_;
   const StoreServerOptions options_;
   const std::shared_ptr<Budget> slots_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
@@ -212,11 +209,11 @@ Status CheckOptions(const StoreServerOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<StoreServer>> StoreServer::Create(Transport& transport, BlobStore& blobs,
-                                                         MetaStore* meta,
+Result<std::unique_ptr<StoreServer>> StoreServer::Create(Transport& transport,
+                                                         const StoreParts& store,
                                                          const StoreServerOptions& options) {
   PC_RETURN_IF_ERROR(CheckOptions(options));
-  auto server = std::make_unique<ServerImpl>(transport, blobs, meta, options);
+  auto server = std::make_unique<ServerImpl>(transport, store, options);
   PC_RETURN_IF_ERROR(server->Start());
   return std::unique_ptr<StoreServer>(std::move(server));
 }

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "cachestore/store.h"
+#include "cachestore/admin.h"
 #include "cluster/transport/transport.h"
 #include "common/clock.h"
 #include "common/status.h"
@@ -27,13 +27,19 @@ struct StoreServerOptions {
   const Clock* clock = &SystemClock();  // for the time that requests may take
 };
 
+// What a server serves. The parts outlive it.
+struct StoreParts {
+  BlobStore& blobs;
+  StoreAdmin& admin;
+  MetaStore* meta = nullptr;  // null: meta requests are refused
+};
+
 class StoreServer {
  public:
-  // `meta` may be null: meta requests are then refused. Transport and stores outlive the server.
+  // Transport and stores outlive the server.
   // kInvalidArgument for options that could never serve; else as Transport::Listen. Create and
   // destroy on the reactor thread or while it does not run.
-  static Result<std::unique_ptr<StoreServer>> Create(Transport& transport, BlobStore& blobs,
-                                                     MetaStore* meta,
+  static Result<std::unique_ptr<StoreServer>> Create(Transport& transport, const StoreParts& store,
                                                      const StoreServerOptions& options);
   virtual ~StoreServer() = default;
   virtual const std::string& endpoint() const = 0;

@@ -30,7 +30,8 @@ inline BlobRecord RecordOf(const BlobInfo& info) {
           .tokens = info.tokens,
           .context_tokens = info.context_tokens,
           .committed_unix_ms = info.committed_unix_ms,
-          .encode_seconds = info.encode_seconds};
+          .encode_seconds = info.encode_seconds,
+          .use = info.use};
 }
 
 inline BlobInfo InfoOf(const BlobRecord& record) {
@@ -42,7 +43,8 @@ inline BlobInfo InfoOf(const BlobRecord& record) {
           .tokens = record.tokens,
           .context_tokens = record.context_tokens,
           .committed_unix_ms = record.committed_unix_ms,
-          .encode_seconds = record.encode_seconds};
+          .encode_seconds = record.encode_seconds,
+          .use = record.use};
 }
 
 inline MetaRecord RecordOf(MetaEntry entry) {

@@ -15,7 +15,9 @@
   X(StatusReply) X(WorkerReady) X(Heartbeat) X(Residency) X(ResidencyResync) X(Run) \
   X(RecipeQuery) X(RecipeReply) X(FetchBlob) X(Credit) X(Chunk) X(Done) X(PutBlob) X(PutCommit) \
   X(BlobExists) X(BlobExistsReply) X(BlobList) X(BlobListReply) X(BlobRemove) X(MetaGet) \
-  X(MetaSet) X(MetaList) X(MetaReply)
+  X(MetaSet) X(MetaList) X(MetaReply) X(RecordImports) X(StoreStatsQuery) X(StoreStats) \
+  X(RemoveReferences) X(RemovalReceipt) X(SetPins) X(PinReceipt) X(CheckStore) X(CheckReport) \
+  X(CollectGarbage) X(GarbageReport)
 // clang-format on
 
 namespace promptcache {
@@ -24,10 +26,13 @@ namespace wire {
 class Reader;
 class Writer;
 
+struct BlobUse;
 struct GenerationOptions;
 struct Identity;
+struct Import;
 struct Plan;
 struct Recipe;
+struct Reference;
 struct Usage;
 #define PC_FORWARD(name) struct name;
 PC_WIRE_BODIES(PC_FORWARD)
@@ -41,17 +46,23 @@ PC_WIRE_BODIES(PC_FORWARD)
 PC_WIRE_BODIES(PC_DECLARE)
 #undef PC_DECLARE
 
+uint32_t WriteBlobUse(wire::Writer& writer, const BlobUse& in);
 uint32_t WriteGenerationOptions(wire::Writer& writer, const GenerationOptions& in);
 uint32_t WriteIdentity(wire::Writer& writer, const Identity& in);
+uint32_t WriteImport(wire::Writer& writer, const Import& in);
 uint32_t WritePlan(wire::Writer& writer, const Plan& in);
 uint32_t WriteRecipe(wire::Writer& writer, const Recipe& in);
+uint32_t WriteReference(wire::Writer& writer, const Reference& in);
 uint32_t WriteUsage(wire::Writer& writer, const Usage& in);
 
 // Null reads as a failure that names the value.
+BlobUse ReadBlobUse(wire::Reader& reader, const wire::BlobUse* in);
 GenerationOptions ReadGenerationOptions(wire::Reader& reader, const wire::GenerationOptions* in);
 Identity ReadIdentity(wire::Reader& reader, const wire::Identity* in);
+Import ReadImport(wire::Reader& reader, const wire::Import* in);
 Plan ReadPlan(wire::Reader& reader, const wire::Plan* in);
 Recipe ReadRecipe(wire::Reader& reader, const wire::Recipe* in);
+Reference ReadReference(wire::Reader& reader, const wire::Reference* in);
 Usage ReadUsage(wire::Reader& reader, const wire::Usage* in);
 
 }  // namespace promptcache

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/references.h"
 #include "common/source_file.h"
 #include "common/status.h"
+#include "common/store_reports.h"
 #include "common/types.h"
 
 namespace promptcache {
@@ -221,6 +223,7 @@ struct FetchBlob {
   uint64_t offset = 0;
   uint64_t length = 0;  // 0: to the end
   uint64_t credit = 0;
+  bool inspect = false;  // nothing is counted, and damage changes nothing
   bool operator==(const FetchBlob&) const = default;
 };
 struct Credit {
@@ -245,6 +248,7 @@ struct Done {
 struct PutBlob {
   UnitKey key;
   uint64_t bytes = 0;
+  std::vector<Import> imports;
   bool operator==(const PutBlob&) const = default;
 };
 struct PutCommit {
@@ -259,6 +263,8 @@ struct BlobExistsReply {
   bool operator==(const BlobExistsReply&) const = default;
 };
 struct BlobList {
+  std::optional<UnitKey> after;  // records behind this key
+  uint32_t limit = 0;            // 0: as many as fit
   bool operator==(const BlobList&) const = default;
 };
 struct BlobRecord {  // cachestore's BlobInfo on the wire
@@ -271,6 +277,7 @@ struct BlobRecord {  // cachestore's BlobInfo on the wire
   uint32_t context_tokens = 0;
   uint64_t committed_unix_ms = 0;
   double encode_seconds = 0;
+  BlobUse use;
   bool operator==(const BlobRecord&) const = default;
 };
 struct BlobListReply {
@@ -280,6 +287,7 @@ struct BlobListReply {
   uint64_t hits = 0;
   uint64_t corruptions = 0;
   uint64_t bytes = 0;
+  bool more = false;  // behind the last of these records
   bool operator==(const BlobListReply&) const = default;
 };
 struct BlobRemove {  // answered by Reply
@@ -313,13 +321,42 @@ struct MetaReply {
   bool operator==(const MetaReply&) const = default;
 };
 
+// ---- cachestore: what operators do; selectors and answers are in common/store_reports.h ----
+
+struct RecordImports {  // answered by Reply
+  std::vector<UnitImport> imports;
+  bool operator==(const RecordImports&) const = default;
+};
+struct StoreStatsQuery {
+  bool operator==(const StoreStatsQuery&) const = default;
+};
+struct RemoveReferences {
+  BlobSelector selector;
+  Erasure erasure = Erasure::kDrop;
+  bool operator==(const RemoveReferences&) const = default;
+};
+struct SetPins {
+  BlobSelector selector;
+  PinChange change = PinChange::kPin;
+  bool operator==(const SetPins&) const = default;
+};
+struct CheckStore {
+  CheckMode mode = CheckMode::kReport;
+  bool operator==(const CheckStore&) const = default;
+};
+struct CollectGarbage {
+  bool operator==(const CollectGarbage&) const = default;
+};
+
 // The order is the wire's union order: append only.
 using Message =
     std::variant<Hello, HelloAck, Ping, Pong, Reply, Submit, Accepted, Partial, Final, Cancel,
                  SchemaAdd, SchemaList, SchemaReply, SchemaRemove, StatusQuery, StatusReply,
                  WorkerReady, Heartbeat, Residency, ResidencyResync, Run, RecipeQuery, RecipeReply,
                  FetchBlob, Credit, Chunk, Done, PutBlob, PutCommit, BlobExists, BlobExistsReply,
-                 BlobList, BlobListReply, BlobRemove, MetaGet, MetaSet, MetaList, MetaReply>;
+                 BlobList, BlobListReply, BlobRemove, MetaGet, MetaSet, MetaList, MetaReply,
+                 RecordImports, StoreStatsQuery, StoreStats, RemoveReferences, RemovalReceipt,
+                 SetPins, PinReceipt, CheckStore, CheckReport, CollectGarbage, GarbageReport>;
 
 // A message with what every message carries.
 struct Envelope {

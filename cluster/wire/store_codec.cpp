@@ -11,13 +11,15 @@ using wire::Writer;
 
 uint32_t WriteBody(Writer& writer, const FetchBlob& in) {
   const wire::Digest key = Writer::ToDigest(in.key.bytes);
-  return wire::CreateFetchBlob(writer.builder(), &key, in.offset, in.length, in.credit).o;
+  return wire::CreateFetchBlob(writer.builder(), &key, in.offset, in.length, in.credit, in.inspect)
+      .o;
 }
 void ReadBody(Reader& reader, const wire::FetchBlob& in, FetchBlob* out) {
   *out = {.key = reader.Digest256<UnitKey>(in.key(), "fetch key"),
           .offset = in.offset(),
           .length = in.length(),
-          .credit = in.credit()};
+          .credit = in.credit(),
+          .inspect = in.inspect()};
 }
 
 uint32_t WriteBody(Writer& writer, const Credit& in) {
@@ -47,10 +49,16 @@ void ReadBody(Reader& reader, const wire::Done& in, Done* out) {
 
 uint32_t WriteBody(Writer& writer, const PutBlob& in) {
   const wire::Digest key = Writer::ToDigest(in.key.bytes);
-  return wire::CreatePutBlob(writer.builder(), &key, in.bytes).o;
+  const auto imports = writer.Tables<wire::Import>(
+      in.imports, [&](const Import& import) { return WriteImport(writer, import); });
+  return wire::CreatePutBlob(writer.builder(), &key, in.bytes, imports).o;
 }
 void ReadBody(Reader& reader, const wire::PutBlob& in, PutBlob* out) {
-  *out = {.key = reader.Digest256<UnitKey>(in.key(), "put key"), .bytes = in.bytes()};
+  *out = {.key = reader.Digest256<UnitKey>(in.key(), "put key"),
+          .bytes = in.bytes(),
+          .imports = reader.Tables<Import>(
+              in.imports(), "put imports",
+              [&](const wire::Import* import) { return ReadImport(reader, import); })};
 }
 
 uint32_t WriteBody(Writer& writer, const PutCommit&) {
@@ -79,20 +87,26 @@ void ReadBody(Reader& reader, const wire::BlobExistsReply& in, BlobExistsReply* 
   }
 }
 
-uint32_t WriteBody(Writer& writer, const BlobList&) {
-  return wire::CreateBlobList(writer.builder()).o;
+uint32_t WriteBody(Writer& writer, const BlobList& in) {
+  const wire::Digest after = Writer::ToDigest(in.after.value_or(UnitKey()).bytes);
+  return wire::CreateBlobList(writer.builder(), in.after ? &after : nullptr, in.limit).o;
 }
-void ReadBody(Reader&, const wire::BlobList&, BlobList*) {}
+void ReadBody(Reader& reader, const wire::BlobList& in, BlobList* out) {
+  if (in.after() != nullptr) out->after = reader.Digest256<UnitKey>(in.after(), "list after");
+  out->limit = in.limit();
+}
 
 namespace {
 
 flatbuffers::Offset<wire::BlobRecord> WriteBlobRecord(Writer& writer, const BlobRecord& in) {
   const auto identity = WriteIdentity(writer, in.identity);
+  const flatbuffers::Offset<wire::BlobUse> use =
+      in.use == BlobUse() ? 0 : WriteBlobUse(writer, in.use);
   const wire::Digest key = Writer::ToDigest(in.key.bytes);
   const wire::Digest recipe = Writer::ToDigest(in.recipe.bytes);
   return wire::CreateBlobRecord(writer.builder(), &key, &recipe, identity,
                                 static_cast<wire::EncodingMode>(in.mode), in.bytes, in.tokens,
-                                in.context_tokens, in.committed_unix_ms, in.encode_seconds);
+                                in.context_tokens, in.committed_unix_ms, in.encode_seconds, use);
 }
 
 BlobRecord ReadBlobRecord(Reader& reader, const wire::BlobRecord* in) {
@@ -105,7 +119,8 @@ BlobRecord ReadBlobRecord(Reader& reader, const wire::BlobRecord* in) {
           .tokens = in->tokens(),
           .context_tokens = in->context_tokens(),
           .committed_unix_ms = in->committed_unix_ms(),
-          .encode_seconds = reader.Finite(in->encode_seconds(), "blob encode_seconds")};
+          .encode_seconds = reader.Finite(in->encode_seconds(), "blob encode_seconds"),
+          .use = in->use() != nullptr ? ReadBlobUse(reader, in->use()) : BlobUse()};
 }
 
 }  // namespace
@@ -114,7 +129,7 @@ uint32_t WriteBody(Writer& writer, const BlobListReply& in) {
   const auto blobs = writer.Tables<wire::BlobRecord>(
       in.blobs, [&](const BlobRecord& record) { return WriteBlobRecord(writer, record); });
   return wire::CreateBlobListReply(writer.builder(), blobs, in.puts, in.gets, in.hits,
-                                   in.corruptions, in.bytes)
+                                   in.corruptions, in.bytes, in.more)
       .o;
 }
 void ReadBody(Reader& reader, const wire::BlobListReply& in, BlobListReply* out) {
@@ -125,7 +140,8 @@ void ReadBody(Reader& reader, const wire::BlobListReply& in, BlobListReply* out)
           .gets = in.gets(),
           .hits = in.hits(),
           .corruptions = in.corruptions(),
-          .bytes = in.bytes()};
+          .bytes = in.bytes(),
+          .more = in.more()};
 }
 
 uint32_t WriteBody(Writer& writer, const BlobRemove& in) {

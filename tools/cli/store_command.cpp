@@ -21,7 +21,7 @@ struct StoreFlags {
 int RunList(const CommandContext& context, const StoreFlags& flags) {
   auto access = OpenStoreAccess(context, flags.endpoint, flags.directory);
   if (!access.ok()) return Fail(access.status());
-  auto blobs = (*access)->blobs().List();
+  auto blobs = ListAll((*access)->blobs());
   if (!blobs.ok()) return Fail(blobs.status());
   auto stats = (*access)->blobs().Stats();
   if (!stats.ok()) return Fail(stats.status());
@@ -48,7 +48,7 @@ Result<BlobInfo> FindByPrefix(const std::vector<BlobInfo>& blobs, const std::str
 int RunShow(const CommandContext& context, const StoreFlags& flags) {
   auto access = OpenStoreAccess(context, flags.endpoint, flags.directory);
   if (!access.ok()) return Fail(access.status());
-  auto blobs = (*access)->blobs().List();
+  auto blobs = ListAll((*access)->blobs());
   if (!blobs.ok()) return Fail(blobs.status());
   const auto blob = FindByPrefix(*blobs, flags.key);
   if (!blob.ok()) return Fail(blob.status());

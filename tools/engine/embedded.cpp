@@ -36,6 +36,7 @@ struct Stores {
   MemoryMetaStore memory_meta;
 
   BlobStore& blobs() { return disk ? disk->blobs() : memory_blobs; }
+  StoreAdmin& admin() { return disk ? disk->admin() : memory_blobs; }
   MetaStore& meta() { return disk ? disk->meta() : memory_meta; }
 };
 
@@ -153,8 +154,11 @@ class EmbeddedImpl : public EmbeddedSystem {
   }
 
   Status StartStoreAndCoordinator() {
-    PC_ASSIGN_OR_RETURN(server_, StoreServer::Create(*transport_, stores_.blobs(), &stores_.meta(),
-                                                     {.endpoint = UniqueName("store")}));
+    PC_ASSIGN_OR_RETURN(
+        server_, StoreServer::Create(
+                     *transport_,
+                     {.blobs = stores_.blobs(), .admin = stores_.admin(), .meta = &stores_.meta()},
+                     {.endpoint = UniqueName("store")}));
     store_endpoint_ = server_->endpoint();
     CoordinatorSettings settings = DefaultSettings().coordinator;
     settings.client_endpoint = UniqueName("clients");

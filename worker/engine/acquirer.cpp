@@ -34,7 +34,7 @@ Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
   threads_.emplace_back([this] {
     while (auto unit = puts_.Pop()) {
       const Status status = StoreUnit(*store_, **unit, identity_);
-      if (status.ok()) continue;
+      if (status.ok() || status.code() == Code::kBusy) continue;
       ++put_failures_;
       Log(LogLevel::kWarning, "unit not stored",
           {{"recipe", (*unit)->digest.ToHex()}, {"reason", status.message()}});

@@ -92,7 +92,8 @@ Result<UnitPtr> LoadUnit(BlobStore& store, const UnitExpectation& expected) {
   }
 }
 
-Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity) {
+Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity,
+                 const std::vector<Import>& imports) {
   try {
     const at::Tensor kv = unit.kv.to(at::kCPU).contiguous();
     BlobHeader header;
@@ -106,7 +107,7 @@ Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity) {
     header.encode_seconds = unit.encode_seconds;
     std::vector<std::span<const uint8_t>> layers;
     for (int64_t layer = 0; layer < kv.size(0); ++layer) layers.push_back(LayerBytes(kv, layer));
-    return WriteBlob(store, unit.key, std::move(header), layers).status();
+    return WriteBlob(store, {unit.key, imports}, std::move(header), layers).status();
   } catch (const std::exception& error) {
     return ResourceExhausted(std::string("a unit cannot be written: ") + error.what());
   }

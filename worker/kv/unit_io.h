@@ -26,6 +26,8 @@ struct UnitExpectation {
 Result<UnitPtr> LoadUnit(BlobStore& store, const UnitExpectation& expected);
 
 // Writes the unit as a blob and commits it. OK when it is stored already. Thread safe.
-Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity);
+// kBusy while another writer is storing it: no failure.
+Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity,
+                 const std::vector<Import>& imports = {});
 
 }  // namespace promptcache

@@ -86,7 +86,7 @@ TEST(StoreCrash, KilledWriterKeepsWhatItCommittedAndShowsNothingHalfWritten) {
     const std::set<uint32_t> committed = CommittedUntilKilled(directory, count);
     const auto store = OpenDiskStore({.directory = directory}).value();
     EXPECT_EQ(store->report().quarantined_to, "");
-    EXPECT_EQ(store->report().bad_manifests, 0u);
+    EXPECT_EQ(store->report().damaged_blobs, 0u);
     for (const uint32_t seed : committed) {
       const SampleBlob blob = CrashBlob(seed);
       const auto bytes = GetBytes(store->blobs(), blob.key);
@@ -94,7 +94,7 @@ TEST(StoreCrash, KilledWriterKeepsWhatItCommittedAndShowsNothingHalfWritten) {
       EXPECT_TRUE(*bytes == blob.bytes) << seed;
     }
     // One more may have been committed but not told.
-    const auto list = store->blobs().List().value();
+    const auto list = ListAll(store->blobs()).value();
     EXPECT_LE(list.size(), committed.size() + 1);
     for (const BlobInfo& info : list) {
       EXPECT_TRUE(VerifyBlob(GetBytes(store->blobs(), info.key).value()).ok());

@@ -15,7 +15,8 @@ Status Write(const std::string& directory) {
   BlobStore& blobs = store->blobs();
   for (uint32_t seed = 0;; ++seed) {
     const SampleBlob unfinished = CrashBlob(kNeverCommitted + seed);
-    PC_ASSIGN_OR_RETURN(const auto writer, blobs.StartPut(unfinished.key, unfinished.bytes.size()));
+    PC_ASSIGN_OR_RETURN(const auto writer,
+                        blobs.StartPut({unfinished.key, unfinished.bytes.size()}));
     const auto most = std::span(unfinished.bytes).first(unfinished.bytes.size() - 1);
     PC_RETURN_IF_ERROR(writer->Append(most));
     const SampleBlob blob = CrashBlob(seed);

@@ -1,6 +1,5 @@
 // What only the store on disk does: damage, unfinished puts, locks, reopening.
-#include "cachestore/disk/database.h"
-#include "cachestore/disk/manifest.h"
+#include "cachestore/disk/disk_core.h"
 #include "cachestore/disk/open.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +7,7 @@
 
 #include <fstream>
 
+#include "tests/unit/cachestore/disk_damage.h"
 #include "tests/unit/cachestore/sample_blob.h"
 #include "tests/unit/cachestore/store_tools.h"
 #include "tests/unit/cachestore/temp_dir.h"
@@ -19,7 +19,6 @@ using internal::ChunkKey;
 using internal::Database;
 using internal::Manifest;
 using internal::ManifestKey;
-using internal::OpenMode;
 using ::testing::HasSubstr;
 
 class DiskStoreTest : public ::testing::Test {
@@ -32,18 +31,15 @@ class DiskStoreTest : public ::testing::Test {
   template <typename Change>
   void Behind(Change change) {
     Close();
-    change(*Database::Open(directory_, OpenMode::kReadWrite).value());
+    change(*Database::Open({.directory = directory_}).value());
     Open();
-  }
-  static Manifest ManifestOf(Database& database, const UnitKey& key) {
-    return internal::DecodeManifest(key, database.GetMeta(ManifestKey(key)).value()).value();
   }
   // How many records of chunks there are, and of how many puts.
   std::pair<int, int> ChunksAndPuts() {
     std::pair<int, int> counts{0, 0};
     Close();
     {
-      const auto database = Database::Open(directory_, OpenMode::kReadWrite).value();
+      const auto database = Database::Open({.directory = directory_}).value();
       const std::unique_ptr<rocksdb::Iterator> it(database->db().NewIterator({}, database->data()));
       uint64_t last = 0;
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
@@ -70,10 +66,10 @@ TEST_F(DiskStoreTest, CommittedBlobsAndRecordsAreThereAfterReopening) {
     ASSERT_TRUE(PutBytes(blobs(), blob->key, blob->bytes).ok());
   }
   ASSERT_TRUE(store_->meta().CompareAndSet("schema/a", 0, "text").ok());
-  const auto before = blobs().List().value();
+  const auto before = ListAll(blobs()).value();
   Close();
   Open();
-  EXPECT_EQ(blobs().List().value(), before);
+  EXPECT_EQ(ListAll(blobs()).value(), before);
   for (const SampleBlob* blob : {&small_, &large_}) {
     EXPECT_TRUE(GetBytes(blobs(), blob->key).value() == blob->bytes);
   }
@@ -82,24 +78,16 @@ TEST_F(DiskStoreTest, CommittedBlobsAndRecordsAreThereAfterReopening) {
   EXPECT_EQ(store_->report().unfinished_puts, 0u);
 }
 
-// The chunk is changed through RocksDB, whose own checksum therefore agrees.
 TEST_F(DiskStoreTest, FlippedByteInAStoredChunkIsFoundCountedAndCanBeOverwritten) {
   for (const SampleBlob* blob : {&small_, &large_}) {
     ASSERT_TRUE(PutBytes(blobs(), blob->key, blob->bytes).ok());
     Behind([&](Database& database) {
       const Manifest manifest = ManifestOf(database, blob->key);
-      const auto last = static_cast<uint32_t>(manifest.chunk_hashes.size() - 1);
-      std::string value;
-      ASSERT_TRUE(
-          database.db().Get({}, database.data(), ChunkKey(manifest.generation, last), &value).ok());
-      value[value.size() / 2] ^= 0x20;
-      ASSERT_TRUE(
-          database.db().Put({}, database.data(), ChunkKey(manifest.generation, last), value).ok());
+      FlipByte(FileOf(database, manifest), manifest.chunks.back().file_offset + 1000);
     });
     const auto damaged = GetBytes(blobs(), blob->key);
     EXPECT_EQ(damaged.status().code(), Code::kDataLoss);
     EXPECT_THAT(damaged.status().message(), HasSubstr(blob->key.ToHex()));
-    EXPECT_THAT(damaged.status().message(), HasSubstr("fails its checksum"));
     EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
     EXPECT_EQ(blobs().Open(blob->key).status().code(), Code::kNotFound);
     ASSERT_TRUE(PutBytes(blobs(), blob->key, blob->bytes).ok());
@@ -107,24 +95,67 @@ TEST_F(DiskStoreTest, FlippedByteInAStoredChunkIsFoundCountedAndCanBeOverwritten
   }
 }
 
-TEST_F(DiskStoreTest, ChunkThatIsMissingIsFoundAndCounted) {
+TEST_F(DiskStoreTest, InspectingADamagedBlobTellsAndLeavesIt) {
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
   Behind([&](Database& database) {
-    const uint64_t generation = ManifestOf(database, large_.key).generation;
-    ASSERT_TRUE(database.db().Delete({}, database.data(), ChunkKey(generation, 1)).ok());
+    const Manifest manifest = ManifestOf(database, large_.key);
+    FlipByte(FileOf(database, manifest), manifest.chunks[1].file_offset);
   });
-  const auto damaged = GetBytes(blobs(), large_.key);
-  EXPECT_EQ(damaged.status().code(), Code::kDataLoss);
-  EXPECT_THAT(damaged.status().message(), HasSubstr("chunk 1 is missing"));
-  EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
-  EXPECT_EQ(ChunksAndPuts(), std::pair(0, 0));
+  std::vector<uint8_t> out(large_.bytes.size());
+  for (int i = 0; i < 2; ++i) {
+    const Status status = blobs().Inspect(large_.key).value()->Read(0, out);
+    EXPECT_EQ(status.code(), Code::kDataLoss);
+    EXPECT_THAT(status.message(), HasSubstr("chunk 1"));
+  }
+  EXPECT_EQ(blobs().Stats().value().corruptions, 0u);
+}
+
+// Should a chunk not lie where the manifest says, RocksDB finds it.
+TEST_F(DiskStoreTest, AWrongPlaceInTheFileCostsTimeOnly) {
+  ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+  Behind([&](Database& database) {
+    Manifest manifest = ManifestOf(database, large_.key);
+    manifest.chunks[0].file_offset = 0;
+    manifest.chunks[1].file_offset += 1;
+    manifest.chunks[2].file_offset = uint64_t{1} << 60;
+    ASSERT_TRUE(
+        database.db()
+            .Put({}, database.meta(), ManifestKey(large_.key), internal::EncodeManifest(manifest))
+            .ok());
+  });
+  EXPECT_TRUE(GetBytes(blobs(), large_.key).value() == large_.bytes);
+}
+
+TEST_F(DiskStoreTest, AFileThatIsMissingOrCutShortIsFoundAtOpening) {
+  for (const bool missing : {true, false}) {
+    ASSERT_TRUE(PutBytes(blobs(), small_.key, small_.bytes).ok());
+    ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+    std::string file;
+    Behind([&](Database& database) {
+      file = FileOf(database, ManifestOf(database, large_.key));
+      if (missing) {
+        std::filesystem::remove(file);
+      } else {
+        std::filesystem::resize_file(file, 100);
+      }
+    });
+    EXPECT_EQ(store_->report().quarantined_to, "");
+    EXPECT_EQ(store_->report().damaged_blobs, 1u);
+    EXPECT_EQ(blobs().Open(large_.key).status().code(), Code::kNotFound);
+    EXPECT_TRUE(GetBytes(blobs(), small_.key).value() == small_.bytes);
+    ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+    EXPECT_TRUE(GetBytes(blobs(), large_.key).value() == large_.bytes);
+    EXPECT_TRUE(store_->admin().Check(CheckMode::kReport).value().findings.empty());
+    ASSERT_TRUE(blobs().Remove(large_.key).ok());
+    ASSERT_TRUE(blobs().Remove(small_.key).ok());
+  }
 }
 
 TEST_F(DiskStoreTest, ReaderOfADamagedBlobDoesNotDropItsSuccessor) {
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
   Behind([&](Database& database) {
-    const uint64_t generation = ManifestOf(database, large_.key).generation;
-    ASSERT_TRUE(database.db().Put({}, database.data(), ChunkKey(generation, 1), "short").ok());
+    const Manifest manifest = ManifestOf(database, large_.key);
+    FlipByte(FileOf(database, manifest), manifest.chunks[1].file_offset);
   });
   const auto reader = blobs().Open(large_.key).value();
   ASSERT_TRUE(blobs().Remove(large_.key).ok());
@@ -137,14 +168,12 @@ TEST_F(DiskStoreTest, ReaderOfADamagedBlobDoesNotDropItsSuccessor) {
 TEST_F(DiskStoreTest, DamagedManifestIsDroppedAtOpeningWithItsChunks) {
   ASSERT_TRUE(PutBytes(blobs(), small_.key, small_.bytes).ok());
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
-  Close();
-  Open();  // from here on the sweep takes both for settled
   Behind([&](Database& database) {
     std::string value = database.GetMeta(ManifestKey(large_.key)).value();
     value[20] ^= 1;
     ASSERT_TRUE(database.db().Put({}, database.meta(), ManifestKey(large_.key), value).ok());
   });
-  EXPECT_EQ(store_->report().bad_manifests, 1u);
+  EXPECT_EQ(store_->report().damaged_blobs, 1u);
   EXPECT_EQ(blobs().Open(large_.key).status().code(), Code::kNotFound);
   EXPECT_EQ(blobs().Stats().value().blobs, 1u);
   EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
@@ -156,7 +185,7 @@ TEST_F(DiskStoreTest, DamagedManifestIsDroppedAtOpeningWithItsChunks) {
 
 TEST_F(DiskStoreTest, PutsThatEndOrAreRefusedLeaveNoChunks) {
   {
-    const auto broken = blobs().StartPut(large_.key, large_.bytes.size()).value();
+    const auto broken = blobs().StartPut({large_.key, large_.bytes.size()}).value();
     ASSERT_TRUE(broken->Append(std::span(large_.bytes).first(2 << 20)).ok());
   }
   std::vector<uint8_t> damaged = large_.bytes;
@@ -168,20 +197,30 @@ TEST_F(DiskStoreTest, PutsThatEndOrAreRefusedLeaveNoChunks) {
   EXPECT_EQ(store_->report().unfinished_puts, 0u);
 }
 
-TEST_F(DiskStoreTest, UnfinishedPutsOfAnEarlierProcessAreSwept) {
+// As after a kill between ingestion and manifest.
+TEST_F(DiskStoreTest, ChunksWithoutAManifestAreSweptAtOpening) {
+  ASSERT_TRUE(PutBytes(blobs(), small_.key, small_.bytes).ok());
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
   Behind([&](Database& database) {
-    const uint64_t used = ManifestOf(database, large_.key).generation;
-    for (const uint64_t generation : {used + 1, used + 5}) {
-      for (const uint32_t chunk : {0u, 1u, 7u}) {
-        ASSERT_TRUE(
-            database.db().Put({}, database.data(), ChunkKey(generation, chunk), "half").ok());
-      }
-    }
+    ASSERT_TRUE(database.db().Delete({}, database.meta(), ManifestKey(large_.key)).ok());
   });
-  EXPECT_EQ(store_->report().unfinished_puts, 2u);
-  EXPECT_EQ(ChunksAndPuts().second, 1);
-  EXPECT_TRUE(GetBytes(blobs(), large_.key).value() == large_.bytes);
+  EXPECT_EQ(store_->report().unfinished_puts, 1u);
+  EXPECT_EQ(ChunksAndPuts(), std::pair(1, 1));
+  EXPECT_TRUE(GetBytes(blobs(), small_.key).value() == small_.bytes);
+}
+
+TEST_F(DiskStoreTest, ADirectoryOfALaterVersionIsRefusedByName) {
+  Close();
+  {
+    const auto database = Database::Open({.directory = directory_}).value();
+    ASSERT_TRUE(
+        database->db().Put({}, database->meta(), "sversion", internal::EncodeNumber(9)).ok());
+  }
+  for (const Status& status : {OpenDiskStore({.directory = directory_}).status(),
+                               OpenDiskStoreReadOnly(directory_).status()}) {
+    EXPECT_EQ(status.code(), Code::kFailedPrecondition);
+    EXPECT_THAT(status.message(), HasSubstr("of format 9, this version reads up to 2"));
+  }
 }
 
 TEST_F(DiskStoreTest, SecondWriterOfTheDirectoryIsRefused) {
@@ -198,7 +237,7 @@ TEST_F(DiskStoreTest, ReadOnlyLooksAndChangesNothing) {
   EXPECT_TRUE(GetBytes(looking->blobs(), large_.key).value() == large_.bytes);
   EXPECT_EQ(looking->meta().Get("k").value()->value, "v");
   for (const Status& status :
-       {looking->blobs().StartPut(small_.key, 100).status(), looking->blobs().Remove(large_.key),
+       {looking->blobs().StartPut({small_.key, 100}).status(), looking->blobs().Remove(large_.key),
         looking->blobs().ReportCorrupt(large_.key),
         looking->meta().CompareAndSet("k", 1, "w").status(),
         looking->meta().CompareAndRemove("k", 1)}) {
@@ -219,16 +258,40 @@ TEST_F(DiskStoreTest, DamagedDatabaseIsMovedAsideAndSaysWhere) {
   const std::string moved = store_->report().quarantined_to;
   EXPECT_THAT(moved, HasSubstr(directory_ + ".quarantine."));
   EXPECT_TRUE(std::filesystem::exists(moved + "/CURRENT"));
-  EXPECT_TRUE(blobs().List().value().empty());
+  EXPECT_TRUE(ListAll(blobs()).value().empty());
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
 }
 
-TEST_F(DiskStoreTest, PutThatWouldFillTheDiskIsRefused) {
+TEST_F(DiskStoreTest, AFullDiskRefusesBlobsThenEverythingAndServesOnAndRecovers) {
+  ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
   Close();
-  store_ = OpenDiskStore({.directory = directory_, .min_free_bytes = uint64_t{1} << 60}).value();
-  const Status full = PutBytes(blobs(), small_.key, small_.bytes);
-  EXPECT_EQ(full.code(), Code::kResourceExhausted);
+  std::atomic<uint64_t> free = 1 << 30;
+  const internal::DiskEnvironment machine{
+      .free_bytes = [&](const std::string&) -> Result<uint64_t> { return free.load(); }};
+  store_ = OpenDiskStore({.directory = directory_,
+                          .min_free_bytes = 64 << 20,
+                          .environment = std::make_shared<internal::DiskEnvironment>(machine)})
+               .value();
+  free = 64 << 20;
+  EXPECT_EQ(PutBytes(blobs(), small_.key, small_.bytes).code(), Code::kResourceExhausted);
   EXPECT_TRUE(store_->meta().CompareAndSet("k", 0, "small records still fit").ok());
+  EXPECT_EQ(blobs().Stats().value().read_only, "");
+  free = 1 << 20;
+  for (const Status& status :
+       {PutBytes(blobs(), small_.key, small_.bytes), blobs().Remove(large_.key),
+        store_->meta().CompareAndSet("k", 1, "v").status(),
+        store_->admin().CollectGarbage().status()}) {
+    EXPECT_EQ(status.code(), Code::kResourceExhausted) << status.ToString();
+    EXPECT_THAT(status.message(), HasSubstr("only reads until"));
+  }
+  EXPECT_THAT(blobs().Stats().value().read_only, HasSubstr("is full"));
+  EXPECT_TRUE(GetBytes(blobs(), large_.key).value() == large_.bytes);
+  free = 1 << 30;
+  EXPECT_EQ(blobs().Stats().value().read_only, "");
+  EXPECT_TRUE(PutBytes(blobs(), small_.key, small_.bytes).ok());
+  EXPECT_TRUE(store_->meta().CompareAndSet("k", 1, "v").ok());
+  EXPECT_TRUE(blobs().Remove(large_.key).ok());
+  store_.reset();  // before what it refers to
 }
 
 TEST_F(DiskStoreTest, RecordCutShortIsDataLossAndNamesItsKey) {
@@ -244,7 +307,7 @@ TEST_F(DiskStoreTest, RecordCutShortIsDataLossAndNamesItsKey) {
 
 TEST(Manifest, EveryFlippedByteAndEveryLengthIsRefused) {
   const SampleBlob blob = MakeSampleBlob();
-  Manifest manifest{.generation = 7, .chunk_hashes = {{.low = 1, .high = 2}}};
+  Manifest manifest{.generation = 7, .chunks = {{{.low = 1, .high = 2}, 23}}};
   manifest.info = {.key = blob.key, .identity = blob.header.identity, .bytes = 100, .tokens = 3};
   manifest.info.mode = EncodingMode::kScaffoldSet;
   const std::string good = internal::EncodeManifest(manifest);
@@ -257,6 +320,24 @@ TEST(Manifest, EveryFlippedByteAndEveryLengthIsRefused) {
               Code::kDataLoss);
   }
   EXPECT_FALSE(internal::DecodeManifest(blob.key, good + std::string(16, '\0')).ok());
+}
+
+TEST(Use, EveryFlippedByteAndEveryLengthIsRefused) {
+  const UnitKey key = MakeSampleBlob().key;
+  const BlobUse use{.used_unix_ms = 1,
+                    .imports = 2,
+                    .weight = 1.5,
+                    .pinned = true,
+                    .references = {{{"", "a", "0123456789abcdef", "a/b"}, {.ttl_ms = 3}, 4},
+                                   {{"tenant", "a", "", ""}, {.pinned = true}, 5}}};
+  const std::string good = internal::EncodeUse(use);
+  EXPECT_EQ(internal::DecodeUse(key, good).value(), use);
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] ^= 0x40;
+    EXPECT_EQ(internal::DecodeUse(key, bad).status().code(), Code::kDataLoss) << i;
+    EXPECT_EQ(internal::DecodeUse(key, good.substr(0, i)).status().code(), Code::kDataLoss);
+  }
 }
 
 }  // namespace

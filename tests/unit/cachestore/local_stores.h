@@ -15,6 +15,7 @@ class MemoryStores : public OpenStore {
  public:
   explicit MemoryStores(uint64_t max_blob_bytes) : blobs_({.max_blob_bytes = max_blob_bytes}) {}
   BlobStore& blobs() override { return blobs_; }
+  StoreAdmin& admin() override { return blobs_; }
   MetaStore& meta() override { return meta_; }
 
  private:
@@ -29,6 +30,7 @@ class DiskStores : public OpenStore {
       : store_(OpenDiskStore({.directory = dir_.Sub("store"), .max_blob_bytes = max_blob_bytes})
                    .value()) {}
   BlobStore& blobs() override { return store_->blobs(); }
+  StoreAdmin& admin() override { return store_->admin(); }
   MetaStore& meta() override { return store_->meta(); }
 
  private:

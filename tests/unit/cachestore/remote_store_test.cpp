@@ -6,10 +6,9 @@
 
 #include <thread>
 
-#include "cachestore/disk/database.h"
-#include "cachestore/disk/manifest.h"
 #include "cachestore/disk/open.h"
 #include "cachestore/memory/memory_store.h"
+#include "tests/unit/cachestore/disk_damage.h"
 #include "tests/unit/cachestore/rogue_store.h"
 #include "tests/unit/cachestore/sample_blob.h"
 #include "tests/unit/cachestore/served_store.h"
@@ -82,25 +81,12 @@ TEST_F(RemoteStoreTest, JumpInABlobThatWasRemovedMeanwhileIsNotFound) {
   EXPECT_EQ(reader->Read(4 << 20, bytes).code(), Code::kNotFound);
 }
 
-// The byte is flipped through RocksDB, whose own checksum therefore agrees.
 TEST_F(RemoteStoreTest, DamageOnTheServersDiskIsDataLossCountedAndOverwritten) {
   const std::string directory = dir_.Sub("store");
   ASSERT_TRUE(
       PutBytes(OpenDiskStore({.directory = directory}).value()->blobs(), blob_.key, blob_.bytes)
           .ok());
-  {
-    const auto database =
-        internal::Database::Open(directory, internal::OpenMode::kReadWrite).value();
-    const auto manifest =
-        internal::DecodeManifest(blob_.key,
-                                 database->GetMeta(internal::ManifestKey(blob_.key)).value())
-            .value();
-    const std::string key = internal::ChunkKey(manifest.generation, 3);
-    std::string value;
-    ASSERT_TRUE(database->db().Get({}, database->data(), key, &value).ok());
-    value[1000] ^= 1;
-    ASSERT_TRUE(database->db().Put({}, database->data(), key, value).ok());
-  }
+  DamageChunk(directory, blob_.key, 3);
   const auto disk = OpenDiskStore({.directory = directory}).value();
   ServedStore served(disk->blobs(), nullptr, {.endpoint = "inproc://store"});
   const auto remote = served.Connect(PatientRemote());
@@ -149,12 +135,12 @@ TEST_F(RemoteStoreTest, StoreThatStopsDuringAPutIsUnavailableAndHasNothing) {
   options.timeout = std::chrono::seconds(5);
   options.connect_timeout = std::chrono::seconds(5);
   const auto remote = served.Connect(options);
-  const auto writer = remote->StartPut(blob_.key, blob_.bytes.size()).value();
+  const auto writer = remote->StartPut({blob_.key, blob_.bytes.size()}).value();
   ASSERT_TRUE(writer->Append(std::span(blob_.bytes).first(1 << 20)).ok());
   served.StopServer();
   EXPECT_EQ(writer->Append(std::span(blob_.bytes).subspan(1 << 20)).code(), Code::kUnavailable);
   EXPECT_FALSE(writer->Commit().ok());
-  EXPECT_TRUE(empty.List().value().empty());
+  EXPECT_TRUE(ListAll(empty).value().empty());
 }
 
 TEST_F(RemoteStoreTest, ComesBackWithTheStoreAndFailsAtOnceMeanwhile) {
@@ -196,7 +182,7 @@ TEST(RogueStoreTest, StoreThatNeverAnswersIsUnavailableAfterTheTimeout) {
   const auto remote = rogue.Connect(options);
   const SampleBlob blob = MakeSampleBlob();
   for (const Status& status :
-       {remote->Open(blob.key).status(), remote->StartPut(blob.key, 100).status(),
+       {remote->Open(blob.key).status(), remote->StartPut({blob.key, 100}).status(),
         remote->Stats().status(), remote->Remove(blob.key), remote->Get("k").status(),
         remote->CompareAndSet("k", 0, "v").status()}) {
     EXPECT_EQ(status.code(), Code::kUnavailable);
@@ -250,7 +236,7 @@ TEST(RogueStoreTest, StoreThatSendsMoreThanItWasAskedForIsNotKept) {
   Status status = reader.status();  // it may have come to light already
   if (reader.ok()) {
     // The answer to this comes after all of the flood.
-    EXPECT_EQ(remote->StartPut(UnitKey{}, 1).status().code(), Code::kBusy);
+    EXPECT_EQ(remote->StartPut({UnitKey{}, 1}).status().code(), Code::kBusy);
     std::vector<uint8_t> bytes(2 << 20);
     status = (*reader)->Read(0, bytes);
   }
@@ -291,9 +277,9 @@ TEST(RogueStoreTest, AnswersThatDoNotFitTheQuestionAreErrors) {
   const auto remote = rogue.Connect(PatientRemote());
   const UnitKey keys[2] = {};
   for (const Status& status :
-       {remote->Contains(keys).status(), static_cast<BlobStore&>(*remote).List().status(),
-        remote->Stats().status(), remote->CompareAndSet("k", 0, "v").status(),
-        remote->Get("k").status(), static_cast<MetaStore&>(*remote).List("").status()}) {
+       {remote->Contains(keys).status(), ListAll(*remote).status(), remote->Stats().status(),
+        remote->CompareAndSet("k", 0, "v").status(), remote->Get("k").status(),
+        static_cast<MetaStore&>(*remote).List("").status()}) {
     EXPECT_EQ(status.code(), Code::kUnavailable) << status.ToString();
   }
 }

@@ -36,6 +36,7 @@ class RemoteStores : public OpenStore {
         }())) {}
 
   BlobStore& blobs() override { return *remote_; }
+  StoreAdmin& admin() override { return *remote_; }
   MetaStore& meta() override { return *remote_; }
 
  private:

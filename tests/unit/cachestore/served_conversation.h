@@ -12,6 +12,7 @@
 #include "cachestore/service/store_server.h"
 #include "cluster/transport/connection.h"
 #include "tests/fakes/fake_transport.h"
+#include "tests/unit/cachestore/served_parts.h"
 
 namespace promptcache::testing {
 
@@ -76,7 +77,7 @@ class ServedConversation {
       : server_transport_(network_, "server") {
     options.endpoint = kStoreEndpoint;
     options.threads = 1;
-    server_ = StoreServer::Create(server_transport_, blobs, meta, options).value();
+    server_ = StoreServer::Create(server_transport_, PartsOf(blobs, meta), options).value();
     peer_.emplace(network_, "peer");
     EXPECT_TRUE(StepUntil([this] { return peer_->connection.up(); }));
   }

@@ -9,6 +9,7 @@
 #include "cachestore/service/remote_store.h"
 #include "cachestore/service/store_server.h"
 #include "tests/fakes/reactor_thread.h"
+#include "tests/unit/cachestore/served_parts.h"
 
 namespace promptcache::testing {
 
@@ -18,7 +19,8 @@ class ServedStore {
   ServedStore(BlobStore& blobs, MetaStore* meta, const StoreServerOptions& options)
       : server_reactor_(context_), client_reactor_(context_) {
     server_ = server_reactor_.Call([&] {
-      return StoreServer::Create(server_reactor_.transport(), blobs, meta, options).value();
+      return StoreServer::Create(server_reactor_.transport(), PartsOf(blobs, meta), options)
+          .value();
     });
     endpoint_ = server_->endpoint();
   }

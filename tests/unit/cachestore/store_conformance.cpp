@@ -1,6 +1,7 @@
 #include "tests/unit/cachestore/store_conformance.h"
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "tests/unit/cachestore/sample_blob.h"
@@ -78,14 +79,14 @@ TEST_P(StoreConformance, UnknownKeyIsNotFound) {
 
 TEST_P(StoreConformance, UncommittedPutIsInvisibleAndLeavesNothing) {
   const SampleBlob blob = MakeLargeBlob(1, 3 << 20);
-  auto writer = blobs().StartPut(blob.key, blob.bytes.size()).value();
+  auto writer = blobs().StartPut({blob.key, blob.bytes.size()}).value();
   ASSERT_TRUE(writer->Append(blob.bytes).ok());
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
   EXPECT_FALSE(blobs().Contains({&blob.key, 1}).value()[0]);
   writer.reset();
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
-  EXPECT_TRUE(blobs().List().value().empty());
-  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+  EXPECT_TRUE(ListAll(blobs()).value().empty());
+  ASSERT_TRUE(PutWhenFree(blobs(), blob.key, blob.bytes).ok());
   EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
 }
 
@@ -102,7 +103,7 @@ TEST_P(StoreConformance, CommitRefusesDamagedBytesAndCountsThem) {
 
 TEST_P(StoreConformance, CommitRefusesMissingBytes) {
   const SampleBlob blob = MakeSampleBlob();
-  const auto writer = blobs().StartPut(blob.key, blob.bytes.size()).value();
+  const auto writer = blobs().StartPut({blob.key, blob.bytes.size()}).value();
   ASSERT_TRUE(writer->Append(std::span(blob.bytes).first(blob.bytes.size() - 1)).ok());
   EXPECT_EQ(writer->Commit().code(), Code::kInvalidArgument);
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
@@ -110,7 +111,7 @@ TEST_P(StoreConformance, CommitRefusesMissingBytes) {
 
 TEST_P(StoreConformance, SecondCommitIsRefusedAndLeavesTheBlobAlone) {
   for (const SampleBlob& blob : {MakeSampleBlob(), MakeLargeBlob(2, 3 << 20)}) {
-    const auto writer = blobs().StartPut(blob.key, blob.bytes.size()).value();
+    const auto writer = blobs().StartPut({blob.key, blob.bytes.size()}).value();
     ASSERT_TRUE(writer->Append(blob.bytes).ok());
     ASSERT_TRUE(writer->Commit().ok());
     EXPECT_EQ(writer->Commit().code(), Code::kFailedPrecondition);
@@ -120,28 +121,36 @@ TEST_P(StoreConformance, SecondCommitIsRefusedAndLeavesTheBlobAlone) {
 
 TEST_P(StoreConformance, MoreBytesThanAnnouncedAreRefused) {
   const SampleBlob blob = MakeSampleBlob();
-  const auto writer = blobs().StartPut(blob.key, 100).value();
+  const auto writer = blobs().StartPut({blob.key, 100}).value();
   ASSERT_TRUE(writer->Append(std::span(blob.bytes).first(100)).ok());
   EXPECT_EQ(writer->Append(std::span(blob.bytes).first(1)).code(), Code::kInvalidArgument);
 }
 
 TEST_P(StoreConformance, BlobOverTheLimitIsRefused) {
   const UnitKey key = MakeSampleBlob().key;
-  EXPECT_EQ(blobs().StartPut(key, kMaxBlobBytes + 1).status().code(), Code::kResourceExhausted);
-  EXPECT_EQ(blobs().StartPut(key, 0).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(blobs().StartPut({key, kMaxBlobBytes + 1}).status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(blobs().StartPut({key, 0}).status().code(), Code::kInvalidArgument);
 }
 
-TEST_P(StoreConformance, FirstCommitWins) {
-  const SampleBlob first = MakeSampleBlob({.seed = 1});
-  const SampleBlob second = MakeLargeBlob(2, 3 << 20);  // other bytes under the same key
-  const UnitKey key = first.key;
-  const auto late = blobs().StartPut(key, second.bytes.size()).value();
-  ASSERT_TRUE(late->Append(second.bytes).ok());
-  ASSERT_TRUE(PutBytes(blobs(), key, first.bytes).ok());
-  EXPECT_TRUE(late->Commit().ok());
-  EXPECT_TRUE(GetBytes(blobs(), key).value() == first.bytes);
-  EXPECT_EQ(blobs().StartPut(key, 100).status().code(), Code::kAlreadyExists);
-  EXPECT_EQ(blobs().List().value().size(), 1u);
+TEST_P(StoreConformance, OneWriterOfAKeyAtATime) {
+  const SampleBlob blob = MakeLargeBlob(2, 3 << 20);
+  auto first = blobs().StartPut({blob.key, blob.bytes.size()}).value();
+  EXPECT_EQ(blobs().StartPut({blob.key, 100}).status().code(), Code::kBusy);
+  ASSERT_TRUE(first->Append(blob.bytes).ok());
+  EXPECT_EQ(blobs().StartPut({blob.key, 100}).status().code(), Code::kBusy);
+  ASSERT_TRUE(first->Commit().ok());
+  EXPECT_EQ(blobs().StartPut({blob.key, 100}).status().code(), Code::kAlreadyExists);
+  EXPECT_EQ(ListAll(blobs()).value().size(), 1u);
+  EXPECT_EQ(blobs().Stats().value().puts, 1u);
+}
+
+TEST_P(StoreConformance, AWriterThatGivesUpMakesWayForTheNext) {
+  const SampleBlob blob = MakeLargeBlob(2, 3 << 20);
+  auto first = blobs().StartPut({blob.key, blob.bytes.size()}).value();
+  ASSERT_TRUE(first->Append(std::span(blob.bytes).first(2 << 20)).ok());
+  first.reset();
+  ASSERT_TRUE(PutWhenFree(blobs(), blob.key, blob.bytes).ok());
+  EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
 }
 
 TEST_P(StoreConformance, ListTellsWhatTheHeaderSays) {
@@ -149,7 +158,7 @@ TEST_P(StoreConformance, ListTellsWhatTheHeaderSays) {
   const SampleBlob b = MakeLargeBlob(2, 2 << 20);
   ASSERT_TRUE(PutBytes(blobs(), a.key, a.bytes).ok());
   ASSERT_TRUE(PutBytes(blobs(), b.key, b.bytes).ok());
-  const auto list = blobs().List().value();
+  const auto list = ListAll(blobs()).value();
   ASSERT_EQ(list.size(), 2u);
   EXPECT_LT(list[0].key, list[1].key);
   for (const SampleBlob* blob : {&a, &b}) {
@@ -166,6 +175,38 @@ TEST_P(StoreConformance, ListTellsWhatTheHeaderSays) {
   }
 }
 
+TEST_P(StoreConformance, PagesOfAListCoverItOnce) {
+  std::set<UnitKey> keys;
+  for (uint32_t seed = 1; seed <= 7; ++seed) {
+    const SampleBlob blob = MakeSampleBlob({.seed = seed});
+    ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+    keys.insert(blob.key);
+  }
+  std::vector<UnitKey> listed;
+  BlobPageRequest request{.limit = 3};
+  for (bool more = true; more;) {
+    const BlobPage page = blobs().List(request).value();
+    ASSERT_LE(page.blobs.size(), 3u);
+    ASSERT_FALSE(page.blobs.empty());
+    for (const BlobInfo& info : page.blobs) listed.push_back(info.key);
+    request.after = listed.back();
+    more = page.more;
+  }
+  EXPECT_EQ(listed, std::vector<UnitKey>(keys.begin(), keys.end()));
+}
+
+TEST_P(StoreConformance, InspectingReadsTheSameAndCountsNothing) {
+  const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+  const StoreStats before = blobs().Stats().value();
+  const auto reader = blobs().Inspect(blob.key).value();
+  std::vector<uint8_t> out(reader->size());
+  ASSERT_TRUE(reader->Read(0, out).ok());
+  EXPECT_TRUE(out == blob.bytes);
+  EXPECT_EQ(blobs().Inspect(UnitKey{}).status().code(), Code::kNotFound);
+  EXPECT_EQ(blobs().Stats().value().gets, before.gets);
+}
+
 TEST_P(StoreConformance, ContainsAnswersEachKey) {
   const SampleBlob blob = MakeSampleBlob();
   ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
@@ -180,7 +221,7 @@ TEST_P(StoreConformance, RemovedBlobIsGoneAndCanBePutAgain) {
   ASSERT_TRUE(blobs().Remove(blob.key).ok());
   EXPECT_TRUE(blobs().Remove(blob.key).ok());
   EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
-  EXPECT_TRUE(blobs().List().value().empty());
+  EXPECT_TRUE(ListAll(blobs()).value().empty());
   ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
   EXPECT_TRUE(GetBytes(blobs(), blob.key).value() == blob.bytes);
 }
@@ -212,9 +253,15 @@ TEST_P(StoreConformance, StatsCountWhatHappened) {
   ASSERT_TRUE(blobs().Open(a.key).ok());
   ASSERT_FALSE(blobs().Open(UnitKey{}).ok());
   ASSERT_TRUE(blobs().Remove(b.key).ok());
-  const StoreStats expected{
-      .blobs = 1, .bytes = a.bytes.size(), .puts = 2, .gets = 2, .hits = 1, .corruptions = 0};
-  EXPECT_EQ(blobs().Stats().value(), expected);
+  const StoreStats stats = blobs().Stats().value();
+  EXPECT_EQ(stats.blobs, 1u);
+  EXPECT_EQ(stats.bytes, a.bytes.size());
+  EXPECT_EQ(stats.puts, 2u);
+  EXPECT_EQ(stats.gets, 2u);
+  EXPECT_EQ(stats.hits, 1u);
+  EXPECT_EQ(stats.corruptions, 0u);
+  EXPECT_EQ(stats.payload_bytes, a.bytes.size() + b.bytes.size());
+  EXPECT_EQ(stats.read_only, "");
 }
 
 TEST_P(StoreConformance, ManyThreadsPutAndReadAtOnce) {
@@ -227,7 +274,7 @@ TEST_P(StoreConformance, ManyThreadsPutAndReadAtOnce) {
     threads.emplace_back([&, i] {
       for (uint32_t j = 0; j < kThreads; ++j) {
         const SampleBlob& blob = samples[(i + j) % kThreads];
-        const Status put = PutBytes(blobs(), blob.key, blob.bytes);
+        const Status put = PutWhenFree(blobs(), blob.key, blob.bytes);
         if (!put.ok() && put.code() != Code::kAlreadyExists) continue;
         const auto bytes = GetBytes(blobs(), blob.key);
         if (bytes.ok() && *bytes == blob.bytes) ++good;
@@ -242,8 +289,8 @@ TEST_P(StoreConformance, ManyThreadsPutAndReadAtOnce) {
 TEST_P(StoreConformance, HelpersWriteAndReadALayerAtATime) {
   const SampleBlob blob = MakeLargeBlob(1, 2 << 20);
   const auto layers = blob.LayerSpans();
-  EXPECT_EQ(WriteBlob(blobs(), blob.key, blob.header, layers).value(), blob.bytes.size());
-  EXPECT_EQ(WriteBlob(blobs(), blob.key, blob.header, layers).value(), blob.bytes.size());
+  EXPECT_EQ(WriteBlob(blobs(), {blob.key}, blob.header, layers).value(), blob.bytes.size());
+  EXPECT_EQ(WriteBlob(blobs(), {blob.key}, blob.header, layers).value(), blob.bytes.size());
   const auto reader = blobs().Open(blob.key).value();
   EXPECT_EQ(ReadBlobHeader(*reader).value(), blob.header);
   std::vector<uint8_t> layer(blob.header.segments[3].length);

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "cachestore/store.h"
+#include "cachestore/admin.h"
 
 namespace promptcache::testing {
 
@@ -16,6 +16,7 @@ class OpenStore {
  public:
   virtual ~OpenStore() = default;
   virtual BlobStore& blobs() = 0;
+  virtual StoreAdmin& admin() = 0;
   virtual MetaStore& meta() = 0;
 };
 
@@ -32,6 +33,7 @@ class StoreConformance : public ::testing::TestWithParam<StoreKind> {
   void SetUp() override { store_ = GetParam().open(kMaxBlobBytes); }
 
   BlobStore& blobs() { return store_->blobs(); }
+  StoreAdmin& admin() { return store_->admin(); }
   MetaStore& meta() { return store_->meta(); }
 
  private:

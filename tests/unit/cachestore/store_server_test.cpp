@@ -57,7 +57,7 @@ TEST_F(StoreServerTest, OptionsThatCouldNeverServeAreRefused) {
   const auto refused = [&](auto change) {
     StoreServerOptions options = good;
     change(options);
-    return StoreServer::Create(transport, store_, nullptr, options).status().code() ==
+    return StoreServer::Create(transport, PartsOf(store_, nullptr), options).status().code() ==
            Code::kInvalidArgument;
   };
   EXPECT_TRUE(refused([](auto& o) { o.threads = 0; }));
@@ -210,7 +210,7 @@ TEST_F(StoreServerTest, MessagesInAnyOrderLeaveNothingOpen) {
   for (const RequestId& id : ids) peer().Say(id, Cancel{});
   talk_->Settle();
   EXPECT_EQ(store_.open(), 0);
-  EXPECT_EQ(memory_.List().value().size(), 1u);
+  EXPECT_EQ(ListAll(memory_).value().size(), 1u);
   ExpectServes();
 }
 

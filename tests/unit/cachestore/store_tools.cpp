@@ -1,18 +1,28 @@
 #include "tests/unit/cachestore/store_tools.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace promptcache::testing {
 
 Status PutBytes(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes,
                 size_t piece) {
-  PC_ASSIGN_OR_RETURN(const auto writer, store.StartPut(key, bytes.size()));
+  PC_ASSIGN_OR_RETURN(const auto writer, store.StartPut({.key = key, .bytes = bytes.size()}));
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(piece, bytes.size()));
     PC_RETURN_IF_ERROR(writer->Append(part));
     bytes = bytes.subspan(part.size());
   }
   return writer->Commit();
+}
+
+Status PutWhenFree(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes) {
+  Status status = Busy("not tried");
+  while (status.code() == Code::kBusy) {
+    status = PutBytes(store, key, bytes);
+    std::this_thread::yield();
+  }
+  return status;
 }
 
 Result<std::vector<uint8_t>> GetBytes(BlobStore& store, const UnitKey& key) {
@@ -95,8 +105,8 @@ void GatedStore::FailReadsAfter(int count, Status status) {
 
 void GatedStore::FailCommits(Status status) { state_->commit_failure = std::move(status); }
 
-Result<std::unique_ptr<BlobWriter>> GatedStore::StartPut(const UnitKey& key, uint64_t bytes) {
-  PC_ASSIGN_OR_RETURN(auto writer, inner_.StartPut(key, bytes));
+Result<std::unique_ptr<BlobWriter>> GatedStore::StartPut(const PutRequest& put) {
+  PC_ASSIGN_OR_RETURN(auto writer, inner_.StartPut(put));
   return std::unique_ptr<BlobWriter>(std::make_unique<Writer>(std::move(writer), state_));
 }
 

@@ -16,6 +16,9 @@ namespace promptcache::testing {
 // Writes the bytes in pieces and commits them.
 Status PutBytes(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes,
                 size_t piece = SIZE_MAX);
+// Tries again while another writer has the key: over the wire it may take a moment until the store
+// has heard of its end.
+Status PutWhenFree(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes);
 Result<std::vector<uint8_t>> GetBytes(BlobStore& store, const UnitKey& key);
 
 // A thread stops at a closed gate until a test opens it. Thread safe.
@@ -50,10 +53,16 @@ class GatedStore : public BlobStore {
   // Readers and writers that are open.
   int open() const { return state_->open; }
 
-  Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) override;
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override;
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override;
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
+    return inner_.Inspect(key);
+  }
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override;
-  Result<std::vector<BlobInfo>> List() override { return inner_.List(); }
+  Result<BlobPage> List(const BlobPageRequest& request) override { return inner_.List(request); }
+  Status RecordImports(std::span<const UnitImport> imports) override {
+    return inner_.RecordImports(imports);
+  }
   Status Remove(const UnitKey& key) override { return inner_.Remove(key); }
   Status ReportCorrupt(const UnitKey& key) override { return inner_.ReportCorrupt(key); }
   Result<StoreStats> Stats() override { return inner_.Stats(); }

@@ -37,7 +37,7 @@ TEST_F(EngineFailures, DamagedBlobIsEncodedAgainWithTheSameAnswer) {
   Start(&memory_);
   const auto cold = Run(Prompt(), 12);
   engine_ = nullptr;
-  const BlobInfo info = memory_.List().value().at(0);
+  const BlobInfo info = ListAll(memory_).value().at(0);
   for (const uint64_t offset : {uint64_t{0}, uint64_t{9}, uint64_t{100}, info.bytes - 1}) {
     TamperingStore& damaged = tampering_.emplace(memory_);
     damaged.Flip(offset, 0x10);

@@ -67,7 +67,7 @@ class Isolation : public PmlTest {
     const CompiledPrompt prompt = compiler_.Compile(schema, text);
     MemoryBlobStore store;
     Traces traces{.plan = prompt.plan, .answer = RunWith(store, prompt)->tokens()};
-    const auto blobs = store.List();
+    const auto blobs = ListAll(store);
     for (const BlobInfo& info : *blobs) traces.stored[info.key] = Parse(ReadAll(store, info.key));
     traces.units = EncodeUnits(*loaded_.model, prompt);
     traces.logits = ModelLogits(*loaded_.model, prompt);
@@ -156,7 +156,7 @@ TEST_F(Isolation, S088_UncachedModulesAreStoredNowhere) {
   MemoryBlobStore store;
   (void)RunWith(store, prompt);
   EXPECT_THAT(in_memory, SizeIs(2));  // of the root and of B
-  const auto blobs = store.List();
+  const auto blobs = ListAll(store);
   ASSERT_THAT(*blobs, SizeIs(2));
   bool saw_text = false;
   for (const BlobInfo& info : *blobs) {

@@ -24,9 +24,9 @@ class TamperingStore : public BlobStore {
   void Fail(Status status) { failure_ = std::move(status); }
   uint64_t corruption_reports() const { return reports_; }
 
-  Result<std::unique_ptr<BlobWriter>> StartPut(const UnitKey& key, uint64_t bytes) override {
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {
     PC_RETURN_IF_ERROR(failure_);
-    return store_.StartPut(key, bytes);
+    return store_.StartPut(put);
   }
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
     PC_RETURN_IF_ERROR(failure_);
@@ -37,7 +37,13 @@ class TamperingStore : public BlobStore {
     PC_RETURN_IF_ERROR(failure_);
     return store_.Contains(keys);
   }
-  Result<std::vector<BlobInfo>> List() override { return store_.List(); }
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
+    return store_.Inspect(key);
+  }
+  Result<BlobPage> List(const BlobPageRequest& request) override { return store_.List(request); }
+  Status RecordImports(std::span<const UnitImport> imports) override {
+    return store_.RecordImports(imports);
+  }
   Status Remove(const UnitKey& key) override { return store_.Remove(key); }
   Status ReportCorrupt(const UnitKey& key) override {
     ++reports_;

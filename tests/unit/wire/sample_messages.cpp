@@ -199,6 +199,58 @@ std::vector<Message> StoreMessages() {
       MetaReply{.entries = {{"schema/a", std::string("\0\1", 2), 42}, {"schema/b", "", 43}}}};
 }
 
+Import SampleImport() {
+  return {{"acme", "support", "0123456789abcdef", "support/refunds"},
+          {.ttl_ms = 1ULL << 40, .pinned = true}};
+}
+
+BlobSelector SampleSelector() {
+  return {.tenant = "acme",
+          .schema = "support",
+          .version = "0123456789abcdef",
+          .module = "support/refunds",
+          .keys = {SampleDigest(21), SampleDigest(22)}};
+}
+
+std::vector<Message> AdminMessages() {
+  return {RecordImports{.imports = {{SampleDigest(20), SampleImport()}}},
+          StoreStatsQuery{},
+          StoreStats{.blobs = 1,
+                     .bytes = 2,
+                     .puts = 3,
+                     .gets = 4,
+                     .hits = 5,
+                     .corruptions = 6,
+                     .evictions = 7,
+                     .expirations = 8,
+                     .refused_pins = 9,
+                     .pinned_bytes = 10,
+                     .quota_bytes = 11,
+                     .pin_quota_bytes = 12,
+                     .free_bytes = 1ULL << 41,
+                     .payload_bytes = 14,
+                     .written_bytes = 15,
+                     .read_only = "the disk is full"},
+          RemoveReferences{.selector = SampleSelector(), .erasure = Erasure::kProve},
+          RemovalReceipt{.references = 3,
+                         .removed = {{SampleDigest(23), 1ULL << 33}},
+                         .shared = {{SampleDigest(24), 7, {SampleImport().reference}}},
+                         .still_on_disk = {SampleDigest(23)}},
+          SetPins{.selector = SampleSelector(), .change = PinChange::kUnpin},
+          PinReceipt{.blobs = 1, .refused = 2, .pinned_bytes = 1ULL << 34, .pin_quota_bytes = 4},
+          CheckStore{.mode = CheckMode::kRepair},
+          CheckReport{.blobs = 1,
+                      .files = 2,
+                      .references = 3,
+                      .findings = {{"manifest damaged", "93ab", true}, {"chunks missing", "77cd"}}},
+          CollectGarbage{},
+          GarbageReport{.expired_blobs = 1,
+                        .expired_references = 2,
+                        .evicted_blobs = 3,
+                        .freed_bytes = 1ULL << 35,
+                        .orphans = 5}};
+}
+
 // What follows them in the file name is what was appended.
 std::vector<std::pair<std::string, Message>> AppendedFields() {
   const std::vector<SourceFile> sources = {{"texts/a.txt", "line\nna\xc3\xafve"}, {"b", ""}};
@@ -216,6 +268,12 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
   Usage usage = SampleUsage();
   usage.linked_tokens = 16;
   usage.recomputed_tokens = 2;
+  BlobRecord used = SampleBlob();
+  used.use = {.used_unix_ms = 1'700'000'000'456,
+              .imports = 12,
+              .weight = 3.25,
+              .pinned = true,
+              .references = {{SampleImport().reference, SampleImport().lifetime, 77}}};
   return {{"samples", Submit{.options = {.samples = 4, .logprobs = 2}}},
           {"samples", Partial{.tokens = {10}, .sample = 3, .logprobs = {logprobs}}},
           {"samples", Final{.usage = {.samples = {{FinishReason::kStop, 7}, {}}}}},
@@ -226,7 +284,11 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
           {"none", Submit{.repair = Repair::kNone}},
           {"hidden", RecipeReply{.recipes = {hidden}}},
           {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
-          {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}}};
+          {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}},
+          {"inspect", FetchBlob{.key = SampleDigest(30), .inspect = true}},
+          {"imports", PutBlob{.key = SampleDigest(31), .bytes = 5, .imports = {SampleImport()}}},
+          {"page", BlobList{.after = SampleDigest(32), .limit = 100}},
+          {"page", BlobListReply{.blobs = {used}, .more = true}}};
 }
 
 Envelope Enclose(const Message& message, size_t number) {
@@ -250,7 +312,7 @@ std::string NumberAndName(const Message& message) {
 std::vector<Envelope> SampleEnvelopes() {
   std::vector<Envelope> envelopes;
   for (const auto& messages :
-       {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages()}) {
+       {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages(), AdminMessages()}) {
     for (const Message& message : messages) {
       envelopes.push_back(Enclose(message, envelopes.size() + 1));
     }

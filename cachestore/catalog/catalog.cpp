@@ -1,0 +1,256 @@
+#include "cachestore/catalog/catalog.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+namespace promptcache {
+namespace {
+
+constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+constexpr double kLeastEncodeSeconds = 1e-3;  // below it the clock says little
+
+uint64_t EndOf(const BlobReference& reference) {
+  const Lifetime& lifetime = reference.lifetime;
+  if (lifetime.pinned || lifetime.ttl_ms == 0) return kNever;
+  if (lifetime.ttl_ms > kNever - reference.imported_unix_ms) return kNever;
+  return reference.imported_unix_ms + lifetime.ttl_ms;
+}
+
+// The first moment at which anything of it expires. Nothing does while it is pinned.
+uint64_t NextEnd(const BlobUse& use) {
+  uint64_t next = kNever;
+  if (IsPinned(use)) return next;
+  for (const BlobReference& reference : use.references) next = std::min(next, EndOf(reference));
+  return next;
+}
+
+}  // namespace
+
+bool IsPinned(const BlobUse& use) {
+  return use.pinned ||
+         std::any_of(use.references.begin(), use.references.end(),
+                     [](const BlobReference& reference) { return reference.lifetime.pinned; });
+}
+
+uint64_t EndOf(const BlobUse& use) {
+  if (use.references.empty() || IsPinned(use)) return kNever;
+  uint64_t end = 0;
+  for (const BlobReference& reference : use.references) end = std::max(end, EndOf(reference));
+  return end;
+}
+
+// ---- puts ----
+
+Result<std::vector<UnitKey>> Catalog::StartPut(const UnitKey& key, uint64_t bytes,
+                                               uint64_t now_ms) {
+  if (Find(key, now_ms) != nullptr) return AlreadyExists("unit " + key.ToHex() + " is committed");
+  if (putting_.contains(key)) {
+    return Busy("unit " + key.ToHex() + " is being stored by another writer");
+  }
+  const uint64_t needed = Charge(bytes);
+  std::vector<UnitKey> victims = VictimsFor(needed);
+  uint64_t freed = 0;
+  for (const UnitKey& victim : victims) freed += Charge(blobs_.at(victim).bytes);
+  if (limits_.quota_bytes > 0 && ChargedBytes() - freed + needed > limits_.quota_bytes) {
+    return ResourceExhausted(
+        "a blob of " + std::to_string(bytes) + " bytes does not fit into store.quota_bytes = " +
+        std::to_string(limits_.quota_bytes) + ": " + std::to_string(pinned_bytes_) +
+        " bytes are pinned and " + std::to_string(reserved_bytes_) + " are being written");
+  }
+  putting_.insert(key);
+  reserved_bytes_ += needed;
+  return victims;
+}
+
+void Catalog::EndPut(const UnitKey& key, uint64_t bytes) {
+  if (putting_.erase(key) > 0) reserved_bytes_ -= Charge(bytes);
+}
+
+void Catalog::Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,
+                     uint64_t now_ms) {
+  blob.use = {.used_unix_ms = now_ms, .weight = 1};
+  Restore(key, std::move(blob));
+  for (const Import& import : imports) (void)RecordImport(key, import, now_ms);
+}
+
+void Catalog::Restore(const UnitKey& key, CatalogBlob blob) {
+  Erase(key);
+  Enter(key, blob);
+  bytes_ += blob.bytes;
+  blobs_.emplace(key, std::move(blob));
+}
+
+void Catalog::Erase(const UnitKey& key) {
+  const auto found = blobs_.find(key);
+  if (found == blobs_.end()) return;
+  Leave(key, found->second);
+  bytes_ -= found->second.bytes;
+  blobs_.erase(found);
+}
+
+// ---- looking ----
+
+const CatalogBlob* Catalog::Find(const UnitKey& key, uint64_t now_ms) const {
+  const CatalogBlob* blob = FindStored(key);
+  return blob != nullptr && now_ms < EndOf(blob->use) ? blob : nullptr;
+}
+
+const CatalogBlob* Catalog::FindStored(const UnitKey& key) const {
+  const auto found = blobs_.find(key);
+  return found == blobs_.end() ? nullptr : &found->second;
+}
+
+// ---- eviction ----
+
+uint64_t Catalog::ChargedBytes() const {
+  return bytes_ + blobs_.size() * limits_.blob_overhead_bytes + reserved_bytes_;
+}
+
+double Catalog::ScoreOf(const CatalogBlob& blob) const {
+  const double worth = std::max(blob.encode_seconds, kLeastEncodeSeconds) * blob.use.weight /
+                       static_cast<double>(Charge(blob.bytes));
+  return std::log2(worth) +
+         static_cast<double>(blob.use.used_unix_ms) / static_cast<double>(limits_.use_half_life_ms);
+}
+
+std::vector<UnitKey> Catalog::VictimsFor(uint64_t needed) const {
+  std::vector<UnitKey> victims;
+  if (limits_.quota_bytes == 0) return victims;
+  uint64_t charged = ChargedBytes() + needed;
+  for (auto it = order_.begin(); it != order_.end() && charged > limits_.quota_bytes; ++it) {
+    charged -= Charge(blobs_.at(it->second).bytes);
+    victims.push_back(it->second);
+  }
+  // Nothing leaves for a blob that cannot come in anyway.
+  if (needed > 0 && charged > limits_.quota_bytes) victims.clear();
+  return victims;
+}
+
+void Catalog::Leave(const UnitKey& key, const CatalogBlob& blob) {
+  if (IsPinned(blob.use)) {
+    pinned_bytes_ -= blob.bytes;
+  } else {
+    order_.erase({ScoreOf(blob), key});
+  }
+  ends_.erase({NextEnd(blob.use), key});
+  references_ -= blob.use.references.size();
+}
+
+void Catalog::Enter(const UnitKey& key, const CatalogBlob& blob) {
+  if (IsPinned(blob.use)) {
+    pinned_bytes_ += blob.bytes;
+  } else {
+    order_.insert({ScoreOf(blob), key});
+  }
+  const uint64_t end = NextEnd(blob.use);
+  if (end != kNever) ends_.insert({end, key});
+  references_ += blob.use.references.size();
+}
+
+// ---- lives ----
+
+void Catalog::Use(CatalogBlob& blob, uint64_t now_ms) const {
+  BlobUse& use = blob.use;
+  // A clock that was set back makes no use younger.
+  const uint64_t passed = now_ms > use.used_unix_ms ? now_ms - use.used_unix_ms : 0;
+  use.weight *=
+      std::exp2(-static_cast<double>(passed) / static_cast<double>(limits_.use_half_life_ms));
+  use.weight += 1;
+  use.used_unix_ms += passed;
+  ++use.imports;
+}
+
+bool Catalog::FitsPinQuota(const CatalogBlob& blob) const {
+  return blob.bytes <= limits_.pin_quota_bytes &&
+         pinned_bytes_ <= limits_.pin_quota_bytes - blob.bytes;
+}
+
+Durability Catalog::RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms) {
+  const auto found = blobs_.find(key);
+  if (found == blobs_.end()) return Durability::kNone;
+  CatalogBlob& blob = found->second;
+  Lifetime lifetime = import.lifetime;
+  if (lifetime.pinned && !IsPinned(blob.use) && !FitsPinQuota(blob)) {
+    lifetime.pinned = false;
+    ++refused_pins_;
+  }
+  Leave(key, blob);
+  Use(blob, now_ms);
+  auto& references = blob.use.references;
+  auto place = std::lower_bound(references.begin(), references.end(), import.reference,
+                                [](const BlobReference& known, const Reference& reference) {
+                                  return known.reference < reference;
+                                });
+  const bool known = place != references.end() && place->reference == import.reference;
+  const Durability durability =
+      known && place->lifetime == lifetime ? Durability::kSoon : Durability::kNow;
+  if (!known) place = references.insert(place, {.reference = import.reference});
+  place->lifetime = lifetime;
+  place->imported_unix_ms = std::max(place->imported_unix_ms, now_ms);
+  Enter(key, blob);
+  return durability;
+}
+
+Result<bool> Catalog::SetPin(const UnitKey& key, PinChange change) {
+  const auto found = blobs_.find(key);
+  if (found == blobs_.end()) return NotFound("unit " + key.ToHex() + " is not stored");
+  CatalogBlob& blob = found->second;
+  const bool pin = change == PinChange::kPin;
+  if (blob.use.pinned == pin) return false;
+  if (pin && !IsPinned(blob.use) && !FitsPinQuota(blob)) {
+    ++refused_pins_;
+    return ResourceExhausted(
+        "pinning " + std::to_string(blob.bytes) +
+        " bytes more passes store.pin_quota_bytes = " + std::to_string(limits_.pin_quota_bytes) +
+        "; " + std::to_string(pinned_bytes_) + " bytes are pinned");
+  }
+  Leave(key, blob);
+  blob.use.pinned = pin;
+  Enter(key, blob);
+  return true;
+}
+
+Catalog::Dropped Catalog::RemoveReferences(const UnitKey& key, const BlobSelector& selector) {
+  CatalogBlob& blob = blobs_.at(key);
+  const bool named = !selector.keys.empty();
+  if (named && std::find(selector.keys.begin(), selector.keys.end(), key) == selector.keys.end()) {
+    return {};
+  }
+  Leave(key, blob);
+  const uint64_t count = std::erase_if(blob.use.references, [&](const BlobReference& reference) {
+    return selector.Matches(reference.reference);
+  });
+  // By its key alone everything falls, the operator's pin too.
+  if (named && !selector.names_references()) blob.use.pinned = false;
+  Enter(key, blob);
+  const bool held = blob.use.pinned || !blob.use.references.empty();
+  const bool meant = count > 0 || (named && !selector.names_references());
+  return {.references = count, .unreferenced = meant && !held};
+}
+
+Catalog::Expired Catalog::TakeExpired(uint64_t now_ms) {
+  std::vector<UnitKey> due;
+  for (auto it = ends_.begin(); it != ends_.end() && it->first <= now_ms; ++it) {
+    due.push_back(it->second);
+  }
+  Expired expired;
+  for (const UnitKey& key : due) {
+    CatalogBlob& blob = blobs_.at(key);
+    if (now_ms >= EndOf(blob.use)) {
+      // Its references stay: should it not be possible to drop it now, it must stay expired.
+      expired.blobs.push_back(key);
+      continue;
+    }
+    Leave(key, blob);
+    expired.references += std::erase_if(blob.use.references, [&](const BlobReference& reference) {
+      return now_ms >= EndOf(reference);
+    });
+    Enter(key, blob);
+    expired.changed.push_back(key);
+  }
+  return expired;
+}
+
+}  // namespace promptcache

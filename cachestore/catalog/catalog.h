@@ -1,0 +1,131 @@
+// What a store holds, for whom and for how long: quota, eviction, pins, lifetimes and references.
+// Pure: it changes by the calls of its owner alone, who gives the time and carries out what it
+// says.
+//
+// What leaves first is what saves the fewest seconds a byte: score = encode seconds · weight /
+// bytes, where the weight counts imports, each halved with every half-life that has passed. Two
+// scores keep their order while time passes, so the order is kept in a set.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "cachestore/admin.h"
+#include "cachestore/store.h"
+#include "common/status.h"
+
+namespace promptcache {
+
+struct CatalogLimits {
+  uint64_t quota_bytes = 0;      // 0: none
+  uint64_t pin_quota_bytes = 0;  // of pinned blobs together; 0: no blob may be pinned
+  uint64_t use_half_life_ms = 86'400'000;
+  uint64_t blob_overhead_bytes = 0;  // what a blob takes besides its own bytes
+};
+
+// What the catalog knows of a committed blob.
+struct CatalogBlob {
+  uint64_t bytes = 0;
+  double encode_seconds = 0;
+  BlobUse use;
+};
+
+// What a change makes the owner write.
+enum class Durability : uint8_t { kNone, kSoon, kNow };
+
+// Not thread safe.
+class Catalog {
+ public:
+  explicit Catalog(const CatalogLimits& limits) : limits_(limits) {}
+
+  // ---- puts ----
+
+  // Reserves room for a blob until EndPut and returns what must be dropped for it, cheapest first;
+  // the owner drops these, then calls Erase for each. kAlreadyExists, kBusy, kResourceExhausted as
+  // BlobStore::StartPut.
+  Result<std::vector<UnitKey>> StartPut(const UnitKey& key, uint64_t bytes, uint64_t now_ms);
+  // The writer has gone; call also after Insert.
+  void EndPut(const UnitKey& key, uint64_t bytes);
+  // A blob that was committed.
+  void Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,
+              uint64_t now_ms);
+  // A blob that was committed earlier, with what was known of it then.
+  void Restore(const UnitKey& key, CatalogBlob blob);
+  void Erase(const UnitKey& key);
+
+  // ---- looking ----
+
+  // Null when the key is not there, or has expired.
+  const CatalogBlob* Find(const UnitKey& key, uint64_t now_ms) const;
+  const CatalogBlob* FindStored(const UnitKey& key) const;  // expired or not
+  uint64_t blobs() const { return blobs_.size(); }
+  uint64_t bytes() const { return bytes_; }  // of the blobs themselves
+  uint64_t reserved_bytes() const { return reserved_bytes_; }
+  uint64_t pinned_bytes() const { return pinned_bytes_; }
+  uint64_t refused_pins() const { return refused_pins_; }
+  uint64_t references() const { return references_; }
+  const CatalogLimits& limits() const { return limits_; }
+
+  // ---- lives ----
+
+  // A use. Nothing when the key is not there. A pin that the quota has no room for is counted, and
+  // the import lives like any other.
+  Durability RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms);
+  // An operator's pin. kResourceExhausted over the pin quota; true when it changed anything.
+  Result<bool> SetPin(const UnitKey& key, PinChange change);
+  struct Dropped {
+    uint64_t references = 0;
+    bool unreferenced = false;  // it had references, or was named, and nothing holds it any more
+  };
+  // Drops the references that match. REQUIRES: the selector is valid and the key is there.
+  Dropped RemoveReferences(const UnitKey& key, const BlobSelector& selector);
+  // Blobs whose time is up, and references of others that are dropped with this call.
+  struct Expired {
+    std::vector<UnitKey> blobs;
+    std::vector<UnitKey> changed;  // blobs that lost references
+    uint64_t references = 0;
+  };
+  Expired TakeExpired(uint64_t now_ms);
+  // What must go for the quota to hold again, cheapest first.
+  std::vector<UnitKey> OverQuota() const { return VictimsFor(0); }
+
+ private:
+  // Ascending: what leaves first.
+  using Order = std::set<std::pair<double, UnitKey>>;
+
+  uint64_t Charge(uint64_t bytes) const { return bytes + limits_.blob_overhead_bytes; }
+  double ScoreOf(const CatalogBlob& blob) const;
+  uint64_t ChargedBytes() const;
+  // Cheapest blobs that are not pinned until `needed` more bytes fit; fewer than that when even all
+  // of them do not do.
+  std::vector<UnitKey> VictimsFor(uint64_t needed) const;
+  // Every change of a blob happens between these, which keep order, sums and expiry.
+  void Leave(const UnitKey& key, const CatalogBlob& blob);
+  void Enter(const UnitKey& key, const CatalogBlob& blob);
+  bool FitsPinQuota(const CatalogBlob& blob) const;
+  void Use(CatalogBlob& blob, uint64_t now_ms) const;
+
+  const CatalogLimits limits_;
+  std::unordered_map<UnitKey, CatalogBlob> blobs_;
+  Order order_;                                  // of those that are not pinned
+  std::set<std::pair<uint64_t, UnitKey>> ends_;  // when the next reference or the blob expires
+  std::unordered_set<UnitKey> putting_;
+  uint64_t bytes_ = 0;
+  uint64_t reserved_bytes_ = 0;  // charged to puts that run
+  uint64_t pinned_bytes_ = 0;
+  uint64_t refused_pins_ = 0;
+  uint64_t references_ = 0;
+};
+
+// Whether an operator or a reference pins it.
+bool IsPinned(const BlobUse& use);
+// When it ends by itself, in Unix milliseconds; UINT64_MAX: never.
+uint64_t EndOf(const BlobUse& use);
+
+}  // namespace promptcache

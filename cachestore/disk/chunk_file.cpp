@@ -1,0 +1,85 @@
+#include "cachestore/disk/chunk_file.h"
+
+#include <fcntl.h>
+#include <rocksdb/sst_file_writer.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace promptcache::internal {
+namespace {
+
+constexpr uint64_t kInternalKeyBytes = 12 + 8;  // generation, chunk; sequence number and type
+
+rocksdb::Slice ToSlice(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Bytes of a block before its first value: three lengths as varints (shared and own bytes of the
+// key, below 128 here; the value) and the key.
+uint64_t BytesBeforeValue(uint64_t value_bytes) {
+  uint64_t length_bytes = 1;
+  for (uint64_t left = value_bytes; left >= 128; left >>= 7) ++length_bytes;
+  return 2 + length_bytes + kInternalKeyBytes;
+}
+
+bool ReadAll(int file, uint64_t offset, std::span<uint8_t> out) {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(file, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    out = out.subspan(static_cast<size_t>(got));
+    offset += static_cast<uint64_t>(got);
+  }
+  return true;
+}
+
+}  // namespace
+
+ChunkFileWriter::ChunkFileWriter(std::shared_ptr<Database> database, Generation generation)
+    : database_(std::move(database)),
+      generation_(std::move(generation)),
+      path_(database_->IncomingPath(*generation_)) {}
+
+Result<std::unique_ptr<ChunkFileWriter>> ChunkFileWriter::Create(std::shared_ptr<Database> database,
+                                                                 Generation generation) {
+  std::unique_ptr<ChunkFileWriter> writer(
+      new ChunkFileWriter(std::move(database), std::move(generation)));
+  const rocksdb::Options options = writer->database_->TableOptions();
+  // The bytes stay in the page cache: what was just stored is likely read soon.
+  constexpr bool kInvalidatePageCache = false;
+  writer->file_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options), options,
+                                                           nullptr, kInvalidatePageCache);
+  PC_RETURN_IF_ERROR(FromRocks(writer->file_->Open(writer->path_), "create " + writer->path_));
+  return writer;
+}
+
+ChunkFileWriter::~ChunkFileWriter() {
+  file_.reset();
+  // Gone already when it was ingested.
+  (void)database_->env().DeleteFile(path_);
+}
+
+Status ChunkFileWriter::Append(std::span<const uint8_t> chunk) {
+  const std::string key = ChunkKey(*generation_, static_cast<uint32_t>(chunks_.size()));
+  PC_RETURN_IF_ERROR(FromRocks(file_->Put(key, ToSlice(chunk)), "write " + path_));
+  // The chunk before this one is written now, this one is not: here its block begins.
+  chunks_.push_back(
+      {.hash = Xxh3_128(chunk), .file_offset = file_->FileSize() + BytesBeforeValue(chunk.size())});
+  return {};
+}
+
+Status ChunkFileWriter::Finish() { return FromRocks(file_->Finish(), "write " + path_); }
+
+ChunkFileReader::~ChunkFileReader() {
+  if (file_ >= 0) ::close(file_);
+}
+
+bool ChunkFileReader::Read(const ChunkRecord& chunk, std::span<uint8_t> out) {
+  if (chunk.file_offset == 0 || failed_) return false;
+  if (file_ < 0) file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  failed_ = file_ < 0;
+  return !failed_ && ReadAll(file_, chunk.file_offset, out) && Xxh3_128(out) == chunk.hash;
+}
+
+}  // namespace promptcache::internal

@@ -1,0 +1,68 @@
+// The table file of one blob. Internal to cachestore/disk.
+//
+// RocksDB's own reads copy every chunk twice on its way. Since a chunk is a block of its own,
+// uncompressed, its bytes lie in the file as they are; the writer notes where, and readers get them
+// from there. What they get is checked against the chunk's hash, so this may fail but not mislead.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cachestore/disk/database.h"
+#include "cachestore/disk/generations.h"
+#include "cachestore/disk/manifest.h"
+
+namespace rocksdb {
+class SstFileWriter;
+}
+
+namespace promptcache::internal {
+
+// Writes a file that Database::Ingest takes. Not thread safe. Without a Finish that was OK, or
+// when it is not ingested, the file is deleted.
+class ChunkFileWriter {
+ public:
+  static Result<std::unique_ptr<ChunkFileWriter>> Create(std::shared_ptr<Database> database,
+                                                         Generation generation);
+  ~ChunkFileWriter();
+
+  // The next chunk: kChunkBytes, the last one at least 1 byte.
+  Status Append(std::span<const uint8_t> chunk);
+  // The file is complete and synced.
+  Status Finish();
+
+  const std::string& path() const { return path_; }
+  const Generation& generation() const { return generation_; }
+  const std::vector<ChunkRecord>& chunks() const { return chunks_; }
+
+ private:
+  ChunkFileWriter(std::shared_ptr<Database> database, Generation generation);
+
+  const std::shared_ptr<Database> database_;
+  const Generation generation_;
+  const std::string path_;
+  std::unique_ptr<rocksdb::SstFileWriter> file_;
+  std::vector<ChunkRecord> chunks_;
+};
+
+// A file being read. Not thread safe.
+class ChunkFileReader {
+ public:
+  explicit ChunkFileReader(std::string path) : path_(std::move(path)) {}
+  ~ChunkFileReader();
+  ChunkFileReader(const ChunkFileReader&) = delete;
+  ChunkFileReader& operator=(const ChunkFileReader&) = delete;
+
+  // False when the bytes are not there, or not those of the hash: `out` is then undefined.
+  bool Read(const ChunkRecord& chunk, std::span<uint8_t> out);
+
+ private:
+  const std::string path_;
+  int file_ = -1;
+  bool failed_ = false;  // to open
+};
+
+}  // namespace promptcache::internal

@@ -1,0 +1,56 @@
+// Commits that arrive together are made durable together. Internal to cachestore/disk.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cachestore/catalog/blob_table.h"
+#include "cachestore/disk/database.h"
+#include "cachestore/disk/generations.h"
+#include "cachestore/disk/manifest.h"
+
+namespace promptcache::internal {
+
+// A put whose file is complete.
+struct PendingCommit {
+  std::string incoming;  // the path of its file
+  Generation generation;
+  Manifest manifest;
+  std::vector<Import> imports;
+};
+
+// Thread safe. The first of several callers writes for all that wait: one ingestion and one synced
+// write of manifests, however many they are. Nobody waits for others to come.
+class CommitQueue {
+ public:
+  CommitQueue(std::shared_ptr<Database> database, BlobTable& table)
+      : database_(std::move(database)), table_(table) {}
+
+  // OK: the blob is durable and in the table.
+  Status Commit(PendingCommit commit);
+
+ private:
+  struct Waiting {
+    PendingCommit commit;
+    Status status;
+    bool done = false;
+  };
+  using Group = std::vector<Waiting*>;
+
+  Status WriteGroup(const Group& group);
+  Status WriteManifests(std::span<const NewBlob> blobs, std::span<const KeyedUse> uses);
+
+  const std::shared_ptr<Database> database_;
+  BlobTable& table_;
+
+  std::mutex mutex_;
+  std::condition_variable done_;
+  // Guarded by mutex_.
+  Group waiting_;
+  bool writing_ = false;
+};
+
+}  // namespace promptcache::internal

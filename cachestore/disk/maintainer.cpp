@@ -1,0 +1,49 @@
+#include "cachestore/disk/maintainer.h"
+
+#include "common/log.h"
+
+namespace promptcache::internal {
+
+Maintainer::Maintainer(std::shared_ptr<DiskCore> core) : core_(std::move(core)) {
+  if (core_->options().maintain_every.count() == 0) return;
+  if (core_->database()->mode() == OpenMode::kReadOnly) return;
+  thread_ = std::jthread([this](const std::stop_token& stop) { Loop(stop); });
+}
+
+Maintainer::~Maintainer() {
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+  // What is lost when this fails makes units look as if they had been used a little less.
+  if (core_->database()->mode() == OpenMode::kReadWrite) (void)core_->table().SaveUses();
+}
+
+void Maintainer::Loop(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  std::unique_lock lock(mutex);
+  while (!woken.wait_for(lock, stop, core_->options().maintain_every,
+                         [&] { return stop.stop_requested(); })) {
+    Maintain();
+  }
+}
+
+void Maintainer::Maintain() {
+  // A disk that is full, or has room again, is told once.
+  const std::string read_only = core_->database()->CheckWritable().message();
+  if (read_only != complained_) {
+    if (read_only.empty()) {
+      Log(LogLevel::kInfo, "store.writable", {{"directory", core_->database()->directory()}});
+    } else if (complained_.empty()) {
+      Log(LogLevel::kError, "store.read_only", {{"reason", read_only}});
+    }
+    complained_ = read_only;
+  }
+  if (!read_only.empty()) return;
+  Status status = core_->table().CollectGarbage().status();
+  if (status.ok()) status = core_->table().SaveUses();
+  if (!status.ok()) Log(LogLevel::kWarning, "store.maintenance", {{"reason", status.message()}});
+}
+
+}  // namespace promptcache::internal
