@@ -48,6 +48,8 @@ FENCES = (
     Fence("zmq", r"^zmq(_addon|_utils)?\.h(pp)?$", r"\bzmq::|\bzmq_\w+\s*\(", ("cluster/transport",)),
     Fence("xercesc", r"xercesc/", r"\bxercesc(_\w+)?::|\bXERCES_CPP_NAMESPACE\w*", ("coordinator/pml",)),
     Fence("rocksdb", r"rocksdb/", r"\brocksdb::|\bnamespace\s+rocksdb\b", ("cachestore/disk",)),
+    Fence("sodium", r"sodium(/\w+)?\.h$", r"\b(crypto|randombytes|sodium)_\w+\s*\(", ("common",)),
+    Fence("zstd", r"zstd\w*\.h$", r"\bZSTD_\w+\s*\(", ("cachestore/format",)),
     Fence("torch", r"(torch|ATen|c10|caffe2)/", r"\b(torch|at|c10)::|\bnamespace\s+(torch|at|c10)\b",
           ("worker",), outside=("worker/service",)),
     Fence("cuda", r"(cuda|cuda_\w+|cub[lf]\w+|cooperative_groups|nvrtc|nvml)\.h$|(ATen|c10)/cuda/|cub/|thrust/",
