@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cachestore/disk/record_bytes.h"
+#include "cachestore/format/record_bytes.h"
 
 namespace promptcache::internal {
 namespace {
@@ -11,14 +11,6 @@ namespace {
 constexpr uint32_t kSharedFilesVersion = 1;
 constexpr uint32_t kManifestVersion = 2;
 constexpr uint32_t kUseVersion = 1;
-
-template <typename Function>
-void ForEachField(auto& identity, Function function) {
-  for (auto* field : {&identity.weights, &identity.tokenizer, &identity.positions, &identity.dtype,
-                      &identity.kv_layout, &identity.encoder}) {
-    function(*field);
-  }
-}
 
 BlobInfo ReadInfo(RecordReader& in, const UnitKey& key) {
   BlobInfo info{.key = key};
@@ -29,7 +21,7 @@ BlobInfo ReadInfo(RecordReader& in, const UnitKey& key) {
   info.context_tokens = in.Integer<uint32_t>();
   info.mode = static_cast<EncodingMode>(in.Integer<uint8_t>());
   info.recipe = in.Digest();
-  ForEachField(info.identity, [&](std::string& field) { field = in.Text(); });
+  info.identity = in.Fields();
   return info;
 }
 
@@ -52,7 +44,7 @@ std::string EncodeManifest(const Manifest& manifest) {
   out.Integer(info.context_tokens);
   out.Integer(static_cast<uint8_t>(info.mode));
   out.Digest(info.recipe);
-  ForEachField(info.identity, [&](const std::string& field) { out.Text(field); });
+  out.Fields(info.identity);
   for (const ChunkRecord& chunk : manifest.chunks) {
     out.Hash(chunk.hash);
     out.Integer(chunk.file_offset);

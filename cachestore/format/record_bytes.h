@@ -1,5 +1,5 @@
-// Records as bytes: little endian, an XXH3-128 of everything before it at the end. Internal to
-// cachestore/disk.
+// Records as bytes: little endian, with an XXH3-128 of everything before it at the end or without.
+// Internal to cachestore.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 
 #include "common/hash.h"
 #include "common/status.h"
+#include "common/types.h"
 
 namespace promptcache::internal {
 
@@ -31,6 +32,10 @@ class RecordWriter {
     Integer(hash.low);
     Integer(hash.high);
   }
+  void Fields(const Identity& identity);
+  void Raw(std::string_view bytes) { out_ += bytes; }
+  // The record without a checksum. Ends it.
+  std::string Bytes() { return std::move(out_); }
   // The record with its checksum. Ends it.
   std::string Finish();
 
@@ -66,6 +71,7 @@ class RecordReader {
     const auto low = Integer<uint64_t>();
     return {.low = low, .high = Integer<uint64_t>()};
   }
+  Identity Fields();
   size_t left() const { return rest_.size(); }
   bool good() const { return good_; }
 

@@ -1,4 +1,4 @@
-#include "cachestore/disk/record_bytes.h"
+#include "cachestore/format/record_bytes.h"
 
 namespace promptcache::internal {
 namespace {
@@ -9,7 +9,21 @@ Hash128 ChecksumOf(std::string_view bytes) {
   return Xxh3_128({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
 }
 
+constexpr std::string Identity::*kFields[] = {&Identity::weights,   &Identity::tokenizer,
+                                              &Identity::positions, &Identity::dtype,
+                                              &Identity::kv_layout, &Identity::encoder};
+
 }  // namespace
+
+void RecordWriter::Fields(const Identity& identity) {
+  for (const auto field : kFields) Text(identity.*field);
+}
+
+Identity RecordReader::Fields() {
+  Identity identity;
+  for (const auto field : kFields) identity.*field = Text();
+  return identity;
+}
 
 std::string RecordWriter::Finish() {
   Hash(ChecksumOf(out_));
