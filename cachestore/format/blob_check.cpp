@@ -39,6 +39,16 @@ std::string_view BlobDtypeName(BlobDtype dtype) {
   return "unknown";
 }
 
+std::string_view BlobEncodingName(BlobEncoding encoding) {
+  switch (encoding) {
+    case BlobEncoding::kPlain:
+      return "plain";
+    case BlobEncoding::kBytePlaneZstd:
+      return "byte-plane-zstd";
+  }
+  return "unknown";
+}
+
 uint64_t BlobDtypeBytes(BlobDtype dtype) { return dtype == BlobDtype::kFloat32 ? 4 : 2; }
 
 Result<uint64_t> BlobSegmentBytes(BlobDtype dtype, const BlobShape& shape) {
@@ -65,9 +75,13 @@ Status internal::ValidateBlobHeader(const BlobHeader& header) {
     return InvalidArgument("blob: " + std::to_string(header.shape.tokens) +
                            " rows, its recipe has " + std::to_string(header.recipe.rows()));
   }
-  if (header.identity.kv_layout != kBlobLayout) {
-    return InvalidArgument("blob: identity names the layout " + header.identity.kv_layout +
-                           ", this format is " + std::string(kBlobLayout));
+  if (header.identity.kv_layout != kBlobLayout && header.identity.kv_layout != kInt8Layout) {
+    return InvalidArgument("blob: layout " + header.identity.kv_layout + ", this build knows " +
+                           std::string(kBlobLayout) + " and " + std::string(kInt8Layout));
+  }
+  if (header.encoding > BlobEncoding::kBytePlaneZstd) {
+    return InvalidArgument("blob: unknown encoding " +
+                           std::to_string(static_cast<int>(header.encoding)));
   }
   if (!std::isfinite(header.encode_seconds) || header.encode_seconds < 0) {
     return InvalidArgument("blob: encode_seconds is not a duration");
@@ -87,6 +101,16 @@ Status VerifySegment(const BlobHeader& header, size_t index, std::span<const uin
   const BlobSegment& segment = header.segments[index];
   if (bytes.size() == segment.length && Xxh3_128(bytes) == segment.hash) return {};
   return DataLoss("blob: layer " + std::to_string(index) + " fails its checksum");
+}
+
+Digest256 StatesDigest(const BlobHeader& header) {
+  Blake2b digest;
+  digest.AddString("promptcache states 1").AddU32(static_cast<uint32_t>(header.dtype));
+  digest.AddU32(header.shape.kv_heads).AddU32(header.shape.tokens).AddU32(header.shape.head_dim);
+  for (const BlobSegment& s : header.segments) {
+    digest.AddU64(s.plain_hash.low).AddU64(s.plain_hash.high);
+  }
+  return digest.Finish();
 }
 
 Status CheckIdentity(const BlobHeader& header, const Identity& here) {

@@ -29,6 +29,17 @@ flatbuffers::Offset<flatbuffers::Vector<const blob::RowRange*>> BuildRanges(
   return builder.CreateVectorOfStructs(ranges);
 }
 
+// None without an encoding.
+flatbuffers::Offset<flatbuffers::Vector<const blob::Hash*>> BuildPlainHashes(
+    flatbuffers::FlatBufferBuilder& builder, const BlobHeader& header) {
+  if (header.encoding == BlobEncoding::kPlain) return 0;
+  std::vector<blob::Hash> hashes;
+  for (const BlobSegment& s : header.segments) {
+    hashes.emplace_back(s.plain_hash.low, s.plain_hash.high);
+  }
+  return builder.CreateVectorOfStructs(hashes);
+}
+
 // Segments as they are stored: offsets from `data_offset`. Their values do not change the size.
 std::vector<uint8_t> BuildHeader(const BlobHeader& header) {
   flatbuffers::FlatBufferBuilder builder;
@@ -43,8 +54,9 @@ std::vector<uint8_t> BuildHeader(const BlobHeader& header) {
   const auto own_ids = builder.CreateVector(header.recipe.own.ids);
   const auto own_positions = builder.CreateVector(header.recipe.own.positions);
   const auto hidden = BuildRanges(builder, header.recipe.hidden);
-  const auto layout = builder.CreateString(kBlobLayout.data(), kBlobLayout.size());
+  const auto layout = builder.CreateString(header.identity.kv_layout);
   const auto places = builder.CreateVectorOfStructs(segments);
+  const auto plain_hashes = BuildPlainHashes(builder, header);
   const blob::Digest digest(header.recipe_digest.bytes);
 
   blob::HeaderBuilder fields(builder);
@@ -64,6 +76,8 @@ std::vector<uint8_t> BuildHeader(const BlobHeader& header) {
   fields.add_encode_seconds(header.encode_seconds);
   fields.add_segments(places);
   fields.add_hidden(hidden);
+  fields.add_encoding(static_cast<uint8_t>(header.encoding));
+  fields.add_plain_hashes(plain_hashes);
   blob::FinishHeaderBuffer(builder, fields.Finish());
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
@@ -79,6 +93,8 @@ bool IsAligned(const blob::Header& h) {
     if (!IsAligned(ids->data(), alignof(int32_t))) return false;
   }
   if (h.hidden() != nullptr && !IsAligned(h.hidden()->Data(), alignof(uint32_t))) return false;
+  const auto* hashes = h.plain_hashes();
+  if (hashes != nullptr && !IsAligned(hashes->Data(), alignof(uint64_t))) return false;
   return IsAligned(h.segments()->Data(), alignof(uint64_t)) && IsAligned(h.recipe(), 1);
 }
 
@@ -102,6 +118,27 @@ std::vector<RowRange> ReadRanges(const flatbuffers::Vector<const blob::RowRange*
   return ranges;
 }
 
+Hash128 ReadHash(const blob::Hash& hash) { return {.low = hash.low(), .high = hash.high()}; }
+
+// REQUIRES: HasPlainHashesForItsEncoding.
+std::vector<BlobSegment> ReadSegments(const blob::Header& in, uint64_t data_offset) {
+  std::vector<BlobSegment> segments;
+  for (const blob::Segment* s : *in.segments()) {
+    const auto index = static_cast<uint32_t>(segments.size());
+    segments.push_back(
+        {.offset = data_offset + s->offset(),
+         .length = s->length(),
+         .hash = ReadHash(s->hash()),
+         .plain_hash = ReadHash(in.encoding() == 0 ? s->hash() : *in.plain_hashes()->Get(index))});
+  }
+  return segments;
+}
+
+bool HasPlainHashesForItsEncoding(const blob::Header& in) {
+  const size_t hashes = in.plain_hashes() == nullptr ? 0 : in.plain_hashes()->size();
+  return hashes == (in.encoding() == 0 ? 0 : in.segments()->size());
+}
+
 BlobHeader ReadHeader(const blob::Header& in, const BlobPrefix& prefix) {
   BlobHeader header;
   header.identity = ReadIdentity(*in.identity());
@@ -113,17 +150,14 @@ BlobHeader ReadHeader(const blob::Header& in, const BlobPrefix& prefix) {
   header.dtype = static_cast<BlobDtype>(in.dtype());
   header.shape = {in.layers(), in.kv_heads(), in.tokens(), in.head_dim()};
   header.encode_seconds = in.encode_seconds();
-  for (const blob::Segment* s : *in.segments()) {
-    header.segments.push_back({.offset = prefix.data_offset + s->offset(),
-                               .length = s->length(),
-                               .hash = {s->hash().low(), s->hash().high()}});
-  }
+  header.encoding = static_cast<BlobEncoding>(in.encoding());
+  header.segments = ReadSegments(in, prefix.data_offset);
   header.data_offset = prefix.data_offset;
   header.total_bytes = prefix.total_bytes;
   return header;
 }
 
-// A blob has one layout only, so that checking the places means comparing them with it.
+// Segments can be at one place only, so that checking the places means comparing them with it.
 Status CheckPlaces(const BlobHeader& header, const BlobPrefix& prefix) {
   BlobHeader expected = header;
   PC_RETURN_IF_ERROR(internal::PlaceSegments(prefix.header_bytes, expected));
@@ -151,6 +185,11 @@ RecipeDigest DigestOfVersion1(const Recipe& recipe) {
 
 Status CheckHeader(const BlobHeader& header, const BlobPrefix& prefix) {
   PC_RETURN_IF_ERROR(internal::ValidateBlobHeader(header));
+  if ((prefix.version == 3) != (internal::BlobVersionOf(header) == 3)) {
+    return InvalidArgument("blob: encoding " + std::string(BlobEncodingName(header.encoding)) +
+                           " of layout " + header.identity.kv_layout +
+                           " is not written as version " + std::to_string(prefix.version));
+  }
   if (prefix.version == 1 && !header.recipe.hidden.empty()) {
     return InvalidArgument("blob: hidden tokens, which version 1 does not have");
   }
@@ -178,9 +217,12 @@ Result<BlobHeader> ParseBlobHeader(std::span<const uint8_t> bytes) {
   if (!blob::VerifyHeaderBuffer(verifier)) return DataLoss("blob: the header is malformed");
   const blob::Header& in = *blob::GetHeader(aligned.data());
   if (!IsAligned(in)) return DataLoss("blob: the header is malformed (alignment)");
-  if (in.layout()->string_view() != kBlobLayout) {
-    return DataLoss("blob: layout " + in.layout()->str() + ", this build reads " +
-                    std::string(kBlobLayout));
+  if (in.layout()->string_view() != in.identity()->kv_layout()->string_view()) {
+    return DataLoss("blob: layout " + in.layout()->str() + ", its identity names " +
+                    in.identity()->kv_layout()->str());
+  }
+  if (!HasPlainHashesForItsEncoding(in)) {
+    return DataLoss("blob: the header is malformed (plain hashes)");
   }
   BlobHeader header = ReadHeader(in, prefix);
   if (const Status status = CheckHeader(header, prefix); !status.ok()) {
@@ -192,6 +234,9 @@ Result<BlobHeader> ParseBlobHeader(std::span<const uint8_t> bytes) {
 Result<std::vector<uint8_t>> EncodeBlobHeader(BlobHeader& header) {
   PC_RETURN_IF_ERROR(internal::ValidateBlobHeader(header));
   header.recipe_digest = header.recipe.Digest();
+  if (header.encoding == BlobEncoding::kPlain) {
+    for (BlobSegment& segment : header.segments) segment.plain_hash = segment.hash;
+  }
   const uint64_t header_bytes = BuildHeader(header).size();
   if (header_bytes > kMaxBlobHeaderBytes) {
     return InvalidArgument("blob: a header of " + std::to_string(header_bytes) + " bytes, limit " +
@@ -199,7 +244,8 @@ Result<std::vector<uint8_t>> EncodeBlobHeader(BlobHeader& header) {
   }
   PC_RETURN_IF_ERROR(internal::PlaceSegments(header_bytes, header));
   const std::vector<uint8_t> raw = BuildHeader(header);
-  const auto prefix = internal::EncodeBlobPrefix({.header_bytes = raw.size(),
+  const auto prefix = internal::EncodeBlobPrefix({.version = internal::BlobVersionOf(header),
+                                                  .header_bytes = raw.size(),
                                                   .data_offset = header.data_offset,
                                                   .total_bytes = header.total_bytes,
                                                   .header_hash = Xxh3_128(raw)});

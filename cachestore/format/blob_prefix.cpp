@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <string>
 
+#include "cachestore/format/byte_planes.h"
+#include "cachestore/format/int8_layout.h"
+
 namespace promptcache {
 namespace internal {
 namespace {
@@ -81,16 +84,36 @@ Result<BlobPrefix> ParseBlobPrefix(std::span<const uint8_t> bytes) {
   return prefix;
 }
 
+uint32_t BlobVersionOf(const BlobHeader& header) {
+  const bool plain = header.encoding == BlobEncoding::kPlain;
+  return plain && header.identity.kv_layout == kBlobLayout ? 2 : 3;
+}
+
+Result<uint64_t> PlainSegmentBytes(const BlobHeader& header) {
+  if (header.identity.kv_layout == kInt8Layout) {
+    return Int8SegmentBytes(header.dtype, header.shape);
+  }
+  return BlobSegmentBytes(header.dtype, header.shape);
+}
+
+uint64_t ElementBytes(const BlobHeader& header) {
+  return header.identity.kv_layout == kInt8Layout ? 1 : BlobDtypeBytes(header.dtype);
+}
+
 Status PlaceSegments(uint64_t header_bytes, BlobHeader& header) {
-  PC_ASSIGN_OR_RETURN(const uint64_t length, BlobSegmentBytes(header.dtype, header.shape));
+  PC_ASSIGN_OR_RETURN(const uint64_t plain, PlainSegmentBytes(header));
+  const uint64_t limit = MaxPackedBytes(plain, ElementBytes(header));
   header.data_offset = AlignUp(kBlobPrefixBytes + header_bytes);
-  const uint64_t stride = AlignUp(length);
   uint64_t end = header.data_offset;
   for (BlobSegment& segment : header.segments) {
+    if (header.encoding == BlobEncoding::kPlain) segment.length = plain;
+    if (segment.length == 0 || segment.length > limit) {
+      return InvalidArgument("blob: a segment of " + std::to_string(segment.length) +
+                             " bytes, possible are 1 to " + std::to_string(limit));
+    }
     segment.offset = AlignUp(end);
-    segment.length = length;
-    end = segment.offset + length;
-    if (end > kMaxBlobBytes - stride) {
+    end = segment.offset + segment.length;
+    if (end > kMaxBlobBytes) {
       return InvalidArgument("blob: larger than the limit of " + std::to_string(kMaxBlobBytes) +
                              " bytes");
     }

@@ -9,12 +9,15 @@
 #include "cachestore/disk/manifest.h"
 #include "cachestore/format/blob_prefix.h"
 #include "cachestore/format/blob_verifier.h"
+#include "cachestore/format/segment_codec.h"
 #include "tests/fuzz/fuzzer.h"
 
 namespace {
 
 using namespace promptcache;
 using Bytes = std::span<const uint8_t>;
+
+constexpr uint64_t kMaxLayerBytes = 1 << 20;
 
 void Require(bool condition) {
   if (!condition) std::abort();
@@ -31,18 +34,20 @@ void FuzzBlob(Bytes bytes) {
   if (!whole.ok()) return;
   for (size_t i = 0; i < whole->segments.size(); ++i) {
     const BlobSegment& segment = whole->segments[i];
-    Require(VerifySegment(*whole, i, bytes.subspan(segment.offset, segment.length)).ok());
+    const Bytes stored = bytes.subspan(segment.offset, segment.length);
+    Require(VerifySegment(*whole, i, stored).ok());
+    const uint64_t layer_bytes = *BlobSegmentBytes(whole->dtype, whole->shape);
+    if (layer_bytes > kMaxLayerBytes) continue;  // a header may claim what is not there
+    std::vector<uint8_t> layer(layer_bytes);
+    const Status status = DecodeSegment(*whole, i, stored, layer);
+    Require(status.ok() || !StoresLayersAsTheyAre(*whole));
   }
 }
 
-// Eight bytes of total length, then the FlatBuffer.
-void FuzzHeader(Bytes bytes) {
-  if (bytes.size() < 8) return;
-  uint64_t total = 0;
-  for (size_t i = 0; i < 8; ++i) total |= uint64_t{bytes[i]} << (8 * i);
-  const Bytes raw = bytes.subspan(8, (bytes.size() - 8) / 8 * 8);
+void FuzzHeaderOf(uint32_t version, uint64_t total, Bytes raw) {
   const auto prefix =
-      internal::EncodeBlobPrefix({.header_bytes = raw.size(),
+      internal::EncodeBlobPrefix({.version = version,
+                                  .header_bytes = raw.size(),
                                   .data_offset = internal::AlignUp(kBlobPrefixBytes + raw.size()),
                                   .total_bytes = total,
                                   .header_hash = Xxh3_128(raw)});
@@ -57,6 +62,16 @@ void FuzzHeader(Bytes bytes) {
   const auto reread = ParseBlobHeader(*written);
   Require(reread.ok() && *reread == again && again.recipe == header->recipe &&
           again.identity == header->identity && again.shape == header->shape);
+}
+
+// Eight bytes of total length, then the FlatBuffer.
+void FuzzHeader(Bytes bytes) {
+  if (bytes.size() < 8) return;
+  uint64_t total = 0;
+  for (size_t i = 0; i < 8; ++i) total |= uint64_t{bytes[i]} << (8 * i);
+  for (uint32_t version = kOldestBlobVersion; version <= kBlobVersion; ++version) {
+    FuzzHeaderOf(version, total, bytes.subspan(8, (bytes.size() - 8) / 8 * 8));
+  }
 }
 
 // With a checksum that fits.

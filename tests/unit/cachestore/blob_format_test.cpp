@@ -2,25 +2,20 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 
 #include "cachestore/format/blob.h"
 #include "cachestore/format/blob_prefix.h"
 #include "cachestore/format/blob_verifier.h"
+#include "tests/unit/cachestore/format_document.h"
 #include "tests/unit/cachestore/sample_blob.h"
 
 namespace promptcache {
 namespace {
 
+using testing::DocumentedBytes;
 using testing::MakeSampleBlob;
+using testing::ReadGolden;
 using testing::SampleBlob;
-
-std::vector<uint8_t> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 TEST(BlobFormat, HeaderSurvivesEncodingAndParsing) {
   const SampleBlob blob = MakeSampleBlob();
@@ -115,25 +110,29 @@ TEST(BlobFormat, PrefixThatLiesAboutSizesIsRefused) {
   }
 }
 
+void ExpectConsistent(const Result<BlobHeader>& header, const SampleBlob& blob) {
+  if (!header.ok()) {
+    EXPECT_EQ(header.status().code(), Code::kDataLoss);
+    return;
+  }
+  EXPECT_TRUE(header->recipe.Validate().ok());
+  EXPECT_EQ(header->recipe.Digest(), header->recipe_digest);
+  EXPECT_EQ(header->segments.size(), header->shape.layers);
+  EXPECT_EQ(header->segments.back().offset + header->segments.back().length, blob.bytes.size());
+}
+
 // Every byte of the FlatBuffer, each with a checksum that fits: must be refused or parse to a
 // header that is consistent, and never read out of bounds (the sanitizer build watches).
 TEST(BlobFormat, MalformedHeaderWithRightChecksumNeverPassesInconsistent) {
-  SampleBlob blob = MakeSampleBlob();
-  const internal::BlobPrefix prefix = internal::ParseBlobPrefix(blob.bytes).value();
-  for (uint64_t i = 0; i < prefix.header_bytes; ++i) {
-    for (const uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
-      const uint8_t before = std::exchange(blob.bytes[64 + i], value);
-      const auto header = ParseBlobHeader(WithPrefix(blob, prefix));
-      if (header.ok()) {
-        EXPECT_TRUE(header->recipe.Validate().ok());
-        EXPECT_EQ(header->recipe.Digest(), header->recipe_digest);
-        EXPECT_EQ(header->segments.size(), header->shape.layers);
-        EXPECT_EQ(header->segments.back().offset + header->segments.back().length,
-                  blob.bytes.size());
-      } else {
-        EXPECT_EQ(header.status().code(), Code::kDataLoss);
+  for (const BlobEncoding encoding : {BlobEncoding::kPlain, BlobEncoding::kBytePlaneZstd}) {
+    SampleBlob blob = MakeSampleBlob({.encoding = encoding});
+    const internal::BlobPrefix prefix = internal::ParseBlobPrefix(blob.bytes).value();
+    for (uint64_t i = 0; i < prefix.header_bytes; ++i) {
+      for (const uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
+        const uint8_t before = std::exchange(blob.bytes[64 + i], value);
+        ExpectConsistent(ParseBlobHeader(WithPrefix(blob, prefix)), blob);
+        blob.bytes[64 + i] = before;
       }
-      blob.bytes[64 + i] = before;
     }
   }
 }
@@ -198,12 +197,8 @@ TEST(BlobFormat, SegmentOfAnotherLayerIsRefused) {
             Code::kDataLoss);
 }
 
-std::vector<uint8_t> ReadGolden(const std::string& name) {
-  return ReadFile(std::string(PROMPTCACHE_SOURCE_DIR) + "/tests/golden/blob/" + name);
-}
-
 void ExpectGolden(const std::string& name, const Recipe& recipe, const std::string& digest) {
-  const std::vector<uint8_t> bytes = ReadGolden(name);
+  const std::vector<uint8_t> bytes = ReadGolden("blob/" + name);
   ASSERT_FALSE(bytes.empty()) << name;
   const Result<BlobHeader> header = VerifyBlob(bytes);
   ASSERT_TRUE(header.ok()) << header.status().ToString();
@@ -233,59 +228,32 @@ TEST(BlobFormat, GoldenFileOfVersion2StillReads) {
                 .own = {{100, 101, 102, 103}, {0, 1, 2, 3}},
                 .hidden = {{1, 1}}},
                "fe796ad9df06dfc6568ac5675b4dd341f62f0480cc91e6f468aab352de0f9b20");
-  EXPECT_TRUE(ReadGolden("v2-sample.pckv") == MakeSampleBlob().bytes);
+  EXPECT_TRUE(ReadGolden("blob/v2-sample.pckv") == MakeSampleBlob().bytes);
 }
 
 TEST(BlobFormat, RecipeIsNamedByTheRuleOfTheBlobsVersion) {
   const uint32_t versions[] = {1, 2};
   for (const uint32_t version : versions) {
-    std::vector<uint8_t> bytes = ReadGolden("v" + std::to_string(version) + "-sample.pckv");
+    std::vector<uint8_t> bytes = ReadGolden("blob/v" + std::to_string(version) + "-sample.pckv");
     bytes.at(4) = static_cast<uint8_t>(3 - version);
     EXPECT_EQ(VerifyBlob(bytes).status().code(), Code::kDataLoss) << version;
   }
-  EXPECT_NE(VerifyBlob(ReadGolden("v1-sample.pckv"))->recipe_digest,
-            VerifyBlob(ReadGolden("v1-sample.pckv"))->recipe.Digest());
+  EXPECT_NE(VerifyBlob(ReadGolden("blob/v1-sample.pckv"))->recipe_digest,
+            VerifyBlob(ReadGolden("blob/v1-sample.pckv"))->recipe.Digest());
 }
 
 TEST(BlobFormat, FutureVersionIsRefusedByName) {
   SampleBlob blob = MakeSampleBlob();
-  for (const uint8_t version : {0, 3, 255}) {
+  for (const uint8_t version : {0, 4, 255}) {
     blob.bytes[4] = version;
     EXPECT_EQ(VerifyBlob(blob.bytes).status().message(),
-              "blob: format version " + std::to_string(version) + ", this build reads 1 to 2");
+              "blob: format version " + std::to_string(version) + ", this build reads 1 to 3");
   }
-}
-
-// The lines "offset: bytes" between ```hex and ``` of FORMAT.md.
-std::vector<std::pair<size_t, std::vector<uint8_t>>> HexExample() {
-  std::ifstream in(std::string(PROMPTCACHE_SOURCE_DIR) + "/cachestore/FORMAT.md");
-  std::vector<std::pair<size_t, std::vector<uint8_t>>> rows;
-  std::string line;
-  while (std::getline(in, line) && line != "```hex") {
-  }
-  while (std::getline(in, line) && line != "```") {
-    const size_t colon = line.find(':');
-    if (colon == std::string::npos) continue;
-    std::istringstream hex(line.substr(colon + 1, 3 * 16));
-    std::vector<uint8_t> bytes;
-    for (std::string byte; hex >> byte;) {
-      bytes.push_back(static_cast<uint8_t>(std::stoi(byte, nullptr, 16)));
-    }
-    rows.emplace_back(std::stoul(line.substr(0, colon), nullptr, 16), std::move(bytes));
-  }
-  return rows;
 }
 
 TEST(BlobFormat, HexExampleOfTheDocumentIsWhatTheEncoderWrites) {
   const SampleBlob blob = MakeSampleBlob();
-  std::vector<uint8_t> documented(blob.bytes.size());
-  const auto rows = HexExample();
-  ASSERT_FALSE(rows.empty());
-  for (const auto& [offset, bytes] : rows) {
-    ASSERT_LE(offset + bytes.size(), documented.size());
-    std::copy(bytes.begin(), bytes.end(), documented.begin() + static_cast<ptrdiff_t>(offset));
-  }
-  EXPECT_TRUE(documented == blob.bytes);  // what the document leaves out is zero
+  EXPECT_TRUE(DocumentedBytes("## The blob, version 2", blob.bytes.size()) == blob.bytes);
 }
 
 }  // namespace

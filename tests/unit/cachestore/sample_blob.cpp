@@ -34,15 +34,17 @@ SampleBlob MakeSampleBlob(const SampleShape& sample) {
                           .tokenizer = "22bb",
                           .positions = "rope theta=10000 dim=2 scaling=none layout=half",
                           .dtype = "fp32",
-                          .kv_layout = std::string(kBlobLayout),
+                          .kv_layout = std::string(sample.layout),
                           .encoder = "1"};
   blob.header.recipe = MakeRecipe(sample.seed, sample.shape.tokens);
   blob.header.dtype = BlobDtype::kFloat32;
   blob.header.shape = sample.shape;
+  blob.header.encoding = sample.encoding;
   blob.header.encode_seconds = 0.25;
   const uint64_t bytes = BlobSegmentBytes(blob.header.dtype, sample.shape).value();
   for (uint32_t i = 0; i < sample.shape.layers; ++i) {
     blob.layers.push_back(MakeBytes(sample.seed * 1000 + i, bytes));
+    for (uint8_t& byte : blob.layers.back()) byte &= sample.bits;
   }
   blob.bytes = AssembleBlob(blob.header, blob.LayerSpans()).value();
   blob.header = ParseBlobHeader(blob.bytes).value();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "cachestore/format/blob_io.h"
@@ -23,6 +24,9 @@ struct SampleShape {
   uint32_t seed = 1;  // other seeds give other recipes and other tensors
   // At least two tokens.
   BlobShape shape = {.layers = 2, .kv_heads = 1, .tokens = 3, .head_dim = 2};
+  std::string_view layout = kBlobLayout;
+  BlobEncoding encoding = BlobEncoding::kPlain;
+  uint8_t bits = 0xFF;  // that may be set in the tensors' bytes
 };
 
 // The same arguments give the same bytes on every machine.
