@@ -1,11 +1,15 @@
 #include "tests/unit/cachestore/crash/crash_script.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <random>
 #include <set>
 #include <thread>
 
+#include "cachestore/pack/import.h"
 #include "tests/unit/cachestore/crash/crash_blob.h"
+#include "tests/unit/cachestore/pack_in_memory.h"
 #include "tests/unit/cachestore/store_tools.h"
 
 namespace promptcache::testing {
@@ -78,6 +82,44 @@ Status RunCollect(DiskStore& store, FakeClock& clock, uint64_t /*seed*/) {
   return report.expired_blobs == 1 ? Status() : Internal("nothing expired");
 }
 
+// An unsigned pack of these blobs, which are in key order.
+std::vector<uint8_t> PackOf(const std::vector<SampleBlob>& blobs) {
+  std::vector<uint8_t> bytes(kPackPrefixBytes);
+  PackManifest manifest;
+  for (const SampleBlob& blob : blobs) {
+    manifest.blobs.push_back(
+        {.key = blob.key,
+         .body = {.bytes = blob.bytes.size(), .digest = Blake2b256(blob.bytes)},
+         .states = StatesDigest(blob.header),
+         .imports = {ImportOf("pack")}});
+    bytes.insert(bytes.end(), blob.bytes.begin(), blob.bytes.end());
+  }
+  const uint64_t end = bytes.size();
+  const std::string record = EncodePackManifest(manifest);
+  bytes.insert(bytes.end(), record.begin(), record.end());
+  const auto prefix = EncodePackPrefix(
+      {.manifest_offset = end, .manifest_bytes = record.size(), .digest = PackDigest(end, record)});
+  std::copy(prefix.begin(), prefix.end(), bytes.begin());
+  return bytes;
+}
+
+// Of four blobs one is there.
+Status RunImport(DiskStore& store, FakeClock& /*clock*/, uint64_t /*seed*/) {
+  std::map<UnitKey, uint32_t> seeds;
+  for (const uint32_t seed : {3u, 10u, 11u, 12u}) {
+    WillAdd(seed);
+    seeds[CrashBlob(seed).key] = seed;
+  }
+  std::vector<SampleBlob> blobs;
+  for (const auto& [key, seed] : seeds) blobs.push_back(CrashBlob(seed));
+  PC_ASSIGN_OR_RETURN(const PackReader pack, OpenPack(PackOf(blobs)));
+  PC_ASSIGN_OR_RETURN(const ImportReport report,
+                      ImportPack(pack, store.blobs(), [&](const PackBlob& blob, ImportOutcome) {
+                        DidAdd(seeds.at(blob.key));
+                      }));
+  return report.imported == 3 && report.present == 1 ? Status() : Internal("wrong report");
+}
+
 // Puts, removals and imports at random from two threads, each with seeds of its own.
 Status Load(DiskStore& store, uint32_t first, uint64_t seed) {
   std::mt19937_64 random(seed + first);
@@ -123,6 +165,7 @@ const std::vector<CrashScript>& CrashScripts() {
       {.name = "evict", .quota_bytes = 4 << 20, .run = RunEvict},
       {.name = "remove", .run = RunRemove},
       {.name = "collect", .run = RunCollect},
+      {.name = "import", .run = RunImport},
       {.name = "load", .run = RunLoad}};
   return scripts;
 }

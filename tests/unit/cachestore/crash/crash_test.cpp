@@ -154,11 +154,13 @@ TEST_P(CrashMatrix, EveryPointOfAScript) {
   RecordProperty("points", static_cast<int>(point - 1));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Scripts, CrashMatrix,
-    ::testing::Combine(::testing::Values("put", "put_together", "evict", "remove", "collect"),
-                       ::testing::Values("kill", "power")),
-    [](const auto& run) { return std::get<0>(run.param) + "_" + std::get<1>(run.param); });
+INSTANTIATE_TEST_SUITE_P(Scripts, CrashMatrix,
+                         ::testing::Combine(::testing::Values("put", "put_together", "evict",
+                                                              "remove", "collect", "import"),
+                                            ::testing::Values("kill", "power")),
+                         [](const auto& run) {
+                           return std::get<0>(run.param) + "_" + std::get<1>(run.param);
+                         });
 
 using CrashLoad = CrashMatrix;
 
