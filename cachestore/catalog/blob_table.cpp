@@ -236,12 +236,14 @@ Result<RemovalReceipt> BlobTable::RemoveReferences(const BlobSelector& selector)
 
 Result<PinReceipt> BlobTable::SetPins(const BlobSelector& selector, PinChange change) {
   PC_RETURN_IF_ERROR(CheckSelector(selector));
+  const uint64_t now = clock_.UnixMillis();
   std::lock_guard change_lock(change_mutex_);
   PinReceipt receipt;
   std::vector<UnitKey> changed;
   {
     std::lock_guard lock(mutex_);
     for (const UnitKey& key : KeysMatching(selector)) {
+      if (catalog_.Find(key, now) == nullptr) continue;  // a pin does not bring it back to life
       const Result<bool> pin = catalog_.SetPin(key, change);
       if (!pin.ok()) ++receipt.refused;
       if (pin.ok() && *pin) changed.push_back(key);
