@@ -15,15 +15,6 @@ struct Flags {
   std::string endpoint;
 };
 
-DiskStoreOptions DiskStoreOptionsOf(const StoreSettings& settings) {
-  return {.directory = settings.directory,
-          .max_blob_bytes = static_cast<uint64_t>(settings.max_blob_bytes),
-          .quota_bytes = static_cast<uint64_t>(settings.quota_bytes),
-          .pin_quota_bytes = static_cast<uint64_t>(settings.pin_quota_bytes),
-          .use_half_life_ms = static_cast<uint64_t>(settings.use_half_life_s) * 1'000,
-          .min_free_bytes = static_cast<uint64_t>(settings.min_free_bytes)};
-}
-
 Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(Settings settings, LoadSettings(flags.service.config));
   StoreSettings& own = settings.store;

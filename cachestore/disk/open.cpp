@@ -70,6 +70,15 @@ Result<std::string> Quarantine(const DiskStoreOptions& options, const Status& wh
 
 }  // namespace
 
+DiskStoreOptions DiskStoreOptionsOf(const StoreSettings& settings) {
+  return {.directory = settings.directory,
+          .max_blob_bytes = static_cast<uint64_t>(settings.max_blob_bytes),
+          .quota_bytes = static_cast<uint64_t>(settings.quota_bytes),
+          .pin_quota_bytes = static_cast<uint64_t>(settings.pin_quota_bytes),
+          .use_half_life_ms = static_cast<uint64_t>(settings.use_half_life_s) * 1'000,
+          .min_free_bytes = static_cast<uint64_t>(settings.min_free_bytes)};
+}
+
 Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options) {
   std::error_code error;
   std::filesystem::create_directories(options.directory, error);
@@ -83,11 +92,15 @@ Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options
   return OpenOnce(options, OpenMode::kReadWrite, moved_to);
 }
 
-Result<std::unique_ptr<DiskStore>> OpenDiskStoreReadOnly(const std::string& directory) {
-  if (!std::filesystem::exists(std::filesystem::path(directory) / "CURRENT")) {
-    return NotFound("there is no store in " + directory);
+Result<std::unique_ptr<DiskStore>> OpenDiskStoreReadOnly(const DiskStoreOptions& options) {
+  if (!std::filesystem::exists(std::filesystem::path(options.directory) / "CURRENT")) {
+    return NotFound("there is no store in " + options.directory);
   }
-  return OpenOnce({.directory = directory}, OpenMode::kReadOnly, "");
+  return OpenOnce(options, OpenMode::kReadOnly, "");
+}
+
+Result<std::unique_ptr<DiskStore>> OpenDiskStoreReadOnly(const std::string& directory) {
+  return OpenDiskStoreReadOnly(DiskStoreOptions{.directory = directory});
 }
 
 }  // namespace promptcache

@@ -9,6 +9,7 @@
 #include "cachestore/admin.h"
 #include "cachestore/store.h"
 #include "common/clock.h"
+#include "common/config.h"
 
 namespace promptcache {
 
@@ -31,6 +32,9 @@ struct DiskStoreOptions {
   const Clock* clock = &SystemClock();
   std::shared_ptr<const internal::DiskEnvironment> environment;  // null: the machine's
 };
+
+// As the [store] table of the settings says.
+DiskStoreOptions DiskStoreOptionsOf(const StoreSettings& settings);
 
 // What opening found.
 struct DiskOpenReport {
@@ -60,6 +64,7 @@ Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options
 // For looking while no process writes; what is written later is not seen. Every change is
 // kFailedPrecondition. kNotFound when there is no store in the directory, kDataLoss when it is
 // damaged (nothing is moved).
+Result<std::unique_ptr<DiskStore>> OpenDiskStoreReadOnly(const DiskStoreOptions& options);
 Result<std::unique_ptr<DiskStore>> OpenDiskStoreReadOnly(const std::string& directory);
 
 }  // namespace promptcache

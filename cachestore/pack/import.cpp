@@ -1,5 +1,7 @@
 #include "cachestore/pack/import.h"
 
+#include "cachestore/pack/pins.h"
+
 namespace promptcache {
 
 Result<ImportOutcome> ImportBlob(const PackReader& pack, const PackBlob& blob, BlobStore& store) {
@@ -38,6 +40,7 @@ Result<ImportReport> ImportPack(const PackReader& pack, BlobStore& store,
 Result<RecordReport> ImportRecords(const PackReader& pack, MetaStore& store) {
   RecordReport report;
   for (const PackRecord& record : pack.manifest().records) {
+    if (record.key == kPinsRecord) continue;
     PC_ASSIGN_OR_RETURN(const std::string value, pack.ReadRecord(record));
     PC_ASSIGN_OR_RETURN(const std::optional<MetaEntry> entry, store.Get(record.key));
     if (!entry) {

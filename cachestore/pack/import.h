@@ -41,7 +41,7 @@ struct RecordReport {
   bool operator==(const RecordReport&) const = default;
 };
 
-// The pack's records that the store does not have.
+// The pack's records that the store does not have; not those of pins.h.
 Result<RecordReport> ImportRecords(const PackReader& pack, MetaStore& store);
 
 }  // namespace promptcache

@@ -92,7 +92,7 @@ TEST_F(CommandLine, WorksByHand) {
   TickUntil("the units to be in the store", [&] {
     const json stored =
         CliJson({"store", "ls", "--endpoint", cluster().endpoints().store, "--json"});
-    return stored["stats"]["blobs"] >= 8;
+    return stored["totals"]["blobs"] >= 8;
   });
 
   ExpectPlannedKeysAreStored();

@@ -9,7 +9,7 @@
 #include "cluster/launch/local_cluster.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/offline_schema.h"
-#include "tools/cli/store_access.h"
+#include "tools/cli/store/access.h"
 
 namespace promptcache {
 namespace {
@@ -117,7 +117,8 @@ class Demo {
       keys.push_back(MakeUnitKey(worker.identity.Digest(), 0, unit.digest));
     }
     PC_ASSIGN_OR_RETURN(const auto store,
-                        OpenStoreAccess(CommandContext(), cluster_->endpoints().store, ""));
+                        OpenStoreAccess(CommandContext(), {.endpoint = cluster_->endpoints().store},
+                                        OpenFor::kLooking));
     return WaitFor("the units to be committed", [&]() -> Result<bool> {
       PC_ASSIGN_OR_RETURN(const auto present, store->blobs().Contains(keys));
       return std::all_of(present.begin(), present.end(), [](bool one) { return one; });

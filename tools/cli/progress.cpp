@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <memory>
+#include <algorithm>
 
+#include "common/clock.h"
 #include "tools/cli/table.h"
 
 namespace promptcache {
@@ -23,10 +24,13 @@ std::string ProgressLine(const std::string& what, uint64_t done, uint64_t total)
 
 std::function<void(uint64_t, uint64_t)> ProgressOnTerminal(std::string what) {
   if (::isatty(STDERR_FILENO) == 0) return nullptr;
-  return [what = std::move(what), shown = std::string()](uint64_t done, uint64_t total) mutable {
+  return [what = std::move(what), shown = std::string(), start = SystemClock().Now()](
+             uint64_t done, uint64_t total) mutable {
     std::string line = ProgressLine(what, done, total);
     if (line == shown) return;
-    fmt::print(stderr, "\r{}{}", line, done == total ? "\n" : "");
+    const double seconds = MillisecondsBetween(start, SystemClock().Now()) / 1000;
+    const auto rate = static_cast<uint64_t>(static_cast<double>(done) / std::max(seconds, 1e-3));
+    fmt::print(stderr, "\r{}, {}/s \x1b[K{}", line, FormatBytes(rate), done == total ? "\n" : "");
     shown = std::move(line);
   };
 }

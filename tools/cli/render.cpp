@@ -1,6 +1,5 @@
 #include "tools/cli/render.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <map>
@@ -12,13 +11,6 @@ namespace promptcache {
 namespace {
 
 using nlohmann::json;
-
-std::string UtcTime(uint64_t unix_ms) {
-  if (unix_ms == 0) return "-";
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)));
-}
-
-std::string ShortHex(const Digest256& digest) { return digest.ToHex().substr(0, 12); }
 
 json UnitToJson(const UnitUsage& unit) {
   return {{"path", unit.path},
@@ -181,7 +173,8 @@ std::string RenderStatus(const StatusReply& status) {
                   w.identity.dtype, std::to_string(w.active), std::to_string(w.queued),
                   std::to_string(w.slots), std::to_string(w.units),
                   FormatBytes(w.unit_bytes) + " / " + FormatBytes(w.unit_limit_bytes),
-                  fmt::format("{:.0f}", w.prefill_tokens_per_s), ShortHex(w.identity.Digest())});
+                  fmt::format("{:.0f}", w.prefill_tokens_per_s),
+                  FormatDigest(w.identity.Digest())});
   }
   return out + table.Render();
 }
@@ -210,76 +203,9 @@ std::string RenderSchemas(const std::vector<SchemaInfo>& schemas) {
                {""}});
   for (const SchemaInfo& schema : schemas) {
     table.AddRow({schema.name, schema.version, std::to_string(schema.tokens),
-                  std::to_string(schema.units), UtcTime(schema.registered_unix_ms),
+                  std::to_string(schema.units), FormatUtc(schema.registered_unix_ms),
                   schema.current ? "current" : ""});
   }
-  return table.Render();
-}
-
-json BlobToJson(const BlobInfo& blob) {
-  return {{"key", blob.key.ToHex()},
-          {"recipe", blob.recipe.ToHex()},
-          {"identity", IdentityToJson(blob.identity)},
-          {"mode", std::string(EncodingModeName(blob.mode))},
-          {"bytes", blob.bytes},
-          {"tokens", blob.tokens},
-          {"context_tokens", blob.context_tokens},
-          {"committed_unix_ms", blob.committed_unix_ms},
-          {"encode_seconds", blob.encode_seconds}};
-}
-
-json BlobsToJson(const std::vector<BlobInfo>& blobs, const StoreStats& stats) {
-  json list = json::array();
-  for (const BlobInfo& blob : blobs) list.push_back(BlobToJson(blob));
-  return {{"blobs", std::move(list)},
-          {"stats",
-           {{"blobs", stats.blobs},
-            {"bytes", stats.bytes},
-            {"puts", stats.puts},
-            {"gets", stats.gets},
-            {"hits", stats.hits},
-            {"corruptions", stats.corruptions}}}};
-}
-
-std::string RenderBlobs(const std::vector<BlobInfo>& blobs, const StoreStats& stats) {
-  Table table({{"key"},
-               {"recipe"},
-               {"mode"},
-               {"tokens", Align::kRight},
-               {"context", Align::kRight},
-               {"size", Align::kRight},
-               {"encoded in", Align::kRight},
-               {"committed (UTC)"}});
-  for (const BlobInfo& blob : blobs) {
-    table.AddRow({ShortHex(blob.key), ShortHex(blob.recipe),
-                  std::string(EncodingModeName(blob.mode)), std::to_string(blob.tokens),
-                  std::to_string(blob.context_tokens), FormatBytes(blob.bytes),
-                  FormatMs(blob.encode_seconds * 1000), UtcTime(blob.committed_unix_ms)});
-  }
-  return table.Render() + fmt::format(
-                              "{} blobs, {}; since start {} puts, {} gets, {} hits, {} "
-                              "corruptions\n",
-                              blobs.size(), FormatBytes(stats.bytes), stats.puts, stats.gets,
-                              stats.hits, stats.corruptions);
-}
-
-std::string RenderBlob(const BlobInfo& blob) {
-  Table table({{"field"}, {"value"}});
-  table.AddRow({"key", blob.key.ToHex()});
-  table.AddRow({"recipe", blob.recipe.ToHex()});
-  table.AddRow({"mode", std::string(EncodingModeName(blob.mode))});
-  table.AddRow({"tokens", std::to_string(blob.tokens)});
-  table.AddRow({"context tokens", std::to_string(blob.context_tokens)});
-  table.AddRow({"size", FormatBytes(blob.bytes)});
-  table.AddRow({"encoded in", FormatMs(blob.encode_seconds * 1000)});
-  table.AddRow({"committed (UTC)", UtcTime(blob.committed_unix_ms)});
-  table.AddRow({"identity", blob.identity.Digest().ToHex()});
-  table.AddRow({"  weights", blob.identity.weights});
-  table.AddRow({"  tokenizer", blob.identity.tokenizer});
-  table.AddRow({"  positions", blob.identity.positions});
-  table.AddRow({"  dtype", blob.identity.dtype});
-  table.AddRow({"  kv layout", blob.identity.kv_layout});
-  table.AddRow({"  encoder", blob.identity.encoder});
   return table.Render();
 }
 
@@ -325,7 +251,7 @@ std::string RenderPlan(const Plan& plan) {
     const PlanUnit& unit = plan.units[segment.unit];
     table.AddRow({std::to_string(segment.first_position), std::to_string(segment.rows), unit.path,
                   std::to_string(segment.first_row), std::to_string(segment.shift),
-                  ShortHex(unit.digest)});
+                  FormatDigest(unit.digest)});
   }
   return out + table.Render();
 }

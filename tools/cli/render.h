@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "cachestore/store.h"
 #include "cluster/wire/messages.h"
 #include "common/types.h"
 
@@ -25,11 +24,6 @@ std::string RenderStatus(const StatusReply& status);
 
 nlohmann::json SchemasToJson(const std::vector<SchemaInfo>& schemas);
 std::string RenderSchemas(const std::vector<SchemaInfo>& schemas);
-
-nlohmann::json BlobToJson(const BlobInfo& blob);
-nlohmann::json BlobsToJson(const std::vector<BlobInfo>& blobs, const StoreStats& stats);
-std::string RenderBlobs(const std::vector<BlobInfo>& blobs, const StoreStats& stats);
-std::string RenderBlob(const BlobInfo& blob);
 
 nlohmann::json PlanToJson(const Plan& plan);
 std::string RenderPlan(const Plan& plan);

@@ -1,9 +1,11 @@
 #include "tools/cli/table.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 namespace promptcache {
 namespace {
@@ -71,5 +73,19 @@ std::string FormatMs(double milliseconds) {
   if (milliseconds < 1000) return fmt::format("{:.0f} ms", milliseconds);
   return fmt::format("{:.2f} s", milliseconds / 1000);
 }
+
+std::string FormatSpan(double seconds) {
+  if (seconds < 60) return fmt::format("{:.0f} s", std::floor(seconds));
+  if (seconds < 3600) return fmt::format("{:.0f} min", std::floor(seconds / 60));
+  if (seconds < 86400) return fmt::format("{:.0f} h", std::floor(seconds / 3600));
+  return fmt::format("{:.0f} d", std::floor(seconds / 86400));
+}
+
+std::string FormatUtc(uint64_t unix_ms) {
+  if (unix_ms == 0) return "-";
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)));
+}
+
+std::string FormatDigest(const Digest256& digest) { return digest.ToHex().substr(0, 12); }
 
 }  // namespace promptcache

@@ -1,8 +1,11 @@
 // Plain text tables for reading: columns padded to their widest cell, numbers to the right.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "common/hash.h"
 
 namespace promptcache {
 
@@ -28,5 +31,8 @@ class Table {
 
 std::string FormatBytes(unsigned long long bytes);  // "512 B", "5.9 MiB"
 std::string FormatMs(double milliseconds);          // "0.42 ms", "93 ms", "1.72 s"
+std::string FormatSpan(double seconds);             // "12 s", "3 min", "5 h", "2 d": rounded down
+std::string FormatUtc(uint64_t unix_ms);            // "2026-01-31 23:59:59", "-" for 0
+std::string FormatDigest(const Digest256& digest);  // the first 12 hex digits
 
 }  // namespace promptcache

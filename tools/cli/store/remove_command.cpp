@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/cli/exit_codes.h"
+#include "tools/cli/schema_commands.h"
+#include "tools/cli/store/command.h"
+#include "tools/cli/store/removal.h"
+#include "tools/cli/store/selection.h"
+
+namespace promptcache {
+namespace {
+
+struct RemoveFlags {
+  StoreTarget target;
+  SelectionFlags selection;
+  bool dry_run = false;
+  bool prove = false;
+};
+
+void Print(const RemovalReceipt& receipt, Removal removal, const StoreTarget& target) {
+  if (target.json) {
+    PrintJson(RemovalToJson(receipt, removal));
+  } else {
+    fmt::print("{}", RenderRemoval(receipt, removal));
+  }
+}
+
+Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
+  const OpenFor purpose = flags.dry_run ? OpenFor::kLooking : OpenFor::kChanging;
+  PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, purpose));
+  PC_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, ListAll(access->blobs()));
+  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOf(blobs, flags.selection));
+  PC_RETURN_IF_ERROR(CheckSelector(selector));
+  if (flags.dry_run) {
+    Print(PlanRemoval(blobs, selector), Removal::kPlanned, flags.target);
+    return kExitOk;
+  }
+  PC_ASSIGN_OR_RETURN(
+      const RemovalReceipt receipt,
+      access->admin().RemoveReferences(selector, flags.prove ? Erasure::kProve : Erasure::kDrop));
+  Print(receipt, flags.prove ? Removal::kProved : Removal::kDone, flags.target);
+  return receipt.still_on_disk.empty() ? kExitOk : kExitCheckFailed;
+}
+
+}  // namespace
+
+void AddStoreRemove(const StoreCommands& commands) {
+  const auto [command, flags] = AddStoreSubcommand<RemoveFlags>(
+      commands,
+      {"rm", "Drop references by name, then the units that have none left",
+       "Units that others use stay, and the receipt says for whom. Ends with 1 when --prove finds\n"
+       "some of what was removed.\n"
+       "Examples:\n"
+       "  promptcache store rm --schema desk --version 0123456789abcdef --dry-run\n"
+       "  promptcache store rm --tenant acme --prove\n"
+       "  promptcache store rm 3fa9"},
+      RunRemove);
+  flags->selection.AddTo(*command);
+  CLI::Option* dry = command->add_flag("--dry-run", flags->dry_run, "Only say what would go");
+  command
+      ->add_flag("--prove", flags->prove,
+                 "Look for the bytes on the disk, and ask the workers, after it is done")
+      ->excludes(dry);
+}
+
+}  // namespace promptcache
