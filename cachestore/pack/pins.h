@@ -1,5 +1,5 @@
-// An operator's pins as a record of a pack. It is no record of a meta store: ImportRecords passes it
-// over.
+// An operator's pins as a record of a pack. It is no record of a meta store: ImportRecords passes
+// it over.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cachestore/pack/contents.h"
+#include "cachestore/pack/pins.h"
 #include "tests/unit/cachestore/format_document.h"
 #include "tests/unit/cachestore/local_stores.h"
 #include "tests/unit/cachestore/sample_pack.h"
@@ -107,6 +108,39 @@ TEST_P(PackImport, StoreThatGotAPackHasItsContents) {
   const PackReader pack = OpenPack(PackOf(3)).value();
   ASSERT_TRUE(ImportPack(pack, blobs_, {}).ok());
   EXPECT_EQ(ContentsOf(blobs_).value(), ContentsOf(pack.manifest()));
+}
+
+std::vector<uint8_t> PackWithRecord(const MetaEntry& record) {
+  const TempDir dir;
+  const auto writer = PackWriter::Create(dir.Sub("a.pcpk")).value();
+  EXPECT_TRUE(writer->AddRecord(record).ok());
+  EXPECT_TRUE(writer->Finish(std::nullopt).ok());
+  return ReadFile(dir.Sub("a.pcpk"));
+}
+
+TEST_P(PackImport, PinsWhatAnOperatorHadPinned) {
+  std::vector<BlobInfo> had;
+  for (const SampleBlob& blob : SampleBlobs(3)) {
+    had.push_back({.key = blob.key});
+    ASSERT_TRUE(PutBytes(blobs_, blob.key, blob.bytes).ok());
+  }
+  had[1].use.pinned = true;
+  had.push_back({.key = {.bytes = {0xEE}}, .use = {.pinned = true}});
+  const PackReader pack = OpenPack(PackWithRecord(PinsRecordOf(had))).value();
+  EXPECT_EQ(ImportPins(pack, store_->admin()).value()->blobs, 1u);
+  const std::vector<BlobInfo> stored = ListAll(blobs_).value();
+  EXPECT_FALSE(stored[0].use.pinned);
+  EXPECT_TRUE(stored[1].use.pinned);
+  EXPECT_EQ(ImportRecords(pack, store_->meta()).value(), RecordReport{});
+}
+
+TEST_P(PackImport, RefusesPinsThatAreNoKeys) {
+  const std::string key = SampleBlobs(1)[0].key.ToHex();
+  for (const std::string& value : {std::string("x"), key, key + "\n\n", key + " "}) {
+    const PackReader pack = OpenPack(PackWithRecord({.key = kPinsRecord, .value = value})).value();
+    EXPECT_EQ(ImportPins(pack, store_->admin()).status().code(), Code::kDataLoss) << value;
+  }
+  EXPECT_EQ(ImportPins(OpenPack(PackOf(1)).value(), store_->admin()).value(), std::nullopt);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, PackImport, ::testing::Values(Medium::kMemory, Medium::kDisk),

@@ -23,7 +23,7 @@ class StoreAccess {
   virtual BlobStore& blobs() = 0;
   virtual StoreAdmin& admin() = 0;
   virtual MetaStore& meta() = 0;
-  // Of a directory that was opened for looking also `read_only` is as if it were not.
+  // A directory opened for looking has no `read_only`: that is this process's choice.
   virtual Result<StoreStats> Stats() { return blobs().Stats(); }
   // What opening it changed, as a sentence; empty: nothing.
   virtual std::string opening() const = 0;

@@ -15,7 +15,7 @@ namespace promptcache {
 struct BlobDetail {
   BlobInfo info;
   BlobHeader header;
-  std::vector<uint8_t> head;      // the blob's first bytes
+  std::vector<uint8_t> head;        // the blob's first bytes
   std::optional<std::string> text;  // of the own tokens
   std::string text_source;          // "decoded", "the schema", or why there is none
   // Of each segment, when it was read: its hash, or empty when it cannot be read.
@@ -32,8 +32,7 @@ struct DetailOptions {
 };
 
 // Without the text. The errors of Inspect and ReadBlobHeader, and of ReadLayer for the norms.
-Result<BlobDetail> ReadDetail(BlobStore& store, const BlobInfo& info,
-                              const DetailOptions& options);
+Result<BlobDetail> ReadDetail(BlobStore& store, const BlobInfo& info, const DetailOptions& options);
 
 // Whether every segment that was read has the hash that is stored.
 bool IsIntact(const BlobDetail& detail);

@@ -77,10 +77,10 @@ std::string RenderFields(const BlobDetail& detail) {
   table.AddRow({"  dtype", info.identity.dtype});
   table.AddRow({"  kv layout", info.identity.kv_layout});
   table.AddRow({"  encoder", info.identity.encoder});
-  table.AddRow({"layout", fmt::format("{} layers, {} KV heads, {} tokens, {} dimensions, {}",
-                                      header.shape.layers, header.shape.kv_heads,
-                                      header.shape.tokens, header.shape.head_dim,
-                                      BlobDtypeName(header.dtype))});
+  table.AddRow(
+      {"layout", fmt::format("{} layers, {} KV heads, {} tokens, {} dimensions, {}",
+                             header.shape.layers, header.shape.kv_heads, header.shape.tokens,
+                             header.shape.head_dim, BlobDtypeName(header.dtype))});
   table.AddRow({"  stored as", std::string(BlobEncodingName(header.encoding))});
   table.AddRow({"  header", fmt::format("bytes 0 to {}", header.data_offset)});
   table.AddRow({"  whole blob", fmt::format("{} bytes", header.total_bytes)});

@@ -158,8 +158,8 @@ std::string RenderBlobs(const std::vector<BlobInfo>& blobs, uint64_t now_unix_ms
                {"pinned"}});
   for (const BlobInfo& blob : blobs) {
     table.AddRow({FormatDigest(blob.key), UnitName(blob), blob.identity.weights.substr(0, 8),
-                  blob.identity.dtype, "disk", std::to_string(blob.tokens),
-                  FormatBytes(blob.bytes), SpanSince(blob.committed_unix_ms, now_unix_ms),
+                  blob.identity.dtype, "disk", std::to_string(blob.tokens), FormatBytes(blob.bytes),
+                  SpanSince(blob.committed_unix_ms, now_unix_ms),
                   SpanSince(blob.use.used_unix_ms, now_unix_ms), std::to_string(blob.use.imports),
                   FormatMs(blob.encode_seconds * 1000), FormatMs(SavedSeconds(blob) * 1000),
                   IsPinned(blob.use) ? "pinned" : ""});
@@ -168,8 +168,7 @@ std::string RenderBlobs(const std::vector<BlobInfo>& blobs, uint64_t now_unix_ms
   return table.Render() +
          fmt::format("{} blobs, {} tokens, {}; encoded in {}, {} of encoding saved\n", blobs.size(),
                      totals.tokens, FormatBytes(totals.bytes),
-                     FormatMs(totals.encode_seconds * 1000),
-                     FormatMs(totals.saved_seconds * 1000));
+                     FormatMs(totals.encode_seconds * 1000), FormatMs(totals.saved_seconds * 1000));
 }
 
 }  // namespace promptcache

@@ -13,8 +13,8 @@ using nlohmann::json;
 
 void MarkRepaired(const CheckReport& after, CheckReport& report) {
   for (CheckFinding& finding : report.findings) {
-    finding.repaired = std::none_of(
-        after.findings.begin(), after.findings.end(), [&](const CheckFinding& left) {
+    finding.repaired =
+        std::none_of(after.findings.begin(), after.findings.end(), [&](const CheckFinding& left) {
           return left.kind == finding.kind && left.where == finding.where;
         });
   }

@@ -3,8 +3,8 @@
 namespace promptcache {
 
 void AddStoreOptions(CLI::App& command, StoreTarget& target) {
-  CLI::Option* endpoint = command.add_option(
-      "--endpoint", target.endpoint, "The running cachestore (default: store.endpoint)");
+  CLI::Option* endpoint = command.add_option("--endpoint", target.endpoint,
+                                             "The running cachestore (default: store.endpoint)");
   command
       .add_option("--directory", target.directory,
                   "The store's directory, while no daemon has it open")

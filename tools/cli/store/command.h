@@ -51,7 +51,7 @@ std::pair<CLI::App*, std::shared_ptr<Flags>> AddStoreSubcommand(
   return added;
 }
 
-void AddStoreCheck(const StoreCommands& commands);   // fsck, gc
+void AddStoreCheck(const StoreCommands& commands);  // fsck, gc
 void AddStoreDiff(const StoreCommands& commands);
 void AddStoreExport(const StoreCommands& commands);  // export, keygen
 void AddStoreImport(const StoreCommands& commands);

@@ -99,8 +99,7 @@ Result<ExportReport> Export(StoreAccess& access, const ExportFlags& flags) {
 }
 
 Result<int> RunExport(const CommandContext& context, const ExportFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const auto access,
-                      OpenStoreAccess(context, flags.target, OpenFor::kLooking));
+  PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, OpenFor::kLooking));
   PC_ASSIGN_OR_RETURN(const ExportReport report, Export(*access, flags));
   if (flags.target.json) {
     PrintJson(nlohmann::json{{"file", flags.file},

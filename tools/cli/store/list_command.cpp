@@ -36,8 +36,7 @@ Result<int> RunList(const CommandContext& context, const ListFlags& flags) {
   BlobFilter filter = flags.filter;
   PC_ASSIGN_OR_RETURN(filter.model, WeightsOf(context, flags.filter.model));
   filter.selector = flags.selection.selector;
-  PC_ASSIGN_OR_RETURN(const auto access,
-                      OpenStoreAccess(context, flags.target, OpenFor::kLooking));
+  PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, OpenFor::kLooking));
   PC_ASSIGN_OR_RETURN(std::vector<BlobInfo> blobs, ListAll(access->blobs()));
   blobs = FilterBlobs(filter, std::move(blobs));
   SortBlobs(flags.order, blobs);

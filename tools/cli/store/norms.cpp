@@ -69,8 +69,8 @@ std::string RenderNorms(const std::vector<LayerNorms>& layers) {
   }
   Table table({{"layer", Align::kRight}, {"mean norm of keys"}, {"mean norm of values"}});
   for (size_t i = 0; i < layers.size(); ++i) {
-    table.AddRow({std::to_string(i), Bar(layers[i].key, largest.key),
-                  Bar(layers[i].value, largest.value)});
+    table.AddRow(
+        {std::to_string(i), Bar(layers[i].key, largest.key), Bar(layers[i].value, largest.value)});
   }
   return table.Render();
 }

@@ -63,11 +63,11 @@ void AddStorePin(const StoreCommands& commands) {
        "  promptcache store pin 3fa9 77c0"},
       RunPin);
   pin_flags->selection.AddTo(*pin);
-  const auto [unpin, unpin_flags] = AddStoreSubcommand<PinFlags>(
-      commands,
-      {"unpin", "Take back what `pin` did; pins of a schema stay",
-       "Example:\n  promptcache store unpin --module desk/refunds"},
-      RunUnpin);
+  const auto [unpin, unpin_flags] =
+      AddStoreSubcommand<PinFlags>(commands,
+                                   {"unpin", "Take back what `pin` did; pins of a schema stay",
+                                    "Example:\n  promptcache store unpin --module desk/refunds"},
+                                   RunUnpin);
   unpin_flags->selection.AddTo(*unpin);
 }
 

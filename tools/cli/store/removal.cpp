@@ -77,16 +77,12 @@ json RemovalToJson(const RemovalReceipt& receipt, Removal removal) {
   for (const KeptBlob& blob : receipt.shared) {
     json references = json::array();
     for (const Reference& one : blob.references) references.push_back(ReferenceToJson(one));
-    shared.push_back({{"key", blob.key.ToHex()},
-                      {"bytes", blob.bytes},
-                      {"references", std::move(references)}});
+    shared.push_back(
+        {{"key", blob.key.ToHex()}, {"bytes", blob.bytes}, {"references", std::move(references)}});
   }
-  json out = {{"dry_run", removal == Removal::kPlanned},
-              {"references", receipt.references},
-              {"tiers", json::array({"disk"})},
-              {"removed_bytes", RemovedBytes(receipt)},
-              {"removed", std::move(removed)},
-              {"shared", std::move(shared)}};
+  json out = {{"dry_run", removal == Removal::kPlanned}, {"references", receipt.references},
+              {"tiers", json::array({"disk"})},          {"removed_bytes", RemovedBytes(receipt)},
+              {"removed", std::move(removed)},           {"shared", std::move(shared)}};
   if (removal == Removal::kProved) out["still_on_disk"] = KeysToJson(receipt.still_on_disk);
   return out;
 }
@@ -99,10 +95,11 @@ std::string RenderRemoval(const RemovalReceipt& receipt, Removal removal) {
                        FormatBytes(blob.bytes));
   }
   for (const KeptBlob& blob : receipt.shared) out += RenderKept(blob);
-  out += fmt::format("{}{} references dropped, {} units removed from disk ({}), {} stay because "
-                     "others use them\n",
-                     planned ? "would be: " : "", receipt.references, receipt.removed.size(),
-                     FormatBytes(RemovedBytes(receipt)), receipt.shared.size());
+  out += fmt::format(
+      "{}{} references dropped, {} units removed from disk ({}), {} stay because "
+      "others use them\n",
+      planned ? "would be: " : "", receipt.references, receipt.removed.size(),
+      FormatBytes(RemovedBytes(receipt)), receipt.shared.size());
   return removal == Removal::kProved ? out + RenderProof(receipt) : out;
 }
 

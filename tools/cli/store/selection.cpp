@@ -50,9 +50,8 @@ bool IsSelected(const BlobSelector& selector, const BlobInfo& blob) {
   if (!keys.empty() && std::find(keys.begin(), keys.end(), blob.key) == keys.end()) return false;
   if (!selector.names_references()) return true;
   const auto& references = blob.use.references;
-  return std::any_of(references.begin(), references.end(), [&](const BlobReference& one) {
-    return selector.Matches(one.reference);
-  });
+  return std::any_of(references.begin(), references.end(),
+                     [&](const BlobReference& one) { return selector.Matches(one.reference); });
 }
 
 std::vector<BlobInfo> Selected(const BlobSelector& selector, std::vector<BlobInfo> blobs) {

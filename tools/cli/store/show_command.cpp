@@ -32,9 +32,8 @@ Result<BlobInfo> FindUnit(std::vector<BlobInfo> blobs, const std::string& unit) 
   }
   std::erase_if(blobs, [&](const BlobInfo& blob) {
     const auto& uses = blob.use.references;
-    return std::none_of(uses.begin(), uses.end(), [&](const BlobReference& one) {
-      return one.reference.module == unit;
-    });
+    return std::none_of(uses.begin(), uses.end(),
+                        [&](const BlobReference& one) { return one.reference.module == unit; });
   });
   if (blobs.size() == 1) return blobs.front();
   if (blobs.empty()) {
@@ -73,8 +72,7 @@ void FindText(MetaStore& meta, BlobDetail& detail) {
 }
 
 Result<int> RunShow(const CommandContext& context, const ShowFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const auto access,
-                      OpenStoreAccess(context, flags.target, OpenFor::kLooking));
+  PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, OpenFor::kLooking));
   PC_ASSIGN_OR_RETURN(std::vector<BlobInfo> blobs, ListAll(access->blobs()));
   PC_ASSIGN_OR_RETURN(const BlobInfo info, FindUnit(std::move(blobs), flags.unit));
   PC_ASSIGN_OR_RETURN(

@@ -15,8 +15,7 @@ struct StatFlags {
 };
 
 Result<int> RunStat(const CommandContext& context, const StatFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const auto access,
-                      OpenStoreAccess(context, flags.target, OpenFor::kLooking));
+  PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, OpenFor::kLooking));
   PC_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, ListAll(access->blobs()));
   PC_ASSIGN_OR_RETURN(const StoreStats stats, access->Stats());
   if (flags.target.json) {

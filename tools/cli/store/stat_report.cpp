@@ -90,8 +90,8 @@ std::string OfQuota(uint64_t bytes, uint64_t quota) {
 
 std::string RenderStats(const StoreStats& stats) {
   Table table({{"what"}, {"now"}});
-  table.AddRow({"stored", fmt::format("{} units, {}", stats.blobs,
-                                      OfQuota(stats.bytes, stats.quota_bytes))});
+  table.AddRow({"stored",
+                fmt::format("{} units, {}", stats.blobs, OfQuota(stats.bytes, stats.quota_bytes))});
   table.AddRow({"pinned", OfQuota(stats.pinned_bytes, stats.pin_quota_bytes)});
   table.AddRow({"free on the disk", FormatBytes(stats.free_bytes)});
   table.AddRow({"writing", stats.read_only.empty() ? "possible" : "refused: " + stats.read_only});

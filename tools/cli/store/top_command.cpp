@@ -35,8 +35,7 @@ void Print(const TopFrame& frame, const TopFlags& flags) {
 }
 
 Result<int> RunTop(const CommandContext& context, const TopFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const auto access,
-                      OpenStoreAccess(context, flags.target, OpenFor::kLooking));
+  PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, OpenFor::kLooking));
   PC_ASSIGN_OR_RETURN(TopSample before, Sample(*access));
   do {
     std::this_thread::sleep_for(std::chrono::duration<double>(flags.interval_seconds));
@@ -51,14 +50,14 @@ Result<int> RunTop(const CommandContext& context, const TopFlags& flags) {
 }  // namespace
 
 void AddStoreTop(const StoreCommands& commands) {
-  const auto [command, flags] = AddStoreSubcommand<TopFlags>(
-      commands,
-      {"top", "What happens in the store now, and its most used units",
-       "Until it is stopped. Rates are those of the last interval.\n"
-       "Examples:\n"
-       "  promptcache store top --interval 5\n"
-       "  promptcache store top --once --interval 1 --json"},
-      RunTop);
+  const auto [command, flags] =
+      AddStoreSubcommand<TopFlags>(commands,
+                                   {"top", "What happens in the store now, and its most used units",
+                                    "Until it is stopped. Rates are those of the last interval.\n"
+                                    "Examples:\n"
+                                    "  promptcache store top --interval 5\n"
+                                    "  promptcache store top --once --interval 1 --json"},
+                                   RunTop);
   command->add_option("--interval", flags->interval_seconds, "Seconds between two looks")
       ->capture_default_str()
       ->check(CLI::Range(0.05, 3600.0));

@@ -26,8 +26,8 @@ TopFrame MakeTopFrame(const TopSample& before, const TopSample& now, size_t unit
                  .puts_per_second = rate(&StoreStats::puts),
                  .evictions_per_second = rate(&StoreStats::evictions),
                  .most_used = now.blobs};
-  const auto most = frame.most_used.begin() +
-                    static_cast<ptrdiff_t>(std::min(units, frame.most_used.size()));
+  const auto most =
+      frame.most_used.begin() + static_cast<ptrdiff_t>(std::min(units, frame.most_used.size()));
   std::partial_sort(frame.most_used.begin(), most, frame.most_used.end(),
                     [](const BlobInfo& a, const BlobInfo& b) {
                       return std::pair(-a.use.weight, a.key) < std::pair(-b.use.weight, b.key);
