@@ -11,6 +11,7 @@
 #include "coordinator/prompt_planner.h"
 #include "coordinator/schema_catalog.h"
 #include "coordinator/session/session.h"
+#include "coordinator/session/unit_drops.h"
 
 namespace promptcache {
 namespace {
@@ -21,6 +22,7 @@ constexpr milliseconds kTick{20};
 // Of a message to or from a client, besides the document it may carry: the usage of a request with
 // thousands of units.
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
+constexpr size_t kMostUnitDrops = 64;  // that wait for workers
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
 
 SessionLimits LimitsOf(const CoordinatorSettings& settings) {
@@ -108,8 +110,11 @@ class CoordinatorImpl : public Coordinator {
   }
 
   PeerEvents ClientEvents() {
-    return {.on_down = [this](const PeerInfo& peer,
-                              const Status& /*why*/) { Perform(sessions_.ClientGone(peer.id)); },
+    return {.on_down =
+                [this](const PeerInfo& peer, const Status& /*why*/) {
+                  drops_.ClientGone(peer.id);
+                  Perform(sessions_.ClientGone(peer.id));
+                },
             .on_message =
                 [this](const PeerInfo& peer, Envelope envelope, const Frame& /*payload*/) {
                   FromClient(peer.id, std::move(envelope));
@@ -122,6 +127,8 @@ class CoordinatorImpl : public Coordinator {
                   Log(LogLevel::kWarning, "worker lost",
                       {{"worker", peer.hello.name}, {"reason", why.message()}});
                   Perform(sessions_.WorkerGone(peer.id, Now()));
+                  drops_.WorkerGone(peer.id);
+                  AnswerDrops();
                 },
             .on_message = [this](const PeerInfo& peer, const Envelope& envelope,
                                  const Frame& /*payload*/) { FromWorker(peer, envelope); }};
@@ -215,6 +222,9 @@ class CoordinatorImpl : public Coordinator {
     if (std::holds_alternative<StatusQuery>(envelope.body)) {
       return Answer(client, id, MakeStatus());
     }
+    if (const auto* drop = std::get_if<UnitsDrop>(&envelope.body)) {
+      return DropUnits(client, id, *drop);
+    }
     ++unexpected_;
     Answer(client, id, Reply{Code::kFailedPrecondition, "a client does not send this message"});
   }
@@ -228,6 +238,28 @@ class CoordinatorImpl : public Coordinator {
          {"tokens", schema.layout.length},
          {"units", schema.layout.units.size()}});
     Answer(client, id, SchemaReply{{schema.Info()}});
+  }
+
+  void DropUnits(PeerId client, const RequestId& request, const UnitsDrop& drop) {
+    if (drops_.size() >= kMostUnitDrops) {
+      return Answer(client, request, ReplyOf(Busy("too many wait for workers to drop units")));
+    }
+    UnitDrops::Asked asked{.client = client, .request = request};
+    for (const auto& [peer, worker] : sessions_.workers()) asked.waits_for.insert(peer);
+    const std::set<PeerId> workers = asked.waits_for;
+    const RequestId id = RequestId::Random();
+    drops_.Start(id, std::move(asked));
+    for (const PeerId worker : workers) {
+      const Status sent = workers_.Send(worker, {.request_id = id, .body = drop});
+      if (!sent.ok()) workers_.Drop(worker, sent);
+    }
+    AnswerDrops();
+  }
+
+  void AnswerDrops() {
+    for (UnitDrops::Asked& asked : drops_.TakeComplete()) {
+      Answer(asked.client, asked.request, std::move(asked.report));
+    }
   }
 
   StatusReply MakeStatus() const {
@@ -272,6 +304,10 @@ class CoordinatorImpl : public Coordinator {
     }
     if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
       return AnswerRecipes(peer.id, envelope.request_id, *query);
+    }
+    if (const auto* dropped = std::get_if<UnitsDropped>(&envelope.body)) {
+      drops_.AnswerReceived(envelope.request_id, peer.id, peer.hello.name, *dropped);
+      return AnswerDrops();
     }
     ++unexpected_;
   }
@@ -322,6 +358,7 @@ class CoordinatorImpl : public Coordinator {
   // Owned by the reactor thread.
   CoordinatorEndpoints endpoints_;
   SessionTable sessions_;
+  UnitDrops drops_;
   PeerTable clients_;
   PeerTable workers_;
   std::unique_ptr<Background> compiling_;

@@ -123,6 +123,10 @@ class ClientImpl : public Client {
 
   Result<StatusReply> GetStatus() override { return Call<StatusReply>(StatusQuery{}); }
 
+  Result<UnitsDropped> DropUnits(const std::vector<UnitKey>& keys) override {
+    return Call<UnitsDropped>(UnitsDrop{keys});
+  }
+
  private:
   static Status Unexpected() {
     return Unavailable("the coordinator gave an answer of another kind");

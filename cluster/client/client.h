@@ -83,6 +83,8 @@ class Client {
   virtual Result<std::vector<SchemaInfo>> ListSchemas(const std::string& name = "") = 0;
   virtual Status RemoveSchema(const std::string& name) = 0;
   virtual Result<StatusReply> GetStatus() = 0;
+  // Every live worker drops these units from its memory; what each of them did.
+  virtual Result<UnitsDropped> DropUnits(const std::vector<UnitKey>& keys) = 0;
 };
 
 }  // namespace promptcache

@@ -17,7 +17,7 @@
   X(BlobExists) X(BlobExistsReply) X(BlobList) X(BlobListReply) X(BlobRemove) X(MetaGet) \
   X(MetaSet) X(MetaList) X(MetaReply) X(RecordImports) X(StoreStatsQuery) X(StoreStats) \
   X(RemoveReferences) X(RemovalReceipt) X(SetPins) X(PinReceipt) X(CheckStore) X(CheckReport) \
-  X(CollectGarbage) X(GarbageReport)
+  X(CollectGarbage) X(GarbageReport) X(UnitsDrop) X(UnitsDropped)
 // clang-format on
 
 namespace promptcache {

@@ -348,6 +348,25 @@ struct CollectGarbage {
   bool operator==(const CollectGarbage&) const = default;
 };
 
+// ---- client to coordinator to every worker, and the way back ----
+
+// No memory shall hold these units any more.
+struct UnitsDrop {
+  std::vector<UnitKey> keys;
+  bool operator==(const UnitsDrop&) const = default;
+};
+struct DroppedUnits {
+  std::string worker;
+  uint64_t dropped = 0;       // units that it had
+  std::vector<UnitKey> held;  // that running requests still use: they go with these
+  bool operator==(const DroppedUnits&) const = default;
+};
+// A worker says it of itself, the coordinator of all that live.
+struct UnitsDropped {
+  std::vector<DroppedUnits> workers;
+  bool operator==(const UnitsDropped&) const = default;
+};
+
 // The order is the wire's union order: append only.
 using Message =
     std::variant<Hello, HelloAck, Ping, Pong, Reply, Submit, Accepted, Partial, Final, Cancel,
@@ -356,7 +375,8 @@ using Message =
                  FetchBlob, Credit, Chunk, Done, PutBlob, PutCommit, BlobExists, BlobExistsReply,
                  BlobList, BlobListReply, BlobRemove, MetaGet, MetaSet, MetaList, MetaReply,
                  RecordImports, StoreStatsQuery, StoreStats, RemoveReferences, RemovalReceipt,
-                 SetPins, PinReceipt, CheckStore, CheckReport, CollectGarbage, GarbageReport>;
+                 SetPins, PinReceipt, CheckStore, CheckReport, CollectGarbage, GarbageReport,
+                 UnitsDrop, UnitsDropped>;
 
 // A message with what every message carries.
 struct Envelope {

@@ -89,4 +89,30 @@ void ReadBody(Reader& reader, const wire::RecipeReply& in, RecipeReply* out) {
   out->unknown = reader.Digests<RecipeDigest>(in.unknown());
 }
 
+uint32_t WriteBody(Writer& writer, const UnitsDrop& in) {
+  const auto keys = writer.Digests(in.keys);
+  return wire::CreateUnitsDrop(writer.builder(), keys).o;
+}
+void ReadBody(Reader& reader, const wire::UnitsDrop& in, UnitsDrop* out) {
+  out->keys = reader.Digests<UnitKey>(in.keys());
+}
+
+uint32_t WriteBody(Writer& writer, const UnitsDropped& in) {
+  const auto workers = writer.Tables<wire::DroppedUnits>(in.workers, [&](const DroppedUnits& one) {
+    const auto worker = writer.Text(one.worker);
+    const auto held = writer.Digests(one.held);
+    return wire::CreateDroppedUnits(writer.builder(), worker, one.dropped, held);
+  });
+  return wire::CreateUnitsDropped(writer.builder(), workers).o;
+}
+void ReadBody(Reader& reader, const wire::UnitsDropped& in, UnitsDropped* out) {
+  out->workers =
+      reader.Tables<DroppedUnits>(in.workers(), "workers that dropped units",
+                                  [&](const wire::DroppedUnits* one) -> DroppedUnits {
+                                    return {.worker = reader.Text(one->worker()),
+                                            .dropped = one->dropped(),
+                                            .held = reader.Digests<UnitKey>(one->held())};
+                                  });
+}
+
 }  // namespace promptcache

@@ -36,10 +36,9 @@ Status FillStore(const std::string& directory) {
       {ImportOf("desk/refunds")}, {ImportOf("desk/returns"), ImportOf("travel/ghent", "acme")}, {}};
   for (uint32_t i = 0; i < imports.size(); ++i) {
     const SampleBlob blob = MakeLargeBlob(i + 1, 1 << 20);
-    PC_ASSIGN_OR_RETURN(
-        const auto writer,
-        store->blobs().StartPut(
-            {.key = blob.key, .bytes = blob.bytes.size(), .imports = imports[i]}));
+    PC_ASSIGN_OR_RETURN(const auto writer,
+                        store->blobs().StartPut(
+                            {.key = blob.key, .bytes = blob.bytes.size(), .imports = imports[i]}));
     PC_RETURN_IF_ERROR(writer->Append(blob.bytes));
     PC_RETURN_IF_ERROR(writer->Commit());
   }
@@ -225,7 +224,8 @@ TEST_F(StoreCommand, RepairsAFileThatIsGone) {
 TEST_F(StoreCommand, RemovesReferencesAndProvesIt) {
   const json planned = JsonOnDirectory({"rm", "--schema", "desk", "--dry-run"});
   StartDaemon();
-  const ProgramResult removed = OnDaemon({"rm", "--schema", "desk", "--prove", "--json"});
+  const ProgramResult removed = OnDaemon(
+      {"--connect", "ipc://" + File("nobody"), "rm", "--schema", "desk", "--prove", "--json"});
   ASSERT_EQ(removed.exit_code, 0) << removed.errors;
   const json receipt = json::parse(removed.output);
   EXPECT_EQ(receipt["removed"], planned["removed"]);
@@ -233,6 +233,7 @@ TEST_F(StoreCommand, RemovesReferencesAndProvesIt) {
   EXPECT_EQ(receipt["references"], 2);
   EXPECT_EQ(receipt["shared"][0]["references"][0]["module"], "travel/ghent");
   EXPECT_EQ(receipt["still_on_disk"], json::array());
+  EXPECT_EQ(receipt["memory"]["scope"], "disk only");
   StopDaemon();
   EXPECT_EQ(JsonOnDirectory({"ls"})["totals"]["blobs"], 2);
   EXPECT_EQ(OnDirectory({"rm"}).exit_code, 3);
@@ -243,10 +244,11 @@ TEST_F(StoreCommand, CarriesUnitsToAnotherStore) {
   const std::string other = File("other");
   ASSERT_EQ(Store({"keygen", File("key")}).exit_code, 0);
   EXPECT_EQ(Store({"keygen", File("key")}).exit_code, 5);
-  EXPECT_EQ(JsonOnDirectory({"export", pack, "--schema", "desk", "--sign", File("key")})["blobs"], 2);
+  EXPECT_EQ(JsonOnDirectory({"export", pack, "--schema", "desk", "--sign", File("key")})["blobs"],
+            2);
   EXPECT_EQ(Store({"import", pack, "--directory", other}).exit_code, 6);
-  const ProgramResult imported = Store(
-      {"import", pack, "--trust", File("key.pub"), "--directory", other, "--json"});
+  const ProgramResult imported =
+      Store({"import", pack, "--trust", File("key.pub"), "--directory", other, "--json"});
   ASSERT_EQ(imported.exit_code, 0) << imported.errors;
   EXPECT_EQ(json::parse(imported.output)["imported"], 2);
   EXPECT_EQ(Store({"diff", other, pack}).exit_code, 0);

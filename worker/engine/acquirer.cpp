@@ -67,6 +67,15 @@ void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
   }
 }
 
+UnitCache::Removed Acquirer::Drop(const std::vector<UnitKey>& keys) {
+  contexts_.Clear();
+  UnitCache::Removed removed = cache_.Remove(keys);
+  for (const UnitKey& key : keys) {
+    if (pending_.contains(key)) removed.held.push_back(key);
+  }
+  return removed;
+}
+
 void Acquirer::Abandon(const RequestId& owner) {
   for (auto& [key, pending] : pending_) {
     std::erase_if(pending.waiting, [&](const Waiter& waiter) { return waiter.owner == owner; });

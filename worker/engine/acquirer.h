@@ -58,6 +58,9 @@ class Acquirer {
                ArrivalCallback on_arrival);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
+  // Drops these units from memory and forgets every context, which may be of their text. What is
+  // being loaded or encoded for someone counts as held.
+  UnitCache::Removed Drop(const std::vector<UnitKey>& keys);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
   bool EncodeStep();
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }

@@ -65,6 +65,11 @@ class EngineImpl : public Engine {
     });
   }
 
+  void Drop(std::vector<UnitKey> keys, std::function<void(UnitCache::Removed)> done) override {
+    inbox_.Post(
+        [this, keys = std::move(keys), done = std::move(done)] { done(acquirer_.Drop(keys)); });
+  }
+
  private:
   using Running = std::vector<std::unique_ptr<Sequence>>;
 

@@ -69,6 +69,18 @@ void UnitCache::Trim() {
   DropDownTo(limit_);
 }
 
+UnitCache::Removed UnitCache::Remove(const std::vector<UnitKey>& keys) {
+  Removed removed;
+  for (const UnitKey& key : keys) {
+    const auto found = units_.find(key);
+    if (found == units_.end()) continue;
+    ++removed.units;
+    if (found->second->unit.use_count() > 1) removed.held.push_back(key);
+    Drop(found->second);
+  }
+  return removed;
+}
+
 void UnitCache::DropExpired() {
   const SteadyTime now = clock_.Now();
   if (now < next_expiry_) return;
@@ -93,6 +105,7 @@ void UnitCache::DropDownTo(uint64_t target) {
 
 UnitCache::Order::iterator UnitCache::Drop(Order::iterator entry) {
   bytes_ -= entry->unit->bytes;
+  if (entry->pinned) pinned_bytes_ -= entry->unit->bytes;
   Move(entry->unit->key, changes_.added, changes_.removed);
   units_.erase(entry->unit->key);
   return order_.erase(entry);

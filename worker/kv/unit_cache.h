@@ -34,6 +34,13 @@ class UnitCache {
   void Insert(UnitPtr unit, const Lifetime& lifetime);
   // Drops expired units, then unheld ones until the limit holds again; after requests have ended.
   void Trim();
+  // Of a removal by name: how many units there were, and which of them someone still holds.
+  struct Removed {
+    uint64_t units = 0;
+    std::vector<UnitKey> held;
+  };
+  // Drops these units, held or pinned or not: none is found again.
+  Removed Remove(const std::vector<UnitKey>& keys);
   // After this much time, at the earliest, Trim has something to drop that has expired.
   SteadyTime::duration UntilNextExpiry() const { return next_expiry_ - clock_.Now(); }
 

@@ -149,7 +149,19 @@ class ServiceImpl : public WorkerService {
       return RecipesReceived(envelope.request_id, *reply);
     }
     if (std::holds_alternative<ResidencyResync>(envelope.body)) return SendSnapshot();
+    if (const auto* drop = std::get_if<UnitsDrop>(&envelope.body)) {
+      return DropUnits(envelope.request_id, drop->keys);
+    }
     if (const auto* reply = std::get_if<Reply>(&envelope.body)) ReplyReceived(envelope, *reply);
+  }
+
+  void DropUnits(const RequestId& id, const std::vector<UnitKey>& keys) {
+    engine_->Drop(keys, [this, id](const UnitCache::Removed& removed) {
+      PostHere([this, id, removed] {
+        Send({.request_id = id,
+              .body = UnitsDropped{{{settings_.name, removed.units, removed.held}}}});
+      });
+    });
   }
 
   void ReplyReceived(const Envelope& envelope, const Reply& reply) {

@@ -277,5 +277,30 @@ TEST_F(CoordinatorTest, RecipesForMoreThanOneMessageArriveWithTheRequestsIdOnThe
   EXPECT_EQ(recipes, kModules + 1u);
 }
 
+TEST_F(PeersTest, EveryWorkerIsAskedToDropUnitsAndAllAnswersAreOne) {
+  const UnitsDrop drop{.keys = {UnitKey{{1}}, UnitKey{{2}}}};
+  const auto first = Worker("w1");
+  const auto second = Worker("w2");
+  client_->Send(IdOf(9), drop);
+  Pass();
+  for (const auto& [worker, held] :
+       {std::pair(first.get(), std::vector<UnitKey>{UnitKey{{2}}}), {second.get(), {}}}) {
+    const Envelope asked = worker->inbox().back();
+    ASSERT_EQ(std::get<UnitsDrop>(asked.body), drop);
+    EXPECT_NE(asked.request_id, IdOf(9));
+    worker->Send(asked.request_id, UnitsDropped{{{.worker = "?", .dropped = 2, .held = held}}});
+  }
+  Pass();
+  EXPECT_EQ(client_->Last<UnitsDropped>(IdOf(9)),
+            (UnitsDropped{{{.worker = "w1", .dropped = 2, .held = {UnitKey{{2}}}},
+                           {.worker = "w2", .dropped = 2}}}));
+}
+
+TEST_F(PeersTest, WorkersThatAreNotThereHaveDroppedNothing) {
+  client_->Send(IdOf(9), UnitsDrop{.keys = {UnitKey{{1}}}});
+  Pass();
+  EXPECT_EQ(client_->Last<UnitsDropped>(IdOf(9)), UnitsDropped{});
+}
+
 }  // namespace
 }  // namespace promptcache::testing

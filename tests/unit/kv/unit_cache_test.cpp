@@ -62,6 +62,22 @@ TEST(UnitCache, NeverDropsAUnitInUse) {
   EXPECT_EQ(cache.bytes(), 90u);
 }
 
+TEST(UnitCache, RemovesByNameWhateverHoldsOrPinsTheUnit) {
+  UnitCache cache(100);
+  const UnitPtr held = MakeUnit(1, 10);
+  cache.Insert(held, kRoom);
+  cache.Insert(MakeUnit(2, 40), {.pinned = true});
+  cache.Insert(MakeUnit(3, 10), kRoom);
+  const UnitCache::Removed removed = cache.Remove({Key(1), Key(2), Key(9)});
+  EXPECT_EQ(removed.units, 2u);
+  EXPECT_THAT(removed.held, ElementsAre(Key(1)));
+  EXPECT_THAT(cache.keys(), ElementsAre(Key(3)));
+  EXPECT_EQ(cache.bytes(), 10u);
+  cache.Insert(MakeUnit(4, 50), {.pinned = true});  // the pin's room is free again
+  cache.Insert(MakeUnit(5, 100), kRoom);
+  EXPECT_NE(cache.Find(Key(4), kRoom), nullptr);
+}
+
 TEST(UnitCache, UnitStaysAliveForItsHolderAfterItWasDropped) {
   UnitCache cache(10);
   cache.Insert(MakeUnit(1, 5), kRoom);

@@ -248,7 +248,9 @@ std::vector<Message> AdminMessages() {
                         .expired_references = 2,
                         .evicted_blobs = 3,
                         .freed_bytes = 1ULL << 35,
-                        .orphans = 5}};
+                        .orphans = 5},
+          UnitsDrop{.keys = {SampleDigest(25), SampleDigest(26)}},
+          UnitsDropped{.workers = {{"worker-1", 2, {SampleDigest(26)}}, {"worker-2", 0, {}}}}};
 }
 
 // What follows them in the file name is what was appended.

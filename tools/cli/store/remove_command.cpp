@@ -7,6 +7,7 @@
 #include "tools/cli/store/command.h"
 #include "tools/cli/store/removal.h"
 #include "tools/cli/store/selection.h"
+#include "tools/cli/store/worker_erasure.h"
 
 namespace promptcache {
 namespace {
@@ -26,6 +27,22 @@ void Print(const RemovalReceipt& receipt, Removal removal, const StoreTarget& ta
   }
 }
 
+// What the disk still holds is in the receipt; the workers are asked here.
+Result<int> Prove(const CommandContext& context, const RemovalReceipt& receipt,
+                  const StoreTarget& target) {
+  std::vector<UnitKey> keys;
+  for (const RemovedBlob& blob : receipt.removed) keys.push_back(blob.key);
+  const WorkerErasure erasure = EraseInWorkers(context, target, keys);
+  if (target.json) {
+    nlohmann::json out = RemovalToJson(receipt, Removal::kProved);
+    out["memory"] = ErasureToJson(erasure);
+    PrintJson(out);
+  } else {
+    fmt::print("{}{}", RenderRemoval(receipt, Removal::kProved), RenderErasure(erasure));
+  }
+  return receipt.still_on_disk.empty() && !IsHeld(erasure) ? kExitOk : kExitCheckFailed;
+}
+
 Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
   const OpenFor purpose = flags.dry_run ? OpenFor::kLooking : OpenFor::kChanging;
   PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, purpose));
@@ -39,8 +56,9 @@ Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
   PC_ASSIGN_OR_RETURN(
       const RemovalReceipt receipt,
       access->admin().RemoveReferences(selector, flags.prove ? Erasure::kProve : Erasure::kDrop));
-  Print(receipt, flags.prove ? Removal::kProved : Removal::kDone, flags.target);
-  return receipt.still_on_disk.empty() ? kExitOk : kExitCheckFailed;
+  if (flags.prove) return Prove(context, receipt, flags.target);
+  Print(receipt, Removal::kDone, flags.target);
+  return kExitOk;
 }
 
 }  // namespace
@@ -49,8 +67,10 @@ void AddStoreRemove(const StoreCommands& commands) {
   const auto [command, flags] = AddStoreSubcommand<RemoveFlags>(
       commands,
       {"rm", "Drop references by name, then the units that have none left",
-       "Units that others use stay, and the receipt says for whom. Ends with 1 when --prove finds\n"
-       "some of what was removed.\n"
+       "Units that others use stay, and the receipt says for whom. --prove looks for the bytes on "
+       "the\n"
+       "disk and makes every live worker drop the units; it says `disk only` where no coordinator\n"
+       "answers, and ends with 1 when a file or a running request still holds one.\n"
        "Examples:\n"
        "  promptcache store rm --schema desk --version 0123456789abcdef --dry-run\n"
        "  promptcache store rm --tenant acme --prove\n"

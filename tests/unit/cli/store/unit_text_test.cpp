@@ -29,10 +29,11 @@ class UnitText : public ::testing::Test {
 };
 
 TEST_F(UnitText, IsTheModulesOwnAndNoChilds) {
-  Register("<schema name=\"desk\">Root.<module name=\"a\">One<module name=\"b\">inner</module>two"
-           "</module><union><module name=\"c\">Choice &amp; more</module>"
-           "<module name=\"d\" src=\"faq.txt\"/></union></schema>",
-           {{{"path", "faq.txt"}, {"text", "From a file"}}});
+  Register(
+      "<schema name=\"desk\">Root.<module name=\"a\">One<module name=\"b\">inner</module>two"
+      "</module><union><module name=\"c\">Choice &amp; more</module>"
+      "<module name=\"d\" src=\"faq.txt\"/></union></schema>",
+      {{{"path", "faq.txt"}, {"text", "From a file"}}});
   EXPECT_EQ(TextOf("desk"), "Root.");
   EXPECT_EQ(TextOf("desk/a"), "Onetwo");
   EXPECT_EQ(TextOf("desk/a/b"), "inner");

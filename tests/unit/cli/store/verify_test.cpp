@@ -82,10 +82,9 @@ TEST_F(Verify, AddsDamageOfBlobsThatAreNotListed) {
 }
 
 TEST_F(Verify, ShowsChecksumsAndNormsOfOneBlob) {
-  const auto detail = ReadDetail(store_, blobs_[0],
-                                 {.head_bytes = 20,
-                                  .segments = Segments::kRecomputed,
-                                  .norms = Norms::kComputed});
+  const auto detail =
+      ReadDetail(store_, blobs_[0],
+                 {.head_bytes = 20, .segments = Segments::kRecomputed, .norms = Norms::kComputed});
   ASSERT_TRUE(detail.ok()) << detail.status().ToString();
   EXPECT_TRUE(IsIntact(*detail));
   EXPECT_EQ(detail->recomputed[1], detail->header.segments[1].hash.ToHex());
@@ -98,8 +97,7 @@ TEST_F(Verify, ShowsChecksumsAndNormsOfOneBlob) {
 }
 
 TEST_F(Verify, FindsASegmentThatHasAnotherChecksum) {
-  auto detail =
-      ReadDetail(store_, blobs_[0], {.segments = Segments::kRecomputed}).value();
+  auto detail = ReadDetail(store_, blobs_[0], {.segments = Segments::kRecomputed}).value();
   detail.recomputed[1] = "";
   EXPECT_FALSE(IsIntact(detail));
   EXPECT_THAT(RenderDetail(detail), HasSubstr("DAMAGED"));
@@ -114,8 +112,8 @@ TEST(Norms, AreMeansOfTheLengthsOfVectors) {
   // Two heads of one token: keys (3, 4) and (0, 0), values (1, 0) and (0, 1).
   const std::vector<float> layer = {3, 4, 0, 0, 1, 0, 0, 1};
   const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(layer.data()), 32);
-  const LayerNorms norms = NormsOf(
-      BlobDtype::kFloat32, {.layers = 1, .kv_heads = 2, .tokens = 1, .head_dim = 2}, bytes);
+  const LayerNorms norms =
+      NormsOf(BlobDtype::kFloat32, {.layers = 1, .kv_heads = 2, .tokens = 1, .head_dim = 2}, bytes);
   EXPECT_EQ(norms, (LayerNorms{.key = 2.5, .value = 1}));
 }
 
