@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "cachestore/service/shared_window.h"
 #include "cachestore/service/transfer.h"
 
 namespace promptcache {
@@ -10,6 +11,7 @@ namespace {
 struct Source {
   Budget::Part slot;
   std::unique_ptr<BlobReader> reader;
+  std::unique_ptr<WindowWriter> window;  // null: bytes go as payload frames
 };
 
 struct Range {
@@ -22,11 +24,32 @@ struct Range {
 struct HeldChunk {
   PinnedBytes pinned;
   Budget::Part part;
+  bool in_window = false;
 };
+
+struct NextRead {
+  uint64_t offset = 0;         // in the blob
+  uint64_t limit = 0;          // bytes
+  uint64_t window_offset = 0;  // where they go
+};
+
+// On a thread of the pool. A window that cannot be written is given up for good.
+Status ReadChunk(Source& source, const NextRead& next, HeldChunk& chunk) {
+  PC_ASSIGN_OR_RETURN(chunk.pinned, source.reader->ReadPinned(next.offset, next.limit));
+  if (!source.window) return {};
+  chunk.in_window = source.window->Write(next.window_offset, chunk.pinned.bytes).ok();
+  if (!chunk.in_window) source.window.reset();
+  return {};
+}
 
 Result<Range> OpenRange(BlobStore& blobs, const FetchBlob& fetch, Source& source) {
   PC_ASSIGN_OR_RETURN(source.reader,
                       fetch.inspect ? blobs.Inspect(fetch.key) : blobs.Open(fetch.key));
+  if (!fetch.window.empty()) {
+    // A reader on another machine has none here; then its bytes go over the wire.
+    auto window = WindowWriter::Open(fetch.window);
+    if (window.ok()) source.window = *std::move(window);
+  }
   const uint64_t size = source.reader->size();
   if (fetch.offset > size || fetch.length > size - fetch.offset) {
     return InvalidArgument("bytes " + std::to_string(fetch.offset) + " and " +
@@ -84,18 +107,13 @@ class Fetch final : public Transfer {
     if (!started_ || reading_) return;
     if (offset_ == range_.end) return link_.end(DoneOf({}, range_.end - range_.begin));
     if (credit_ == 0) return;
-    const uint64_t limit = std::min({context_.options.chunk_bytes, credit_, range_.end - offset_});
+    const NextRead next = Next();
     auto chunk = std::make_shared<HeldChunk>();
-    chunk->part = context_.bytes->Take(limit + kChunkOverhead);
+    chunk->part = context_.bytes->Take(next.limit + kChunkOverhead);
     if (!chunk->part) return Fail(Busy("the cachestore holds too much that peers have not taken"));
     reading_ = true;
     auto status = std::make_shared<Status>();
-    Run(
-        [source = source_, offset = offset_, limit, chunk, status] {
-          auto pinned = source->reader->ReadPinned(offset, limit);
-          if (pinned.ok()) chunk->pinned = *std::move(pinned);
-          *status = pinned.status();
-        },
+    Run([source = source_, next, chunk, status] { *status = ReadChunk(*source, next, *chunk); },
         [this, chunk, status] {
           reading_ = false;
           if (!status->ok()) return Fail(*status);
@@ -103,11 +121,25 @@ class Fetch final : public Transfer {
         });
   }
 
+  NextRead Next() const {
+    NextRead next{.offset = offset_,
+                  .limit = std::min({context_.options.chunk_bytes, credit_, range_.end - offset_})};
+    // The strand stands still between reads, so this is not written meanwhile.
+    if (source_->window) {
+      next.window_offset = (offset_ - range_.begin) % source_->window->size();
+      next.limit = std::min(next.limit, source_->window->size() - next.window_offset);
+    }
+    return next;
+  }
+
   void SendChunk(const std::shared_ptr<HeldChunk>& chunk) {
-    const uint64_t offset = offset_;
-    offset_ += chunk->pinned.bytes.size();
-    credit_ -= chunk->pinned.bytes.size();
-    link_.send(Chunk{offset, range_.blob_bytes}, Frame::Share(chunk, chunk->pinned.bytes));
+    const uint64_t count = chunk->pinned.bytes.size();
+    const Chunk message{.offset = offset_,
+                        .blob_bytes = range_.blob_bytes,
+                        .window_bytes = chunk->in_window ? count : 0};
+    offset_ += count;
+    credit_ -= count;
+    link_.send(message, chunk->in_window ? Frame() : Frame::Share(chunk, chunk->pinned.bytes));
     Pump();
   }
 

@@ -19,6 +19,9 @@ struct RemoteMessage {
   Frame payload;
 };
 
+// How bytes of blobs came.
+enum class ReadWay : uint8_t { kWindow, kWire };
+
 // The messages that arrive for one request. Thread safe.
 class Mailbox {
  public:
@@ -48,6 +51,11 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
   void Stop();   // posts; no call succeeds afterwards
 
   const RemoteStoreOptions& options() const { return options_; }
+
+  void CountRead(uint64_t bytes, ReadWay way) {
+    (way == ReadWay::kWindow ? window_bytes_ : wire_bytes_) += bytes;
+  }
+  RemoteReads reads() const { return {.window_bytes = window_bytes_, .wire_bytes = wire_bytes_}; }
 
   // A request whose answers arrive in its mailbox until it goes.
   class Call {
@@ -79,6 +87,9 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 
   Transport& transport_;
   const RemoteStoreOptions options_;
+
+  std::atomic<uint64_t> window_bytes_ = 0;
+  std::atomic<uint64_t> wire_bytes_ = 0;
 
   std::mutex up_mutex_;
   std::condition_variable up_changed_;

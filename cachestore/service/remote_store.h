@@ -22,6 +22,13 @@ struct RemoteStoreOptions {
   uint64_t window_bytes = 8 << 20;  // how far the store may send ahead of the reader
 };
 
+// Bytes of blobs that came from the store. Of both, what a reader gets is copied once in user
+// space: from the window, or from the message, to where the reader wants it.
+struct RemoteReads {
+  uint64_t window_bytes = 0;  // through shared memory
+  uint64_t wire_bytes = 0;    // in messages
+};
+
 // Thread safe. All errors of store.h, and kUnavailable while the store is not reachable; it comes
 // back by itself. Readers and writers must not outlive it.
 class RemoteStore : public BlobStore, public MetaStore, public StoreAdmin {
@@ -30,6 +37,7 @@ class RemoteStore : public BlobStore, public MetaStore, public StoreAdmin {
   // calls; the transport outlives the store. Create and destroy from any thread but the reactor's.
   static std::unique_ptr<RemoteStore> Create(Transport& transport,
                                              const RemoteStoreOptions& options);
+  virtual RemoteReads reads() const = 0;  // since it was created
 };
 
 }  // namespace promptcache

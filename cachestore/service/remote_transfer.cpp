@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "cachestore/service/shared_window.h"
+
 namespace promptcache {
 namespace {
 
@@ -49,9 +51,18 @@ class RemoteReader : public BlobReader {
     position_ = offset;
     unread_ = {};
     chunk_ = {};
+    taken_ = 0;
     FetchBlob fetch = fetch_;
     fetch.offset = offset;
     fetch.credit = link_->options().window_bytes;
+    start_ = offset;
+    window_.reset();
+    if (CanShareMemory(link_->options().endpoint)) {
+      auto window = SharedWindow::Create(link_->options().window_bytes);
+      // Without one the bytes come over the wire.
+      if (window.ok()) window_ = *std::move(window);
+      if (window_) fetch.window = window_->name();
+    }
     call_ = std::make_unique<RemoteLink::Call>(link_, fetch);
   }
 
@@ -72,7 +83,7 @@ class RemoteReader : public BlobReader {
   }
 
   Status NextChunk() {
-    if (!chunk_.empty()) call_->Send(Credit{chunk_.size()});
+    if (taken_ > 0) call_->Send(Credit{std::exchange(taken_, 0)});
     chunk_ = {};
     Result<RemoteMessage> message = call_->Next();
     if (!message.ok()) return Drop(message.status());
@@ -81,18 +92,33 @@ class RemoteReader : public BlobReader {
                                           : StatusOf(done->code, done->message));
     }
     const auto* chunk = std::get_if<Chunk>(&message->body);
-    const bool fits = chunk != nullptr && !message->payload.empty() && chunk->offset == position_ &&
-                      message->payload.size() <= chunk->blob_bytes - chunk->offset &&
+    if (chunk == nullptr) return Drop(UnexpectedAnswer());
+    const bool is_shared = chunk->window_bytes > 0;
+    const auto bytes = is_shared ? InWindow(chunk->window_bytes) : message->payload.bytes();
+    const bool fits = !bytes.empty() && chunk->offset == position_ &&
+                      bytes.size() <= chunk->blob_bytes - chunk->offset &&
                       (size_ == 0 || chunk->blob_bytes == size_);
     if (!fits) return Drop(UnexpectedAnswer());
     size_ = chunk->blob_bytes;
+    if (window_) window_->Forget();
+    link_->CountRead(bytes.size(), is_shared ? ReadWay::kWindow : ReadWay::kWire);
     chunk_ = std::move(message->payload);
-    unread_ = chunk_.bytes();
+    unread_ = bytes;
+    taken_ = bytes.size();
     return {};
+  }
+
+  // The bytes of the chunk at position_; none when the server lies about them.
+  std::span<const uint8_t> InWindow(uint64_t count) const {
+    if (!window_) return {};
+    const auto bytes = window_->bytes();
+    const uint64_t offset = (position_ - start_) % bytes.size();
+    return count <= bytes.size() - offset ? bytes.subspan(offset, count) : bytes.first(0);
   }
 
   Status Drop(Status status) {
     call_->Abandon();  // needless after Done, which is rare enough
+    taken_ = 0;
     call_.reset();
     unread_ = {};
     chunk_ = {};
@@ -102,7 +128,10 @@ class RemoteReader : public BlobReader {
   const std::shared_ptr<RemoteLink> link_;
   const FetchBlob fetch_;
   uint64_t size_ = 0;
+  uint64_t start_ = 0;     // of the fetch that runs
   uint64_t position_ = 0;  // of the first unread byte
+  uint64_t taken_ = 0;     // bytes of the chunk at hand, for which the server waits
+  std::unique_ptr<SharedWindow> window_;
   std::unique_ptr<RemoteLink::Call> call_;
   Frame chunk_;
   std::span<const uint8_t> unread_;

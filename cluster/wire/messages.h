@@ -224,6 +224,9 @@ struct FetchBlob {
   uint64_t length = 0;  // 0: to the end
   uint64_t credit = 0;
   bool inspect = false;  // nothing is counted, and damage changes nothing
+  // Name of a shared memory object of the sender (cachestore/service/shared_window.h). A server
+  // that can open it puts the bytes there.
+  std::string window;
   bool operator==(const FetchBlob&) const = default;
 };
 struct Credit {
@@ -233,7 +236,8 @@ struct Credit {
 // The bytes travel in the payload frame.
 struct Chunk {
   uint64_t offset = 0;
-  uint64_t blob_bytes = 0;  // size of the whole blob
+  uint64_t blob_bytes = 0;    // size of the whole blob
+  uint64_t window_bytes = 0;  // that lie in the window instead of a payload frame
   bool operator==(const Chunk&) const = default;
 };
 // Ends a fetch or a put.

@@ -1,0 +1,97 @@
+#include "cachestore/service/shared_window.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "cachestore/memory/memory_store.h"
+#include "tests/unit/cachestore/sample_blob.h"
+#include "tests/unit/cachestore/served_store.h"
+#include "tests/unit/cachestore/store_tools.h"
+
+namespace promptcache::testing {
+namespace {
+
+TEST(SharedWindow, WhatOneEndWritesTheOtherSees) {
+  const auto window = SharedWindow::Create(100'000).value();
+  const auto writer = WindowWriter::Open(window->name()).value();
+  EXPECT_EQ(writer->size(), 100'000u);
+  const std::vector<uint8_t> bytes = {1, 2, 3};
+  ASSERT_TRUE(writer->Write(99'997, bytes).ok());
+  EXPECT_EQ(window->bytes()[99'999], 3);
+  EXPECT_EQ(writer->Write(99'998, bytes).code(), Code::kUnavailable);
+  EXPECT_EQ(writer->Write(~uint64_t{0}, bytes).code(), Code::kUnavailable);
+}
+
+TEST(SharedWindow, AForgottenOneStaysOpenAndHasNoNameAnyMore) {
+  const auto window = SharedWindow::Create(4096).value();
+  const std::string name = window->name();
+  const auto writer = WindowWriter::Open(name).value();
+  window->Forget();
+  EXPECT_EQ(WindowWriter::Open(name).status().code(), Code::kNotFound);
+  ASSERT_TRUE(writer->Write(0, std::vector<uint8_t>{7}).ok());
+  EXPECT_EQ(window->bytes()[0], 7);
+}
+
+TEST(SharedWindow, NamesOfOtherThingsAreRefused) {
+  for (const char* name : {"", "/", "/etc/passwd", "/promptcache-", "/promptcache-../../x",
+                           "/promptcache-0123456789abcdef0123456789abcdeF",
+                           "/promptcache-0123456789abcdef0123456789abcdef0"}) {
+    EXPECT_EQ(WindowWriter::Open(name).status().code(), Code::kInvalidArgument) << name;
+  }
+}
+
+// A peer that cuts its window short while the server writes loses bytes, and nobody else does.
+TEST(SharedWindow, CuttingItShortHurtsNoWriter) {
+  const auto window = SharedWindow::Create(1 << 20).value();
+  const auto writer = WindowWriter::Open(window->name()).value();
+  const int file = ::shm_open(window->name().c_str(), O_RDWR, 0);
+  ASSERT_EQ(::ftruncate(file, 0), 0);
+  ::close(file);
+  EXPECT_TRUE(writer->Write(0, std::vector<uint8_t>(1 << 20)).ok());
+}
+
+class WindowedStore : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(PutBytes(memory_, blob_.key, blob_.bytes).ok()); }
+
+  MemoryBlobStore memory_;
+  const SampleBlob blob_ = MakeLargeBlob(3, 5 << 20);
+};
+
+TEST_F(WindowedStore, BytesOfAServerOnThisMachineComeThroughMemory) {
+  ServedStore served(memory_, nullptr, {.endpoint = "tcp://127.0.0.1:*"});
+  RemoteStoreOptions options = PatientRemote();
+  options.window_bytes = 1'500'000;  // no multiple of a chunk, and smaller than the blob
+  const auto remote = served.Connect(options);
+  EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
+  EXPECT_EQ(remote->reads().window_bytes, blob_.bytes.size());
+  EXPECT_EQ(remote->reads().wire_bytes, 0u);
+}
+
+TEST_F(WindowedStore, InOneProcessMessagesShareTheMemoryAlready) {
+  ServedStore served(memory_, nullptr, {.endpoint = "inproc://store"});
+  const auto remote = served.Connect(PatientRemote());
+  EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
+  EXPECT_EQ(remote->reads().wire_bytes, blob_.bytes.size());
+}
+
+TEST_F(WindowedStore, JumpsAndManyReadersGetWhatIsTheirs) {
+  ServedStore served(memory_, nullptr, {.endpoint = "tcp://127.0.0.1:*"});
+  const auto remote = served.Connect(PatientRemote());
+  std::vector<std::unique_ptr<BlobReader>> readers;
+  for (int i = 0; i < 8; ++i) readers.push_back(remote->Open(blob_.key).value());
+  std::vector<uint8_t> out(300'000);
+  for (const uint64_t offset : {4'000'000u, 17u, 2'000'001u, 17u}) {
+    for (const auto& reader : readers) {
+      ASSERT_TRUE(reader->Read(offset, out).ok());
+      EXPECT_TRUE(std::equal(out.begin(), out.end(), blob_.bytes.begin() + ptrdiff_t(offset)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace promptcache::testing
