@@ -20,6 +20,7 @@ class RemoteReader : public BlobReader {
 
   ~RemoteReader() override {
     if (call_) call_->Abandon();
+    LeaveWindow();
   }
 
   // Learns the size from the first chunk, which stays for the first Read.
@@ -48,22 +49,27 @@ class RemoteReader : public BlobReader {
  private:
   void StartAt(uint64_t offset) {
     if (call_) call_->Abandon();
+    LeaveWindow();
     position_ = offset;
     unread_ = {};
     chunk_ = {};
     taken_ = 0;
+    owed_ = 0;
     FetchBlob fetch = fetch_;
     fetch.offset = offset;
     fetch.credit = link_->options().window_bytes;
     start_ = offset;
-    window_.reset();
-    if (CanShareMemory(link_->options().endpoint)) {
-      auto window = SharedWindow::Create(link_->options().window_bytes);
-      // Without one the bytes come over the wire.
-      if (window.ok()) window_ = *std::move(window);
-      if (window_) fetch.window = window_->name();
-    }
+    window_ = link_->TakeWindow();
+    if (window_) fetch.window = window_->name();
     call_ = std::make_unique<RemoteLink::Call>(link_, fetch);
+  }
+
+  // A server may still write what a fetch that was given up had asked for: only a window whose
+  // fetch has come to its end serves another.
+  void LeaveWindow() {
+    const bool complete = size_ > 0 && position_ + unread_.size() == size_;
+    if (window_ && complete) link_->GiveBack(std::move(window_));
+    window_.reset();
   }
 
   // Copies (or, without a destination, drops) the next bytes.
@@ -73,6 +79,7 @@ class RemoteReader : public BlobReader {
       const uint64_t part = std::min<uint64_t>(count, unread_.size());
       if (into != nullptr) {
         std::memcpy(into, unread_.data(), part);
+        link_->CountCopied(part);
         into += part;
       }
       unread_ = unread_.subspan(part);
@@ -83,8 +90,10 @@ class RemoteReader : public BlobReader {
   }
 
   Status NextChunk() {
-    if (taken_ > 0) call_->Send(Credit{std::exchange(taken_, 0)});
+    owed_ += std::exchange(taken_, 0);
     chunk_ = {};
+    // Not for every chunk: each message costs both sides the same, and the store is ahead.
+    if (owed_ >= link_->options().window_bytes / 4) call_->Send(Credit{std::exchange(owed_, 0)});
     Result<RemoteMessage> message = call_->Next();
     if (!message.ok()) return Drop(message.status());
     if (const auto* done = std::get_if<Done>(&message->body)) {
@@ -100,7 +109,6 @@ class RemoteReader : public BlobReader {
                       (size_ == 0 || chunk->blob_bytes == size_);
     if (!fits) return Drop(UnexpectedAnswer());
     size_ = chunk->blob_bytes;
-    if (window_) window_->Forget();
     link_->CountRead(bytes.size(), is_shared ? ReadWay::kWindow : ReadWay::kWire);
     chunk_ = std::move(message->payload);
     unread_ = bytes;
@@ -130,7 +138,8 @@ class RemoteReader : public BlobReader {
   uint64_t size_ = 0;
   uint64_t start_ = 0;     // of the fetch that runs
   uint64_t position_ = 0;  // of the first unread byte
-  uint64_t taken_ = 0;     // bytes of the chunk at hand, for which the server waits
+  uint64_t taken_ = 0;     // bytes of the chunk at hand
+  uint64_t owed_ = 0;      // bytes taken for which the server has no new credit yet
   std::unique_ptr<SharedWindow> window_;
   std::unique_ptr<RemoteLink::Call> call_;
   Frame chunk_;

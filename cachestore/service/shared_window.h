@@ -1,6 +1,8 @@
 // Memory that a reader and a store server on one machine share: what the server has read from the
 // disk gets to the reader without a socket. The reader makes it and names it in a fetch; the bytes
-// of the fetch go round in it, as far ahead as its credit allows.
+// of the fetch go round in it, as far ahead as its credit allows. It is an anonymous file of the
+// reader's, which nothing outlives; its name, "PID/FD/promptcache-RANDOM", tells a server where to
+// find it, and a server elsewhere that there it is not.
 //
 // Neither end trusts the other: the server writes into the object as into a file, so a window that
 // is cut short is an error and no signal, and the reader checks what it finds.
@@ -27,23 +29,21 @@ class SharedWindow {
 
   const std::string& name() const { return name_; }
   std::span<const uint8_t> bytes() const { return bytes_; }
-  // Takes the name away: both ends have it, and it should not outlive them. Call once it is known
-  // that the server has opened it, or has not.
-  void Forget();
 
  private:
-  SharedWindow(std::string name, std::span<const uint8_t> bytes)
-      : name_(std::move(name)), bytes_(bytes) {}
+  SharedWindow(std::string name, int file, std::span<const uint8_t> bytes)
+      : name_(std::move(name)), file_(file), bytes_(bytes) {}
 
-  std::string name_;  // empty once forgotten
+  const std::string name_;
+  const int file_;
   const std::span<const uint8_t> bytes_;
 };
 
 // The server's end. Not thread safe.
 class WindowWriter {
  public:
-  // kInvalidArgument for a name that no window has, kNotFound when this machine has none of that
-  // name, kFailedPrecondition when it is another user's.
+  // kInvalidArgument for a name that no window has, kNotFound when there is none of that name here,
+  // or it is another user's.
   static Result<std::unique_ptr<WindowWriter>> Open(const std::string& name);
   ~WindowWriter();
   WindowWriter(const WindowWriter&) = delete;

@@ -80,6 +80,7 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
       "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl");
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
+  AddBenchStoreCommand(*bench, context);
   AddEngineCommand(
       *bench, context,
       {"bench fidelity", "fidelity", "How far reuse is from full prefill, by encoding and repair"});

@@ -39,6 +39,7 @@ std::optional<int> RunEngineCommand(const CommandContext& context, std::span<cha
 
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 // Of `promptcache bench`.
+void AddBenchStoreCommand(CLI::App& bench, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);

@@ -1,8 +1,6 @@
 #include "cachestore/service/shared_window.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <vector>
@@ -26,31 +24,43 @@ TEST(SharedWindow, WhatOneEndWritesTheOtherSees) {
   EXPECT_EQ(writer->Write(~uint64_t{0}, bytes).code(), Code::kUnavailable);
 }
 
-TEST(SharedWindow, AForgottenOneStaysOpenAndHasNoNameAnyMore) {
-  const auto window = SharedWindow::Create(4096).value();
+TEST(SharedWindow, ItGoesWithItsReader) {
+  auto window = SharedWindow::Create(4096).value();
   const std::string name = window->name();
   const auto writer = WindowWriter::Open(name).value();
-  window->Forget();
+  window.reset();
   EXPECT_EQ(WindowWriter::Open(name).status().code(), Code::kNotFound);
-  ASSERT_TRUE(writer->Write(0, std::vector<uint8_t>{7}).ok());
-  EXPECT_EQ(window->bytes()[0], 7);
+  EXPECT_TRUE(writer->Write(0, std::vector<uint8_t>{7}).ok());
 }
 
 TEST(SharedWindow, NamesOfOtherThingsAreRefused) {
-  for (const char* name : {"", "/", "/etc/passwd", "/promptcache-", "/promptcache-../../x",
-                           "/promptcache-0123456789abcdef0123456789abcdeF",
-                           "/promptcache-0123456789abcdef0123456789abcdef0"}) {
+  const std::string random = "promptcache-0123456789abcdef0123456789abcdef";
+  for (const std::string& name :
+       {std::string(), std::string("/"), "//" + random, "1/" + random, "/etc/passwd/" + random,
+        "1/2/" + random + "0", "1/../" + random, "-1/2/" + random, std::string("1/2/promptcache-"),
+        "99999999999/2/" + random}) {
     EXPECT_EQ(WindowWriter::Open(name).status().code(), Code::kInvalidArgument) << name;
   }
+}
+
+TEST(SharedWindow, AnotherFileUnderTheSameNumberIsNotIt) {
+  const auto window = SharedWindow::Create(4096).value();
+  std::string name = window->name();
+  name.back() = name.back() == '0' ? '1' : '0';
+  EXPECT_EQ(WindowWriter::Open(name).status().code(), Code::kNotFound);
+  const std::string random = name.substr(name.rfind('/'));
+  EXPECT_EQ(WindowWriter::Open(std::to_string(::getpid()) + "/0" + random).status().code(),
+            Code::kNotFound);
 }
 
 // A peer that cuts its window short while the server writes loses bytes, and nobody else does.
 TEST(SharedWindow, CuttingItShortHurtsNoWriter) {
   const auto window = SharedWindow::Create(1 << 20).value();
   const auto writer = WindowWriter::Open(window->name()).value();
-  const int file = ::shm_open(window->name().c_str(), O_RDWR, 0);
+  const std::string& name = window->name();
+  const size_t first = name.find('/');
+  const int file = std::stoi(name.substr(first + 1));
   ASSERT_EQ(::ftruncate(file, 0), 0);
-  ::close(file);
   EXPECT_TRUE(writer->Write(0, std::vector<uint8_t>(1 << 20)).ok());
 }
 
@@ -70,6 +80,7 @@ TEST_F(WindowedStore, BytesOfAServerOnThisMachineComeThroughMemory) {
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   EXPECT_EQ(remote->reads().window_bytes, blob_.bytes.size());
   EXPECT_EQ(remote->reads().wire_bytes, 0u);
+  EXPECT_EQ(remote->reads().copied_bytes, blob_.bytes.size());
 }
 
 TEST_F(WindowedStore, InOneProcessMessagesShareTheMemoryAlready) {
