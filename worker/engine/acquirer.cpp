@@ -7,8 +7,6 @@
 namespace promptcache {
 namespace {
 
-constexpr uint64_t kLoadQueueBytes = 1 << 30;  // entries count as one byte each
-
 std::shared_ptr<const Recipe> RecipeOf(const KnownRecipePtr& known) {
   return {known, &known->recipe};
 }
@@ -23,15 +21,10 @@ Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
       identity_digest_(identity_.Digest()),
       post_(std::move(post)),
       cache_(options.unit_cache_bytes, *options.clock),
-      loads_({.warn_bytes = kLoadQueueBytes, .max_bytes = kLoadQueueBytes}),
       puts_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
   if (store_ == nullptr) return;
-  for (uint32_t i = 0; i < options.loader_threads; ++i) {
-    threads_.emplace_back([this] {
-      while (auto load = loads_.Pop()) (*load)();
-    });
-  }
-  threads_.emplace_back([this] {
+  loader_.emplace(*store_, options.loader_threads);
+  put_thread_ = std::jthread([this] {
     while (auto unit = puts_.Pop()) {
       const Status status = StoreUnit(*store_, **unit, identity_);
       if (status.ok() || status.code() == Code::kBusy) continue;
@@ -42,21 +35,19 @@ Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
   });
 }
 
-Acquirer::~Acquirer() {
-  loads_.Close();
-  puts_.Close();
-}
+Acquirer::~Acquirer() { puts_.Close(); }
 
 void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
-                       const Lifetime& lifetime, ArrivalCallback on_arrival) {
+                       const Lifetime& lifetime, const AcquireEvents& events) {
   const UnitKey key = MakeUnitKey(identity_digest_, 0, recipe->digest);
   if (UnitPtr unit = cache_.Find(key, lifetime)) {
-    return on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
+    return events.on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
   Pending& pending = found->second;
-  pending.waiting.push_back({owner, SystemClock().Now(), std::move(on_arrival)});
+  pending.waiting.push_back({owner, SystemClock().Now(), events});
   pending.lifetime = is_new ? lifetime : Longer(pending.lifetime, lifetime);
+  if (pending.loading) return events.on_loading(pending.loading);
   if (!is_new) return;
   pending.known = recipe;
   if (store_ != nullptr) {
@@ -80,12 +71,12 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
                            .identity = &identity_,
                            .shape = model_.shape(),
                            .options = model_.kv_options()};
-  auto load = [this, key, expected = std::move(expected)] {
-    auto loaded = std::make_shared<Result<UnitPtr>>(LoadUnit(*store_, expected));
-    post_([this, key, loaded] { LoadDone(key, std::move(*loaded)); });
-  };
-  const Status queued = loads_.TryPush(std::move(load), 1);
-  if (!queued.ok()) LoadDone(key, queued);
+  loader_->Load(std::move(expected),
+                {.on_start = [this](UnitPtr unit) { post_([this, unit] { LoadStarted(unit); }); },
+                 .on_end =
+                     [this, key](Result<UnitPtr> unit, double /*seconds*/) {
+                       post_([this, key, unit] { LoadDone(key, unit); });
+                     }});
 }
 
 std::string Acquirer::MissReason(const Status& status) {
@@ -106,13 +97,22 @@ void Acquirer::Keep(const UnitPtr& unit) {
   if (found != pending_.end()) cache_.Insert(unit, found->second.lifetime);
 }
 
-void Acquirer::LoadDone(const UnitKey& key, Result<UnitPtr> loaded) {
+void Acquirer::LoadStarted(const UnitPtr& unit) {
+  const auto found = pending_.find(unit->key);
+  if (found == pending_.end()) return;
+  found->second.loading = unit;
+  // A copy: who is told may end its request, and with it its wait.
+  for (const Waiter& waiter : std::vector(found->second.waiting)) waiter.events.on_loading(unit);
+}
+
+void Acquirer::LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded) {
   if (loaded.ok()) {
     Keep(*loaded);
     return Deliver(key, {}, *loaded, Source::kDisk, 0);
   }
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
+  found->second.loading = nullptr;
   found->second.miss_reason = MissReason(loaded.status());
   if (loaded.status().code() == Code::kDataLoss) {
     ++corruptions_;
@@ -190,7 +190,7 @@ void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& 
   for (const Waiter& waiter : pending.waiting) {
     UnitUsage usage{.source = source, .milliseconds = MillisecondsBetween(waiter.since, now)};
     if (source == Source::kEncoded) usage.miss_reason = pending.miss_reason;
-    waiter.on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
+    waiter.events.on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
   }
 }
 

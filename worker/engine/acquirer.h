@@ -17,10 +17,10 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "worker/engine/known_recipe.h"
+#include "worker/engine/loader.h"
 #include "worker/kv/context_cache.h"
 #include "worker/kv/unit_cache.h"
 #include "worker/kv/unit_encoder.h"
-#include "worker/kv/unit_io.h"
 
 namespace promptcache {
 
@@ -31,18 +31,26 @@ struct AcquirerOptions {
   uint64_t put_queue_bytes = 0;
 };
 
-// Someone waiting for a unit; called on the engine thread. The status is an error when the unit
-// could not even be encoded. `encoded_tokens` is what this caller's wait cost in forward steps (0
-// unless it asked first).
+// A unit that is there, every layer of it. The status is an error when it could not even be
+// encoded. `encoded_tokens` is what this caller's wait cost in forward steps (0 unless it asked
+// first).
 struct UnitArrival {
   Status status;
   UnitPtr unit;
   UnitUsage usage;
   uint32_t encoded_tokens = 0;
 };
-using ArrivalCallback = std::function<void(UnitArrival)>;
 
-// Belongs to the engine thread, but for what `wake` is told by loader threads.
+// Of someone who waits for a unit; called on the engine thread.
+struct AcquireEvents {
+  // The unit is being loaded and may be read as far as it has arrived (Unit::arrival). At most
+  // once. Should the load fail, on_arrival brings another unit.
+  std::function<void(UnitPtr unit)> on_loading;
+  // Once, and last.
+  std::function<void(UnitArrival arrival)> on_arrival;
+};
+
+// Belongs to the engine thread.
 class Acquirer {
  public:
   // `post` runs a function on the engine thread; thread safe.
@@ -52,10 +60,11 @@ class Acquirer {
            Post post);
   ~Acquirer();
 
-  // Calls `on_arrival` once: within the call when the unit is in memory, else later, unless
-  // Abandon(owner) comes first. In memory the unit then lives at least for `lifetime`.
+  // Calls on_arrival within the call when the unit is in memory, on_loading when it is on its way;
+  // else later, unless Abandon(owner) comes first. In memory the unit then lives at least for
+  // `lifetime`.
   void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Lifetime& lifetime,
-               ArrivalCallback on_arrival);
+               const AcquireEvents& events);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
@@ -71,11 +80,12 @@ class Acquirer {
   struct Waiter {
     RequestId owner;
     SteadyTime since;
-    ArrivalCallback on_arrival;
+    AcquireEvents events;
   };
   struct Pending {
     KnownRecipePtr known;
     Lifetime lifetime;  // the longest that was asked for
+    UnitPtr loading;    // while its layers arrive
     std::string miss_reason;
     std::vector<Waiter> waiting;
   };
@@ -83,7 +93,8 @@ class Acquirer {
   void StartLoad(const UnitKey& key, const Pending& pending);
   // Into the cache, for as long as was asked.
   void Keep(const UnitPtr& unit);
-  void LoadDone(const UnitKey& key, Result<UnitPtr> loaded);
+  void LoadStarted(const UnitPtr& unit);
+  void LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded);
   // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
   Result<UnitPtr> RunStep();
   void StartEncode();
@@ -111,9 +122,9 @@ class Acquirer {
 
   // Own synchronization. Threads last, so that they end before what they use.
   std::atomic<uint64_t> put_failures_{0};
-  ByteQueue<std::function<void()>> loads_;
   ByteQueue<UnitPtr> puts_;
-  std::vector<std::jthread> threads_;
+  std::optional<Loader> loader_;
+  std::jthread put_thread_;
 };
 
 }  // namespace promptcache
