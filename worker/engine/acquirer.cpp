@@ -50,12 +50,18 @@ void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
   if (pending.loading) return events.on_loading(pending.loading);
   if (!is_new) return;
   pending.known = recipe;
-  if (store_ != nullptr) {
-    StartLoad(key, pending);
-  } else {
-    pending.miss_reason = "no store";
-    to_encode_.push_back(key);
+  if (store_ != nullptr && choice_.Choose(CostOf(recipe->recipe)) == Acquisition::kLoad) {
+    return StartLoad(key, pending);
   }
+  pending.miss_reason = store_ == nullptr ? "no store" : "cheaper to encode";
+  to_encode_.push_back(key);
+}
+
+UnitCost Acquirer::CostOf(const Recipe& recipe) const {
+  const ModelShape& shape = model_.shape();
+  const auto row_bytes = static_cast<uint64_t>(2 * shape.layers * shape.kv_heads * shape.head_dim) *
+                         model_.kv_options().dtype().itemsize();
+  return {.bytes = recipe.rows() * row_bytes, .tokens = TokensToEncode(recipe, contexts_)};
 }
 
 void Acquirer::Abandon(const RequestId& owner) {
@@ -74,8 +80,8 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
   loader_->Load(std::move(expected),
                 {.on_start = [this](UnitPtr unit) { post_([this, unit] { LoadStarted(unit); }); },
                  .on_end =
-                     [this, key](Result<UnitPtr> unit, double /*seconds*/) {
-                       post_([this, key, unit] { LoadDone(key, unit); });
+                     [this, key](Result<UnitPtr> unit, double seconds) {
+                       post_([this, key, unit, seconds] { LoadDone(key, unit, seconds); });
                      }});
 }
 
@@ -105,19 +111,26 @@ void Acquirer::LoadStarted(const UnitPtr& unit) {
   for (const Waiter& waiter : std::vector(found->second.waiting)) waiter.events.on_loading(unit);
 }
 
-void Acquirer::LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded) {
-  if (loaded.ok()) {
-    Keep(*loaded);
-    return Deliver(key, {}, *loaded, Source::kDisk, 0);
-  }
+void Acquirer::LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, double seconds) {
+  if (!loaded.ok()) return LoadFailed(key, loaded.status(), seconds);
+  choice_.Loaded((*loaded)->bytes, seconds);
+  Keep(*loaded);
+  Deliver(key, {}, *loaded, Source::kDisk, 0);
+}
+
+void Acquirer::LoadFailed(const UnitKey& key, const Status& status, double seconds) {
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
-  found->second.loading = nullptr;
-  found->second.miss_reason = MissReason(loaded.status());
-  if (loaded.status().code() == Code::kDataLoss) {
+  Pending& pending = found->second;
+  pending.loading = nullptr;
+  pending.miss_reason = MissReason(status);
+  if (status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded) {
+    choice_.Loaded(CostOf(pending.known->recipe).bytes, seconds);  // time lost on this store
+  }
+  if (status.code() == Code::kDataLoss) {
     ++corruptions_;
     Log(LogLevel::kWarning, "stored unit is damaged; encoding it again",
-        {{"key", key.ToHex()}, {"reason", loaded.status().message()}});
+        {{"key", key.ToHex()}, {"reason", status.message()}});
   }
   to_encode_.push_back(key);
 }
@@ -166,6 +179,7 @@ void Acquirer::StartEncode() {
 
 void Acquirer::EncodeDone(const UnitPtr& unit) {
   const uint32_t tokens = encoder_->computed_tokens();
+  choice_.Encoded(tokens, unit->encode_seconds);
   encoder_.reset();
   Keep(unit);
   Put(unit);

@@ -1,5 +1,6 @@
-// Gets units into memory: from the cache, from the store on loader threads, or by encoding; each
-// key once at a time, however many requests wait for it. Internal to worker/engine.
+// Gets units into memory: from the cache, or from the store on loader threads or by encoding,
+// whichever has been cheaper; each key once at a time, however many requests wait for it. Internal
+// to worker/engine.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,7 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "worker/engine/known_recipe.h"
+#include "worker/engine/load_choice.h"
 #include "worker/engine/loader.h"
 #include "worker/kv/context_cache.h"
 #include "worker/kv/unit_cache.h"
@@ -90,11 +92,13 @@ class Acquirer {
     std::vector<Waiter> waiting;
   };
 
+  UnitCost CostOf(const Recipe& recipe) const;
   void StartLoad(const UnitKey& key, const Pending& pending);
   // Into the cache, for as long as was asked.
   void Keep(const UnitPtr& unit);
   void LoadStarted(const UnitPtr& unit);
-  void LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded);
+  void LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, double seconds);
+  void LoadFailed(const UnitKey& key, const Status& status, double seconds);
   // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
   Result<UnitPtr> RunStep();
   void StartEncode();
@@ -114,6 +118,7 @@ class Acquirer {
   // Owned by the engine thread.
   UnitCache cache_;
   ContextCache contexts_;
+  LoadChoice choice_;
   std::unordered_map<UnitKey, Pending> pending_;
   std::deque<UnitKey> to_encode_;
   std::unique_ptr<UnitEncoder> encoder_;

@@ -44,6 +44,7 @@ class EngineStreaming : public EngineTest {
   EngineStreaming() {
     Start(&memory_);
     expected_ = Run(prompt_, 12)->tokens();
+    (void)Run(stored_, 1);
     engine_ = nullptr;  // its puts are done
     const BlobInfo info = ListAll(memory_).value().at(0);
     const auto reader = memory_.Open(info.key).value();
@@ -71,7 +72,9 @@ class EngineStreaming : public EngineTest {
 
   const PlanMaker prompt_ =
       PlanMaker().Unit(MakeRecipe({}, RandomIds(kRows, 1))).New(RandomIds(5, 2));
-  std::vector<TokenId> expected_;
+  const PlanMaker stored_ =
+      PlanMaker().Unit(MakeRecipe({}, RandomIds(kRows, 3))).New(RandomIds(5, 2));
+  std::vector<TokenId> expected_;  // of prompt_
   BlobHeader header_;
   MemoryBlobStore memory_;
   TamperingStore tampering_{memory_};
@@ -199,6 +202,20 @@ TEST_F(EngineStreaming, EndOfTheEngineEndsTheLoad) {
   gated_.Open();
   end.join();
   EXPECT_EQ(answer->finals(), 1);
+}
+
+TEST_F(EngineStreaming, StoreThatWasSlowIsNotAskedWhenEncodingIsCheaper) {
+  StartHeld(2);
+  const PlanMaker fresh = PlanMaker().Unit(MakeRecipe({}, RandomIds(kRows, 4))).New({65});
+  EXPECT_THAT(Run(fresh, 1)->usage().units, Each(Field(&UnitUsage::miss_reason, "not stored")));
+  const auto slow = Submit(Request(prompt_, 1));
+  gated_.WaitForReader();
+  (void)Run(PlanMaker().New({65}), 100);  // longer than encoding takes
+  gated_.Open();
+  slow->Wait();
+  EXPECT_THAT(Run(stored_, 1)->usage().units,
+              Each(AllOf(Field(&UnitUsage::source, Source::kEncoded),
+                         Field(&UnitUsage::miss_reason, "cheaper to encode"))));
 }
 
 TEST_F(EngineStreaming, RequestForNoTokensWaitsForItsUnits) {
