@@ -7,7 +7,8 @@ namespace {
 
 constexpr double kFading = 0.95;
 constexpr double kLeastWeight = 0.05;  // of all samples, beside 1 of the next
-// Of 1 / amount, relative to its mean: with less the samples do not tell a fixed part from the rest.
+// Of 1 / amount, relative to its mean: with less the samples do not tell a fixed part from the
+// rest.
 constexpr double kLeastVariance = 0.25;
 
 }  // namespace

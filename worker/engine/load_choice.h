@@ -1,5 +1,5 @@
-// Whether a unit that is not in memory is loaded or encoded: whichever has cost less so far. Pure: a
-// function of what it was told. Internal to worker/engine.
+// Whether a unit that is not in memory is loaded or encoded: whichever has cost less so far. Pure:
+// a function of what it was told. Internal to worker/engine.
 #pragma once
 
 #include <cstdint>

@@ -90,8 +90,8 @@ TEST(LoadChoice, LoadsWhileACostIsUnknown) {
 
 TEST(LoadChoice, TakesTheCheaperWayForEachSize) {
   // A store far away: 50 ms to ask and 100 MB a second; encoding starts at once. Even at 59 tokens.
-  const World world{.load_fixed = 0.050, .load_byte = 1e-8, .encode_fixed = 0.003,
-                    .encode_token = 0.001};
+  const World world{
+      .load_fixed = 0.050, .load_byte = 1e-8, .encode_fixed = 0.003, .encode_token = 0.001};
   LoadChoice choice;
   for (int round = 0; round < 5; ++round) {
     for (uint64_t tokens = 16; tokens <= 4096; tokens *= 2) Teach(choice, world, Unit(tokens));
