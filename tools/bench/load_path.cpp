@@ -59,10 +59,10 @@ class Sweep {
       const WorkloadShape shape{.cached = size.tokens, .modules = 1, .new_tokens = kNewTokens};
       const uint64_t seed = (options_.seed * 100 + number) * 100 + prompts_.size();
       PC_ASSIGN_OR_RETURN(const Workload workload, MakeWorkload(system_.tokenizer(), shape, seed));
-      PC_RETURN_IF_ERROR(system_.client()
-                             .AddSchema({.file = workload.schema_name + ".xml",
-                                         .document = workload.schema})
-                             .status());
+      PC_RETURN_IF_ERROR(
+          system_.client()
+              .AddSchema({.file = workload.schema_name + ".xml", .document = workload.schema})
+              .status());
       prompts_.push_back(workload.prompt);
       PC_ASSIGN_OR_RETURN(const UnitUsage unit, Ask(prompts_.size() - 1));
       PC_RETURN_IF_ERROR(Expect(unit, Source::kEncoded));

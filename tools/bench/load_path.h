@@ -1,5 +1,5 @@
-// How a worker gets one unit that it does not hold: loaded, encoded, and as it chooses, over a sweep
-// of sizes.
+// How a worker gets one unit that it does not hold: loaded, encoded, and as it chooses, over a
+// sweep of sizes.
 #pragma once
 
 #include <algorithm>

@@ -78,19 +78,16 @@ nlohmann::json LoadPathToJson(const LoadPathReport& report) {
   AddSeries(warm_start, "warm_ms", start.warm);
   AddSeries(warm_start, "disk_ms", start.disk);
   AddSeries(warm_start, "service_bytes_per_s", start.bytes_per_s);
-  return {{"build_type", kBuildType},
-          {"version", kVersion},
-          {"dtype", report.identity.dtype},
-          {"sizes", std::move(sizes)},
-          {"ratio_bar", LoadPathReport::kBar},
-          {"worst_ratio", report.worst_ratio()},
+  return {{"build_type", kBuildType},           {"version", kVersion},
+          {"dtype", report.identity.dtype},     {"sizes", std::move(sizes)},
+          {"ratio_bar", LoadPathReport::kBar},  {"worst_ratio", report.worst_ratio()},
           {"warm_start", std::move(warm_start)}};
 }
 
 std::string RenderLoadPath(const LoadPathReport& report) {
-  std::string out = fmt::format(
-      "time to get a unit that is stored and not in memory, {}, {} build\n",
-      report.identity.dtype, kBuildType);
+  std::string out =
+      fmt::format("time to get a unit that is stored and not in memory, {}, {} build\n",
+                  report.identity.dtype, kBuildType);
   if (std::string_view(kBuildType) != "Release") out += "WARNING: not a release build\n";
   out += RenderSizes(report.sizes);
   const bool within = report.worst_ratio() <= LoadPathReport::kBar;

@@ -24,8 +24,8 @@ struct LoadPathReport {
 };
 
 // sizes: [{tokens, bytes, load_ms, load_ms_min, load_ms_max, encode_ms, ..., choice_ms, ...,
-// choice, ratio}], worst_ratio, warm_start: {warm_ms, ..., disk_ms, ..., bar_ms, ...}: stable names,
-// numbers.
+// choice, ratio}], worst_ratio, warm_start: {warm_ms, ..., disk_ms, ..., bar_ms, ...}: stable
+// names, numbers.
 nlohmann::json LoadPathToJson(const LoadPathReport& report);
 std::string RenderLoadPath(const LoadPathReport& report);
 

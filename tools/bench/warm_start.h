@@ -23,9 +23,9 @@ struct WarmStartWork {
 // Milliseconds as the client saw them, from submitting to the first token.
 struct WarmStart {
   Series warm;
-  Series disk;           // by a worker that has just taken the place of another
-  Series bytes_per_s;    // of one reader of these units through the store's service, all verified
-  uint64_t bytes = 0;    // of all units
+  Series disk;         // by a worker that has just taken the place of another
+  Series bytes_per_s;  // of one reader of these units through the store's service, all verified
+  uint64_t bytes = 0;  // of all units
   uint32_t units = 0;
   uint32_t cached_tokens = 0;
 

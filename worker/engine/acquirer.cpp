@@ -7,6 +7,8 @@
 namespace promptcache {
 namespace {
 
+constexpr uint64_t kImportBytes = 256;  // about what one takes
+
 std::shared_ptr<const Recipe> RecipeOf(const KnownRecipePtr& known) {
   return {known, &known->recipe};
 }
@@ -21,32 +23,32 @@ Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
       identity_digest_(identity_.Digest()),
       post_(std::move(post)),
       cache_(options.unit_cache_bytes, *options.clock),
-      puts_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
+      writes_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
   if (store_ == nullptr) return;
   loader_.emplace(*store_, options.loader_threads);
-  put_thread_ = std::jthread([this] {
-    while (auto unit = puts_.Pop()) {
-      const Status status = StoreUnit(*store_, **unit, identity_);
-      if (status.ok() || status.code() == Code::kBusy) continue;
-      ++put_failures_;
-      Log(LogLevel::kWarning, "unit not stored",
-          {{"recipe", (*unit)->digest.ToHex()}, {"reason", status.message()}});
-    }
+  write_thread_ = std::jthread([this] {
+    while (auto write = writes_.Pop()) (*write)();
   });
 }
 
-Acquirer::~Acquirer() { puts_.Close(); }
+Acquirer::~Acquirer() {
+  PushImports();
+  writes_.Close();
+}
 
-void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
-                       const Lifetime& lifetime, const AcquireEvents& events) {
+void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
+                       const AcquireEvents& events) {
   const UnitKey key = MakeUnitKey(identity_digest_, 0, recipe->digest);
+  const Lifetime& lifetime = import.lifetime;
   if (UnitPtr unit = cache_.Find(key, lifetime)) {
+    NoteImport(key, import);
     return events.on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
   Pending& pending = found->second;
   pending.waiting.push_back({owner, SystemClock().Now(), events});
   pending.lifetime = is_new ? lifetime : Longer(pending.lifetime, lifetime);
+  AddImport(pending.imports, import);
   if (pending.loading) return events.on_loading(pending.loading);
   if (!is_new) return;
   pending.known = recipe;
@@ -115,6 +117,9 @@ void Acquirer::LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, doubl
   if (!loaded.ok()) return LoadFailed(key, loaded.status(), seconds);
   choice_.Loaded((*loaded)->bytes, seconds);
   Keep(*loaded);
+  const auto found = pending_.find(key);
+  if (found == pending_.end()) return;
+  for (const Import& import : found->second.imports) NoteImport(key, import);
   Deliver(key, {}, *loaded, Source::kDisk, 0);
 }
 
@@ -187,12 +192,49 @@ void Acquirer::EncodeDone(const UnitPtr& unit) {
 }
 
 void Acquirer::Put(const UnitPtr& unit) {
-  if (store_ == nullptr) return;
-  const uint64_t bytes = unit->bytes;
-  if (puts_.TryPush(UnitPtr(unit), bytes).ok()) return;
+  const auto found = pending_.find(unit->key);
+  if (store_ == nullptr || found == pending_.end()) return;
+  const auto put = [this, unit, imports = found->second.imports] {
+    const Status status = StoreUnit(*store_, *unit, identity_, imports);
+    if (status.ok()) return;
+    if (status.code() == Code::kBusy) {  // another worker stores it, for its own imports
+      return post_([this, key = unit->key, imports] {
+        for (const Import& import : imports) NoteImport(key, import);
+      });
+    }
+    ++put_failures_;
+    Log(LogLevel::kWarning, "unit not stored",
+        {{"recipe", unit->digest.ToHex()}, {"reason", status.message()}});
+  };
+  Write(put, unit->bytes, "a unit");
+}
+
+void Acquirer::NoteImport(const UnitKey& key, const Import& import) {
+  if (store_ != nullptr) (void)imports_.Add(key, import, SystemClock().Now());
+}
+
+void Acquirer::TellImports() {
+  if (SystemClock().Now() >= imports_.due()) PushImports();
+}
+
+void Acquirer::PushImports() {
+  auto imports = std::make_shared<std::vector<UnitImport>>(imports_.Take());
+  if (imports->empty()) return;
+  const uint64_t bytes = imports->size() * kImportBytes;
+  Write(
+      [this, imports] {
+        const Status status = store_->RecordImports(*imports);
+        if (status.ok()) return;
+        Log(LogLevel::kWarning, "imports not recorded",
+            {{"imports", imports->size()}, {"reason", status.message()}});
+      },
+      bytes, "imports");
+}
+
+void Acquirer::Write(std::function<void()> write, uint64_t bytes, const char* what) {
+  if (writes_.TryPush(std::move(write), bytes).ok()) return;
   ++put_failures_;
-  Log(LogLevel::kWarning, "unit not stored: too many wait to be written",
-      {{"recipe", unit->digest.ToHex()}});
+  Log(LogLevel::kWarning, "too much waits to be written to the store", {{"left_out", what}});
 }
 
 void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,

@@ -17,6 +17,7 @@
 #include "common/byte_queue.h"
 #include "common/clock.h"
 #include "common/ids.h"
+#include "worker/engine/import_log.h"
 #include "worker/engine/known_recipe.h"
 #include "worker/engine/load_choice.h"
 #include "worker/engine/loader.h"
@@ -30,7 +31,7 @@ struct AcquirerOptions {
   uint64_t unit_cache_bytes = 0;
   const Clock* clock = &SystemClock();  // of units' lifetimes
   uint32_t loader_threads = 2;
-  uint64_t put_queue_bytes = 0;
+  uint64_t put_queue_bytes = 0;  // waiting to be written to the store
 };
 
 // A unit that is there, every layer of it. The status is an error when it could not even be
@@ -63,15 +64,19 @@ class Acquirer {
   ~Acquirer();
 
   // Calls on_arrival within the call when the unit is in memory, on_loading when it is on its way;
-  // else later, unless Abandon(owner) comes first. In memory the unit then lives at least for
-  // `lifetime`.
-  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Lifetime& lifetime,
+  // else later, unless Abandon(owner) comes first. In memory the unit then lives at least for the
+  // import's lifetime; the store is told of the import.
+  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
                const AcquireEvents& events);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
   bool EncodeStep();
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
+
+  // Tells the store of imports when it is time to.
+  void TellImports();
+  SteadyTime imports_due() const { return imports_.due(); }
 
   UnitCache& cache() { return cache_; }
   const UnitCache& cache() const { return cache_; }
@@ -87,7 +92,8 @@ class Acquirer {
   struct Pending {
     KnownRecipePtr known;
     Lifetime lifetime;  // the longest that was asked for
-    UnitPtr loading;    // while its layers arrive
+    std::vector<Import> imports;
+    UnitPtr loading;  // while its layers arrive
     std::string miss_reason;
     std::vector<Waiter> waiting;
   };
@@ -106,6 +112,10 @@ class Acquirer {
   void Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
                uint32_t encoded_tokens);
   void Put(const UnitPtr& unit);
+  void NoteImport(const UnitKey& key, const Import& import);
+  void PushImports();
+  // To the thread that writes to the store. `what` is for the log, should there be no room.
+  void Write(std::function<void()> write, uint64_t bytes, const char* what);
   std::string MissReason(const Status& status);
 
   // Constant after construction.
@@ -119,6 +129,7 @@ class Acquirer {
   UnitCache cache_;
   ContextCache contexts_;
   LoadChoice choice_;
+  ImportLog imports_;
   std::unordered_map<UnitKey, Pending> pending_;
   std::deque<UnitKey> to_encode_;
   std::unique_ptr<UnitEncoder> encoder_;
@@ -127,9 +138,9 @@ class Acquirer {
 
   // Own synchronization. Threads last, so that they end before what they use.
   std::atomic<uint64_t> put_failures_{0};
-  ByteQueue<UnitPtr> puts_;
+  ByteQueue<std::function<void()>> writes_;
   std::optional<Loader> loader_;
-  std::jthread put_thread_;
+  std::jthread write_thread_;
 };
 
 }  // namespace promptcache

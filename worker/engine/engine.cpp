@@ -103,6 +103,7 @@ class EngineImpl : public Engine {
   SteadyTime NextDeadline() const {
     constexpr SteadyTime::duration kLongest = std::chrono::hours(1);
     SteadyTime next = SystemClock().Now() + std::min(kLongest, acquirer_.cache().UntilNextExpiry());
+    next = std::min(next, acquirer_.imports_due());
     for (const auto& sequence : running_) next = std::min(next, sequence->request().deadline);
     for (const EngineRequest& request : queue_) next = std::min(next, request.deadline);
     return next;
@@ -178,7 +179,7 @@ class EngineImpl : public Engine {
     // The last unit may arrive at once and end the request: nothing of it is touched afterwards.
     for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
-          id, request.recipes[i], request.plan.units[i].lifetime,
+          id, request.recipes[i], request.ImportOf(i),
           {.on_loading = [this, id, i](UnitPtr unit) { UnitLoading(id, i, unit); },
            .on_arrival = [this, id,
                           i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); }});
@@ -241,6 +242,7 @@ class EngineImpl : public Engine {
   }
 
   void ReportChanges() {
+    acquirer_.TellImports();
     acquirer_.cache().Trim();
     UnitCache::Changes changes = acquirer_.cache().TakeChanges();
     {
