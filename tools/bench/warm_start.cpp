@@ -15,10 +15,10 @@ namespace {
 Result<uint64_t> ReadVerified(BlobStore& store, const UnitKey& key) {
   PC_ASSIGN_OR_RETURN(const auto reader, store.Open(key));
   PC_ASSIGN_OR_RETURN(const BlobHeader header, ReadBlobHeader(*reader));
-  std::vector<uint8_t> layer(header.segments.at(0).length);
+  PC_ASSIGN_OR_RETURN(const uint64_t layer_bytes, BlobSegmentBytes(header.dtype, header.shape));
+  std::vector<uint8_t> layer(layer_bytes);
   for (size_t i = 0; i < header.segments.size(); ++i) {
-    PC_RETURN_IF_ERROR(reader->Read(header.segments[i].offset, layer));
-    PC_RETURN_IF_ERROR(VerifySegment(header, i, layer));
+    PC_RETURN_IF_ERROR(ReadLayer(*reader, header, i, layer));
   }
   return header.total_bytes;
 }

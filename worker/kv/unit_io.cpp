@@ -104,13 +104,7 @@ Status UnitLoad::ReadNext() {
   } else if (!host_.defined()) {
     host_ = at::empty(layer.sizes(), layer.options().device(at::kCPU));
   }
-  const std::span<uint8_t> into = BytesOf(host_);
-  const BlobSegment& segment = header_.segments[next_];
-  if (into.size() != segment.length) {
-    return DataLoss("a segment has another length than its layer");
-  }
-  PC_RETURN_IF_ERROR(reader_->Read(segment.offset, into));
-  PC_RETURN_IF_ERROR(VerifySegment(header_, next_, into));
+  PC_RETURN_IF_ERROR(promptcache::ReadLayer(*reader_, header_, next_, BytesOf(host_)));
   if (!layer.is_cpu()) layer.copy_(host_);  // waits until it is there
   return {};
 }
