@@ -202,6 +202,8 @@ struct ResidencyResync {
 struct Run {
   Plan plan;
   GenerationOptions options;
+  std::string schema;   // the plan's units are imported from it; empty: not said
+  std::string version;  // of the schema, 16 hex digits
   bool operator==(const Run&) const = default;
 };
 // Recipes the worker lacks. Answered by RecipeReply with those the coordinator has.

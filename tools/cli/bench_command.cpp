@@ -85,6 +85,9 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
       *bench, context,
       {"bench fidelity", "fidelity", "How far reuse is from full prefill, by encoding and repair"});
   AddEngineCommand(*bench, context,
+                   {"bench loadpath", "loadpath",
+                    "Units loaded, encoded and as chosen; first token after the loss of a worker"});
+  AddEngineCommand(*bench, context,
                    {"bench ttft", "ttft", "Time to first token of the same work done five ways"});
 }
 

@@ -279,6 +279,7 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
           {"samples", Final{.usage = {.samples = {{FinishReason::kStop, 7}, {}}}}},
           {"lifetime", Run{.plan = plan}},
           {"linked", Run{.plan = linked}},
+          {"schema", Run{.plan = SamplePlan(), .schema = "support", .version = "0123456789abcdef"}},
           {"linked", Final{.usage = usage}},
           {"linked", Submit{.repair = Repair::kLinked, .linked_tokens = 16}},
           {"none", Submit{.repair = Repair::kNone}},
