@@ -3,6 +3,9 @@
 #include <sodium.h>
 #define XXH_STATIC_LINKING_ONLY  // the size of XXH3_state_t, so that a stream needs no allocation
 #include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>  // AVX2 and AVX-512 where the CPU has them
+#endif
 
 #include <cstring>
 #include <new>

@@ -28,6 +28,7 @@ struct StoreStats {
   uint64_t payload_bytes = 0;  // of blobs committed since start
   uint64_t written_bytes = 0;  // to the disk for them: payload, tables, logs, rewriting
   std::string read_only;       // why nothing can be written now; empty: it can
+  uint64_t lock_wait_us = 0;   // of all threads together, for the table of blobs
   bool operator==(const StoreStats&) const = default;
 };
 

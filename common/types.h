@@ -137,7 +137,7 @@ struct UnitUsage {
   RecipeDigest digest;
   Source source = Source::kEncoded;
   std::string miss_reason;  // empty on a hit; else "not stored", "checksum", "identity: dtype ...",
-                            // "store unavailable"
+                            // "store unavailable", "cheaper to encode"
   uint32_t tokens = 0;      // rows the request used
   uint64_t bytes = 0;
   double milliseconds = 0;  // waiting for this unit

@@ -158,7 +158,9 @@ StoreStats BlobTable::stats() const {
           .pinned_bytes = catalog_.pinned_bytes(),
           .quota_bytes = catalog_.limits().quota_bytes,
           .pin_quota_bytes = catalog_.limits().pin_quota_bytes,
-          .payload_bytes = counters_.payload_bytes};
+          .payload_bytes = counters_.payload_bytes,
+          .lock_wait_us = static_cast<uint64_t>(
+              std::chrono::duration_cast<std::chrono::microseconds>(mutex_.waited()).count())};
 }
 
 // ---- changes ----

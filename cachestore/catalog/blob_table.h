@@ -16,6 +16,7 @@
 #include "cachestore/admin.h"
 #include "cachestore/catalog/catalog.h"
 #include "common/clock.h"
+#include "common/counted_mutex.h"
 
 namespace promptcache {
 
@@ -120,7 +121,7 @@ class BlobTable {
 
   std::mutex change_mutex_;
 
-  mutable std::mutex mutex_;
+  mutable CountedMutex mutex_;
   // Guarded by mutex_.
   Catalog catalog_;
   std::map<UnitKey, StoredBlobPtr> blobs_;

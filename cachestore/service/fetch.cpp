@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <string>
+#include <vector>
 
+#include "cachestore/service/shared_window.h"
 #include "cachestore/service/transfer.h"
 
 namespace promptcache {
@@ -10,6 +12,7 @@ namespace {
 struct Source {
   Budget::Part slot;
   std::unique_ptr<BlobReader> reader;
+  std::unique_ptr<WindowWriter> window;  // null: bytes go as payload frames
 };
 
 struct Range {
@@ -18,15 +21,56 @@ struct Range {
   uint64_t blob_bytes = 0;
 };
 
-// A chunk and its share of the budget, until the transport is done with it.
 struct HeldChunk {
   PinnedBytes pinned;
-  Budget::Part part;
+  bool in_window = false;
 };
+
+// Chunks that were read by one job, and their share of the budget until the transport is done with
+// them.
+struct Batch {
+  Budget::Part part;
+  std::vector<HeldChunk> chunks;
+  Status status;
+};
+
+struct NextReads {
+  uint64_t begin = 0;   // of the fetch, in the blob
+  uint64_t offset = 0;  // of the first chunk
+  uint64_t bytes = 0;   // of all
+  uint64_t chunk_bytes = 0;
+};
+
+// On a thread of the pool. A window that cannot be written is given up for good.
+Status ReadChunks(Source& source, const NextReads& next, Batch& batch) {
+  for (uint64_t done = 0; done < next.bytes;) {
+    const uint64_t offset = next.offset + done;
+    uint64_t limit = std::min(next.chunk_bytes, next.bytes - done);
+    uint64_t window_offset = 0;
+    if (source.window) {
+      window_offset = (offset - next.begin) % source.window->size();
+      limit = std::min(limit, source.window->size() - window_offset);
+    }
+    HeldChunk chunk;
+    PC_ASSIGN_OR_RETURN(chunk.pinned, source.reader->ReadPinned(offset, limit));
+    done += chunk.pinned.bytes.size();
+    if (source.window) {
+      chunk.in_window = source.window->Write(window_offset, chunk.pinned.bytes).ok();
+      if (!chunk.in_window) source.window.reset();
+    }
+    batch.chunks.push_back(std::move(chunk));
+  }
+  return {};
+}
 
 Result<Range> OpenRange(BlobStore& blobs, const FetchBlob& fetch, Source& source) {
   PC_ASSIGN_OR_RETURN(source.reader,
                       fetch.inspect ? blobs.Inspect(fetch.key) : blobs.Open(fetch.key));
+  if (!fetch.window.empty()) {
+    // A reader on another machine has none here; then its bytes go over the wire.
+    auto window = WindowWriter::Open(fetch.window);
+    if (window.ok()) source.window = *std::move(window);
+  }
   const uint64_t size = source.reader->size();
   if (fetch.offset > size || fetch.length > size - fetch.offset) {
     return InvalidArgument("bytes " + std::to_string(fetch.offset) + " and " +
@@ -79,36 +123,57 @@ class Fetch final : public Transfer {
     credit_ = std::min(limit, credit_ + std::min(bytes, limit));
   }
 
-  // Reads and sends the next chunk while there is credit. One read at a time.
+  // Reads on while there is credit. One job at a time, of a few chunks, so that changing threads
+  // costs little; while they are sent the next ones are read.
   void Pump() {
     if (!started_ || reading_) return;
     if (offset_ == range_.end) return link_.end(DoneOf({}, range_.end - range_.begin));
-    if (credit_ == 0) return;
-    const uint64_t limit = std::min({context_.options.chunk_bytes, credit_, range_.end - offset_});
-    auto chunk = std::make_shared<HeldChunk>();
-    chunk->part = context_.bytes->Take(limit + kChunkOverhead);
-    if (!chunk->part) return Fail(Busy("the cachestore holds too much that peers have not taken"));
-    reading_ = true;
-    auto status = std::make_shared<Status>();
-    Run(
-        [source = source_, offset = offset_, limit, chunk, status] {
-          auto pinned = source->reader->ReadPinned(offset, limit);
-          if (pinned.ok()) chunk->pinned = *std::move(pinned);
-          *status = pinned.status();
-        },
-        [this, chunk, status] {
-          reading_ = false;
-          if (!status->ok()) return Fail(*status);
-          SendChunk(chunk);
-        });
+    const Status status = StartReading();
+    if (!status.ok()) Fail(status);
   }
 
-  void SendChunk(const std::shared_ptr<HeldChunk>& chunk) {
-    const uint64_t offset = offset_;
-    offset_ += chunk->pinned.bytes.size();
-    credit_ -= chunk->pinned.bytes.size();
-    link_.send(Chunk{offset, range_.blob_bytes}, Frame::Share(chunk, chunk->pinned.bytes));
-    Pump();
+  Status StartReading() {
+    constexpr uint64_t kChunksAtOnce = 4;
+    const uint64_t chunk_bytes = context_.options.chunk_bytes;
+    NextReads next{.begin = range_.begin,
+                   .offset = offset_,
+                   .bytes = std::min({kChunksAtOnce * chunk_bytes, credit_, range_.end - offset_}),
+                   .chunk_bytes = chunk_bytes};
+    if (next.bytes == 0) return {};
+    auto batch = std::make_shared<Batch>();
+    batch->part = context_.bytes->Take(next.bytes + kChunkOverhead);
+    if (!batch->part) {
+      next.bytes = std::min(next.bytes, chunk_bytes);
+      batch->part = context_.bytes->Take(next.bytes + kChunkOverhead);
+    }
+    if (!batch->part) return Busy("the cachestore holds too much that peers have not taken");
+    reading_ = true;
+    Run([source = source_, next, batch] { batch->status = ReadChunks(*source, next, *batch); },
+        [this, batch] {
+          reading_ = false;
+          SendBatch(batch);
+        });
+    return {};
+  }
+
+  void SendBatch(const std::shared_ptr<Batch>& batch) {
+    uint64_t offset = offset_;
+    for (const HeldChunk& chunk : batch->chunks) {
+      offset_ += chunk.pinned.bytes.size();
+      credit_ -= chunk.pinned.bytes.size();
+    }
+    Status status = batch->status;
+    if (status.ok() && offset_ < range_.end) status = StartReading();
+    for (const HeldChunk& chunk : batch->chunks) {
+      const uint64_t count = chunk.pinned.bytes.size();
+      const Chunk message{.offset = offset,
+                          .blob_bytes = range_.blob_bytes,
+                          .window_bytes = chunk.in_window ? count : 0};
+      offset += count;
+      link_.send(message, chunk.in_window ? Frame() : Frame::Share(batch, chunk.pinned.bytes));
+    }
+    if (!status.ok()) return Fail(status);
+    if (offset_ == range_.end) Pump();
   }
 
   const std::shared_ptr<Source> source_;

@@ -95,6 +95,29 @@ void RemoteLink::FailAll(const Status& status) {
   for (auto& [id, mailbox] : std::exchange(mailboxes_, {})) mailbox->Push(status);
 }
 
+std::unique_ptr<SharedWindow> RemoteLink::TakeWindow() {
+  if (options_.memory_sharing == MemorySharing::kNever || !CanShareMemory(options_.endpoint)) {
+    return nullptr;
+  }
+  {
+    std::lock_guard lock(windows_mutex_);
+    if (!windows_.empty()) {
+      std::unique_ptr<SharedWindow> window = std::move(windows_.back());
+      windows_.pop_back();
+      return window;
+    }
+  }
+  // Without one the bytes come over the wire.
+  auto window = SharedWindow::Create(options_.window_bytes);
+  return window.ok() ? *std::move(window) : nullptr;
+}
+
+void RemoteLink::GiveBack(std::unique_ptr<SharedWindow> window) {
+  constexpr size_t kMostKept = 8;
+  std::lock_guard lock(windows_mutex_);
+  if (windows_.size() < kMostKept) windows_.push_back(std::move(window));
+}
+
 Status RemoteLink::WaitUp() {
   std::unique_lock lock(up_mutex_);
   if (up_changed_.wait_for(lock, options_.connect_timeout, [this] { return up_; })) return {};

@@ -8,8 +8,10 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "cachestore/service/remote_store.h"
+#include "cachestore/service/shared_window.h"
 #include "cluster/transport/connection.h"
 
 namespace promptcache {
@@ -18,6 +20,9 @@ struct RemoteMessage {
   Message body;
   Frame payload;
 };
+
+// How bytes of blobs came.
+enum class ReadWay : uint8_t { kWindow, kWire };
 
 // The messages that arrive for one request. Thread safe.
 class Mailbox {
@@ -49,6 +54,20 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 
   const RemoteStoreOptions& options() const { return options_; }
 
+  // Memory to read through, or null where there is none. What comes back must not be written by a
+  // server any more; it is given to the next reader.
+  std::unique_ptr<SharedWindow> TakeWindow();
+  void GiveBack(std::unique_ptr<SharedWindow> window);
+
+  void CountRead(uint64_t bytes, ReadWay way) {
+    (way == ReadWay::kWindow ? window_bytes_ : wire_bytes_) += bytes;
+  }
+  void CountCopied(uint64_t bytes) { copied_bytes_ += bytes; }
+  RemoteReads reads() const {
+    return {
+        .window_bytes = window_bytes_, .wire_bytes = wire_bytes_, .copied_bytes = copied_bytes_};
+  }
+
   // A request whose answers arrive in its mailbox until it goes.
   class Call {
    public:
@@ -79,6 +98,13 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 
   Transport& transport_;
   const RemoteStoreOptions options_;
+
+  std::atomic<uint64_t> window_bytes_ = 0;
+  std::atomic<uint64_t> wire_bytes_ = 0;
+  std::atomic<uint64_t> copied_bytes_ = 0;
+
+  std::mutex windows_mutex_;
+  std::vector<std::unique_ptr<SharedWindow>> windows_;  // guarded by windows_mutex_
 
   std::mutex up_mutex_;
   std::condition_variable up_changed_;

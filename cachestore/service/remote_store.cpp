@@ -32,6 +32,8 @@ class RemoteStoreImpl : public RemoteStore {
   }
   ~RemoteStoreImpl() override { link_->Stop(); }
 
+  RemoteReads reads() const override { return link_->reads(); }
+
   // ---- blobs ----
 
   Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {

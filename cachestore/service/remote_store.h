@@ -12,6 +12,9 @@
 
 namespace promptcache {
 
+// Whether blobs may come through memory that is shared with a server on the same machine.
+enum class MemorySharing : uint8_t { kWherePossible, kNever };
+
 struct RemoteStoreOptions {
   std::string endpoint;
   std::string name = "remote-store";
@@ -20,6 +23,16 @@ struct RemoteStoreOptions {
   std::chrono::milliseconds timeout{5'000};
   std::chrono::milliseconds connect_timeout{300};
   uint64_t window_bytes = 8 << 20;  // how far the store may send ahead of the reader
+  MemorySharing memory_sharing = MemorySharing::kWherePossible;
+};
+
+// Bytes of blobs that came from the store.
+struct RemoteReads {
+  uint64_t window_bytes = 0;  // through shared memory
+  uint64_t wire_bytes = 0;    // in messages
+  // In user space behind the page cache, on this side: from the window, or from the message, to
+  // where the reader wants them. The server hands on what it has read without copying it.
+  uint64_t copied_bytes = 0;
 };
 
 // Thread safe. All errors of store.h, and kUnavailable while the store is not reachable; it comes
@@ -30,6 +43,7 @@ class RemoteStore : public BlobStore, public MetaStore, public StoreAdmin {
   // calls; the transport outlives the store. Create and destroy from any thread but the reactor's.
   static std::unique_ptr<RemoteStore> Create(Transport& transport,
                                              const RemoteStoreOptions& options);
+  virtual RemoteReads reads() const = 0;  // since it was created
 };
 
 }  // namespace promptcache

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "cachestore/service/shared_window.h"
+
 namespace promptcache {
 namespace {
 
@@ -18,6 +20,7 @@ class RemoteReader : public BlobReader {
 
   ~RemoteReader() override {
     if (call_) call_->Abandon();
+    LeaveWindow();
   }
 
   // Learns the size from the first chunk, which stays for the first Read.
@@ -46,13 +49,27 @@ class RemoteReader : public BlobReader {
  private:
   void StartAt(uint64_t offset) {
     if (call_) call_->Abandon();
+    LeaveWindow();
     position_ = offset;
     unread_ = {};
     chunk_ = {};
+    taken_ = 0;
+    owed_ = 0;
     FetchBlob fetch = fetch_;
     fetch.offset = offset;
     fetch.credit = link_->options().window_bytes;
+    start_ = offset;
+    window_ = link_->TakeWindow();
+    if (window_) fetch.window = window_->name();
     call_ = std::make_unique<RemoteLink::Call>(link_, fetch);
+  }
+
+  // A server may still write what a fetch that was given up had asked for: only a window whose
+  // fetch has come to its end serves another.
+  void LeaveWindow() {
+    const bool complete = size_ > 0 && position_ + unread_.size() == size_;
+    if (window_ && complete) link_->GiveBack(std::move(window_));
+    window_.reset();
   }
 
   // Copies (or, without a destination, drops) the next bytes.
@@ -62,6 +79,7 @@ class RemoteReader : public BlobReader {
       const uint64_t part = std::min<uint64_t>(count, unread_.size());
       if (into != nullptr) {
         std::memcpy(into, unread_.data(), part);
+        link_->CountCopied(part);
         into += part;
       }
       unread_ = unread_.subspan(part);
@@ -72,8 +90,10 @@ class RemoteReader : public BlobReader {
   }
 
   Status NextChunk() {
-    if (!chunk_.empty()) call_->Send(Credit{chunk_.size()});
+    owed_ += std::exchange(taken_, 0);
     chunk_ = {};
+    // Not for every chunk: each message costs both sides the same, and the store is ahead.
+    if (owed_ >= link_->options().window_bytes / 4) call_->Send(Credit{std::exchange(owed_, 0)});
     Result<RemoteMessage> message = call_->Next();
     if (!message.ok()) return Drop(message.status());
     if (const auto* done = std::get_if<Done>(&message->body)) {
@@ -81,18 +101,32 @@ class RemoteReader : public BlobReader {
                                           : StatusOf(done->code, done->message));
     }
     const auto* chunk = std::get_if<Chunk>(&message->body);
-    const bool fits = chunk != nullptr && !message->payload.empty() && chunk->offset == position_ &&
-                      message->payload.size() <= chunk->blob_bytes - chunk->offset &&
+    if (chunk == nullptr) return Drop(UnexpectedAnswer());
+    const bool is_shared = chunk->window_bytes > 0;
+    const auto bytes = is_shared ? InWindow(chunk->window_bytes) : message->payload.bytes();
+    const bool fits = !bytes.empty() && chunk->offset == position_ &&
+                      bytes.size() <= chunk->blob_bytes - chunk->offset &&
                       (size_ == 0 || chunk->blob_bytes == size_);
     if (!fits) return Drop(UnexpectedAnswer());
     size_ = chunk->blob_bytes;
+    link_->CountRead(bytes.size(), is_shared ? ReadWay::kWindow : ReadWay::kWire);
     chunk_ = std::move(message->payload);
-    unread_ = chunk_.bytes();
+    unread_ = bytes;
+    taken_ = bytes.size();
     return {};
+  }
+
+  // The bytes of the chunk at position_; none when the server lies about them.
+  std::span<const uint8_t> InWindow(uint64_t count) const {
+    if (!window_) return {};
+    const auto bytes = window_->bytes();
+    const uint64_t offset = (position_ - start_) % bytes.size();
+    return count <= bytes.size() - offset ? bytes.subspan(offset, count) : bytes.first(0);
   }
 
   Status Drop(Status status) {
     call_->Abandon();  // needless after Done, which is rare enough
+    taken_ = 0;
     call_.reset();
     unread_ = {};
     chunk_ = {};
@@ -102,7 +136,11 @@ class RemoteReader : public BlobReader {
   const std::shared_ptr<RemoteLink> link_;
   const FetchBlob fetch_;
   uint64_t size_ = 0;
+  uint64_t start_ = 0;     // of the fetch that runs
   uint64_t position_ = 0;  // of the first unread byte
+  uint64_t taken_ = 0;     // bytes of the chunk at hand
+  uint64_t owed_ = 0;      // bytes taken for which the server has no new credit yet
+  std::unique_ptr<SharedWindow> window_;
   std::unique_ptr<RemoteLink::Call> call_;
   Frame chunk_;
   std::span<const uint8_t> unread_;

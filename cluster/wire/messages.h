@@ -202,6 +202,8 @@ struct ResidencyResync {
 struct Run {
   Plan plan;
   GenerationOptions options;
+  std::string schema;   // the plan's units are imported from it; empty: not said
+  std::string version;  // of the schema, 16 hex digits
   bool operator==(const Run&) const = default;
 };
 // Recipes the worker lacks. Answered by RecipeReply with those the coordinator has.
@@ -224,6 +226,9 @@ struct FetchBlob {
   uint64_t length = 0;  // 0: to the end
   uint64_t credit = 0;
   bool inspect = false;  // nothing is counted, and damage changes nothing
+  // Name of a shared memory object of the sender (cachestore/service/shared_window.h). A server
+  // that can open it puts the bytes there.
+  std::string window;
   bool operator==(const FetchBlob&) const = default;
 };
 struct Credit {
@@ -233,7 +238,8 @@ struct Credit {
 // The bytes travel in the payload frame.
 struct Chunk {
   uint64_t offset = 0;
-  uint64_t blob_bytes = 0;  // size of the whole blob
+  uint64_t blob_bytes = 0;    // size of the whole blob
+  uint64_t window_bytes = 0;  // that lie in the window instead of a payload frame
   bool operator==(const Chunk&) const = default;
 };
 // Ends a fetch or a put.

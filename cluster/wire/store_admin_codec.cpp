@@ -113,7 +113,7 @@ uint32_t WriteBody(Writer& writer, const StoreStats& in) {
   return wire::CreateStoreStats(writer.builder(), in.blobs, in.bytes, in.puts, in.gets, in.hits,
                                 in.corruptions, in.evictions, in.expirations, in.refused_pins,
                                 in.pinned_bytes, in.quota_bytes, in.pin_quota_bytes, in.free_bytes,
-                                in.payload_bytes, in.written_bytes, read_only)
+                                in.payload_bytes, in.written_bytes, read_only, in.lock_wait_us)
       .o;
 }
 void ReadBody(Reader& reader, const wire::StoreStats& in, StoreStats* out) {
@@ -132,7 +132,8 @@ void ReadBody(Reader& reader, const wire::StoreStats& in, StoreStats* out) {
           .free_bytes = in.free_bytes(),
           .payload_bytes = in.payload_bytes(),
           .written_bytes = in.written_bytes(),
-          .read_only = reader.Text(in.read_only())};
+          .read_only = reader.Text(in.read_only()),
+          .lock_wait_us = in.lock_wait_us()};
 }
 
 uint32_t WriteBody(Writer& writer, const RemoveReferences& in) {

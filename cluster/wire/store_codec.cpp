@@ -10,8 +10,10 @@ using wire::Reader;
 using wire::Writer;
 
 uint32_t WriteBody(Writer& writer, const FetchBlob& in) {
+  const auto window = writer.Text(in.window);
   const wire::Digest key = Writer::ToDigest(in.key.bytes);
-  return wire::CreateFetchBlob(writer.builder(), &key, in.offset, in.length, in.credit, in.inspect)
+  return wire::CreateFetchBlob(writer.builder(), &key, in.offset, in.length, in.credit, in.inspect,
+                               window)
       .o;
 }
 void ReadBody(Reader& reader, const wire::FetchBlob& in, FetchBlob* out) {
@@ -19,7 +21,8 @@ void ReadBody(Reader& reader, const wire::FetchBlob& in, FetchBlob* out) {
           .offset = in.offset(),
           .length = in.length(),
           .credit = in.credit(),
-          .inspect = in.inspect()};
+          .inspect = in.inspect(),
+          .window = reader.Name(in.window(), "fetch window")};
 }
 
 uint32_t WriteBody(Writer& writer, const Credit& in) {
@@ -28,10 +31,10 @@ uint32_t WriteBody(Writer& writer, const Credit& in) {
 void ReadBody(Reader&, const wire::Credit& in, Credit* out) { out->bytes = in.bytes(); }
 
 uint32_t WriteBody(Writer& writer, const Chunk& in) {
-  return wire::CreateChunk(writer.builder(), in.offset, in.blob_bytes).o;
+  return wire::CreateChunk(writer.builder(), in.offset, in.blob_bytes, in.window_bytes).o;
 }
 void ReadBody(Reader&, const wire::Chunk& in, Chunk* out) {
-  *out = {.offset = in.offset(), .blob_bytes = in.blob_bytes()};
+  *out = {.offset = in.offset(), .blob_bytes = in.blob_bytes(), .window_bytes = in.window_bytes()};
 }
 
 uint32_t WriteBody(Writer& writer, const Done& in) {

@@ -61,11 +61,15 @@ void ReadBody(Reader&, const wire::ResidencyResync&, ResidencyResync*) {}
 uint32_t WriteBody(Writer& writer, const Run& in) {
   const auto plan = WritePlan(writer, in.plan);
   const auto options = WriteGenerationOptions(writer, in.options);
-  return wire::CreateRun(writer.builder(), plan, options).o;
+  const auto schema = writer.Text(in.schema);
+  const auto version = writer.Text(in.version);
+  return wire::CreateRun(writer.builder(), plan, options, schema, version).o;
 }
 void ReadBody(Reader& reader, const wire::Run& in, Run* out) {
   out->plan = ReadPlan(reader, in.plan());
   out->options = ReadGenerationOptions(reader, in.options());
+  out->schema = reader.Text(in.schema());
+  out->version = reader.Text(in.version());
 }
 
 uint32_t WriteBody(Writer& writer, const RecipeQuery& in) {

@@ -291,7 +291,10 @@ void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions&
                    .timeout_ms = static_cast<uint64_t>(std::max<int64_t>(
                        1, std::chrono::duration_cast<milliseconds>(entry.deadline - now).count())),
                    .trace = entry.trace,
-                   .body = Run{entry.prompt.plan, entry.options}};
+                   .body = Run{.plan = entry.prompt.plan,
+                               .options = entry.options,
+                               .schema = entry.prompt.schema,
+                               .version = entry.prompt.version}};
   actions.emplace_back(std::move(send));
 }
 

@@ -1,5 +1,5 @@
-// Clients that want units dropped from every worker's memory, and the workers that have not answered
-// yet. Pure state.
+// Clients that want units dropped from every worker's memory, and the workers that have not
+// answered yet. Pure state.
 #pragma once
 
 #include <map>
@@ -17,7 +17,7 @@ class UnitDrops {
  public:
   struct Asked {
     PeerId client = 0;
-    RequestId request;          // the client's
+    RequestId request;           // the client's
     std::set<PeerId> waits_for;  // workers
     UnitsDropped report;
   };

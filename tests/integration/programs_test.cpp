@@ -168,6 +168,27 @@ TEST(Cli, BenchReportsEveryCaseAsNumbers) {
   EXPECT_TRUE(report["build_type"].is_string());
 }
 
+TEST(Cli, BenchLoadPathReportsEverySizeAndTheWarmStart) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const std::string examples = ExampleDirectory().string();
+  const ProgramResult bench =
+      RunProgram("promptcache", {"bench", "loadpath", "--model", model->string(), "--tokens",
+                                 "16,70", "--iterations", "1", "--schema", examples + "/travel.xml",
+                                 "--prompt", examples + "/prompts/travel-ghent.xml", "--json"});
+  ASSERT_EQ(bench.exit_code, 0) << bench.errors;
+  const json report = json::parse(bench.output);
+  ASSERT_EQ(report["sizes"].size(), 2u);
+  for (const json& size : report["sizes"]) {
+    for (const char* name : {"tokens", "bytes", "load_ms", "encode_ms", "choice_ms", "ratio"}) {
+      EXPECT_GT(size[name], 0.0) << name;
+    }
+  }
+  for (const char* name : {"warm_ms", "disk_ms", "bar_ms", "service_bytes_per_s", "bytes"}) {
+    EXPECT_GT(report["warm_start"][name], 0.0) << name;
+  }
+}
+
 TEST(Cli, BenchPmlReportsEveryNumber) {
   const auto model = ModelPath();
   PC_SKIP_WITHOUT(model, "the model");

@@ -80,9 +80,13 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
       "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl");
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
+  AddBenchStoreCommand(*bench, context);
   AddEngineCommand(
       *bench, context,
       {"bench fidelity", "fidelity", "How far reuse is from full prefill, by encoding and repair"});
+  AddEngineCommand(*bench, context,
+                   {"bench loadpath", "loadpath",
+                    "Units loaded, encoded and as chosen; first token after the loss of a worker"});
   AddEngineCommand(*bench, context,
                    {"bench ttft", "ttft", "Time to first token of the same work done five ways"});
 }

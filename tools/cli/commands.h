@@ -32,13 +32,14 @@ Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context);
 // The file's bytes, or standard input for "-". At most 64 MiB.
 Result<std::string> ReadInput(const std::string& path);
 
-// `promptcache run`, `bench ttft` and `model logits`: replaces this process by promptcache-engine,
-// which has options of its own. nullopt for any other command; else the exit code of not being able
-// to.
+// `promptcache run`, `model logits` and what `bench` measures with a model: replaces this process
+// by promptcache-engine, which has options of its own. nullopt for any other command; else the exit
+// code of not being able to.
 std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments);
 
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 // Of `promptcache bench`.
+void AddBenchStoreCommand(CLI::App& bench, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);

@@ -17,8 +17,10 @@ bool IsEngineCommand(std::span<char*> arguments) {
   const auto word = [&](size_t index) {
     return index < arguments.size() ? std::string_view(arguments[index]) : std::string_view();
   };
-  return word(1) == "run" || (word(1) == "bench" && (word(2) == "ttft" || word(2) == "fidelity")) ||
-         (word(1) == "model" && word(2) == "logits");
+  constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath"};
+  const bool is_bench =
+      word(1) == "bench" && std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0;
+  return word(1) == "run" || is_bench || (word(1) == "model" && word(2) == "logits");
 }
 
 }  // namespace

@@ -77,6 +77,7 @@ class EmbeddedImpl : public EmbeddedSystem {
   Client& client() override { return *client_; }
   const Tokenizer& tokenizer() const override { return model_->tokenizer(); }
   const Identity& identity() const override { return model_->identity(); }
+  BlobStore& store() override { return *store_; }
 
   Status WaitCommitted(const Usage& usage) override {
     std::vector<UnitKey> keys;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cachestore/store.h"
 #include "cluster/client/client.h"
 #include "common/status.h"
 #include "common/text/tokenizer.h"
@@ -33,6 +34,7 @@ class EmbeddedSystem {
   virtual Client& client() = 0;
   virtual const Tokenizer& tokenizer() const = 0;
   virtual const Identity& identity() const = 0;  // of the worker: weights, dtype, ...
+  virtual BlobStore& store() = 0;                // as the worker has it: through the service
 
   // Waits until the store holds every unit of `usage` durably. kDeadlineExceeded after 30 s,
   // kFailedPrecondition without a store.

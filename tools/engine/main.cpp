@@ -1,9 +1,7 @@
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "common/version.h"
@@ -14,22 +12,14 @@
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
 #include "tools/engine/embedded.h"
+#include "tools/engine/engine_flags.h"
 #include "tools/engine/fidelity_command.h"
+#include "tools/engine/load_path_command.h"
 #include "tools/engine/model_logits.h"
 #include "worker/device/compute_environment.h"
 
 namespace promptcache {
 namespace {
-
-void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
-  options.model = PROMPTCACHE_DEFAULT_MODEL;
-  command.add_option("--model", options.model, "GGUF file or Hugging Face directory of the model")
-      ->capture_default_str();
-  command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
-  command.add_option("--dtype", options.dtype, "auto, fp32 or bf16")->capture_default_str();
-  command.add_option("--threads", options.threads, "CPU threads; 0: one per core")
-      ->capture_default_str();
-}
 
 // ---- run ----
 
@@ -89,21 +79,15 @@ struct BenchFlags {
 int RunTtft(const BenchFlags& flags) {
   // Workers come and go here on purpose.
   InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
-  std::string directory =
-      (std::filesystem::temp_directory_path() / "promptcache-bench.XXXXXX").string();
-  if (::mkdtemp(directory.data()) == nullptr) {
-    return Fail(Unavailable("cannot create a directory like " + directory));
-  }
-  EmbeddedOptions options = flags.system;
-  options.store_directory = directory;
   const auto measure = [&]() -> Result<TtftReport> {
+    PC_ASSIGN_OR_RETURN(const ScratchDirectory directory, ScratchDirectory::Make());
+    EmbeddedOptions options = flags.system;
+    options.store_directory = directory.path();
     PC_ASSIGN_OR_RETURN(const auto system, EmbeddedSystem::Start(options));
     return MeasureTtft(*system, flags.ttft,
                        [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
   };
   const Result<TtftReport> report = measure();
-  std::error_code ignored;
-  std::filesystem::remove_all(directory, ignored);
   if (!report.ok()) return Fail(report.status());
   if (flags.json) {
     fmt::print("{}\n", TtftToJson(*report).dump(2));
@@ -141,6 +125,7 @@ void AddBench(CLI::App& app, std::function<int()>& run) {
       "  promptcache bench ttft --model model.gguf --cached 2048 --modules 8 --new 64 --json");
   command->callback([flags, &run] { run = [flags] { return RunTtft(*flags); }; });
   AddFidelityCommand(*bench, run);
+  AddLoadPathCommand(*bench, run);
 }
 
 int Main(int argc, char** argv) {

@@ -11,9 +11,6 @@
 namespace promptcache {
 namespace {
 
-// Below this many rows an operator call costs more than copying the rows once per step.
-constexpr int64_t kGatherBelow = 64;
-
 // The queries [first_query, queries) turned by one shift, made anew in every layer.
 struct TurnedQueries {
   int64_t shift = 0;

@@ -8,7 +8,6 @@
 namespace promptcache {
 namespace {
 
-constexpr int64_t kGatherBelow = 64;
 constexpr int64_t kMaxScores = int64_t{1} << 25;  // elements of a score matrix held at once
 
 class PortableKernel : public SequenceKernel {

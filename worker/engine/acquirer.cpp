@@ -7,7 +7,7 @@
 namespace promptcache {
 namespace {
 
-constexpr uint64_t kLoadQueueBytes = 1 << 30;  // entries count as one byte each
+constexpr uint64_t kImportBytes = 256;  // about what one takes
 
 std::shared_ptr<const Recipe> RecipeOf(const KnownRecipePtr& known) {
   return {known, &known->recipe};
@@ -23,48 +23,47 @@ Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
       identity_digest_(identity_.Digest()),
       post_(std::move(post)),
       cache_(options.unit_cache_bytes, *options.clock),
-      loads_({.warn_bytes = kLoadQueueBytes, .max_bytes = kLoadQueueBytes}),
-      puts_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
+      writes_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
   if (store_ == nullptr) return;
-  for (uint32_t i = 0; i < options.loader_threads; ++i) {
-    threads_.emplace_back([this] {
-      while (auto load = loads_.Pop()) (*load)();
-    });
-  }
-  threads_.emplace_back([this] {
-    while (auto unit = puts_.Pop()) {
-      const Status status = StoreUnit(*store_, **unit, identity_);
-      if (status.ok() || status.code() == Code::kBusy) continue;
-      ++put_failures_;
-      Log(LogLevel::kWarning, "unit not stored",
-          {{"recipe", (*unit)->digest.ToHex()}, {"reason", status.message()}});
-    }
+  loader_.emplace(*store_, options.loader_threads);
+  write_thread_ = std::jthread([this] {
+    while (auto write = writes_.Pop()) (*write)();
   });
 }
 
 Acquirer::~Acquirer() {
-  loads_.Close();
-  puts_.Close();
+  PushImports();
+  writes_.Close();
 }
 
-void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
-                       const Lifetime& lifetime, ArrivalCallback on_arrival) {
+void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
+                       const AcquireEvents& events) {
   const UnitKey key = MakeUnitKey(identity_digest_, 0, recipe->digest);
+  const Lifetime& lifetime = import.lifetime;
   if (UnitPtr unit = cache_.Find(key, lifetime)) {
-    return on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
+    NoteImport(key, import);
+    return events.on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
   Pending& pending = found->second;
-  pending.waiting.push_back({owner, SystemClock().Now(), std::move(on_arrival)});
+  pending.waiting.push_back({owner, SystemClock().Now(), events});
   pending.lifetime = is_new ? lifetime : Longer(pending.lifetime, lifetime);
+  AddImport(pending.imports, import);
+  if (pending.loading) return events.on_loading(pending.loading);
   if (!is_new) return;
   pending.known = recipe;
-  if (store_ != nullptr) {
-    StartLoad(key, pending);
-  } else {
-    pending.miss_reason = "no store";
-    to_encode_.push_back(key);
+  if (store_ != nullptr && choice_.Choose(CostOf(recipe->recipe)) == Acquisition::kLoad) {
+    return StartLoad(key, pending);
   }
+  pending.miss_reason = store_ == nullptr ? "no store" : "cheaper to encode";
+  to_encode_.push_back(key);
+}
+
+UnitCost Acquirer::CostOf(const Recipe& recipe) const {
+  const ModelShape& shape = model_.shape();
+  const auto row_bytes = static_cast<uint64_t>(2 * shape.layers * shape.kv_heads * shape.head_dim) *
+                         model_.kv_options().dtype().itemsize();
+  return {.bytes = recipe.rows() * row_bytes, .tokens = TokensToEncode(recipe, contexts_)};
 }
 
 UnitCache::Removed Acquirer::Drop(const std::vector<UnitKey>& keys) {
@@ -89,12 +88,12 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
                            .identity = &identity_,
                            .shape = model_.shape(),
                            .options = model_.kv_options()};
-  auto load = [this, key, expected = std::move(expected)] {
-    auto loaded = std::make_shared<Result<UnitPtr>>(LoadUnit(*store_, expected));
-    post_([this, key, loaded] { LoadDone(key, std::move(*loaded)); });
-  };
-  const Status queued = loads_.TryPush(std::move(load), 1);
-  if (!queued.ok()) LoadDone(key, queued);
+  loader_->Load(std::move(expected),
+                {.on_start = [this](UnitPtr unit) { post_([this, unit] { LoadStarted(unit); }); },
+                 .on_end =
+                     [this, key](Result<UnitPtr> unit, double seconds) {
+                       post_([this, key, unit, seconds] { LoadDone(key, unit, seconds); });
+                     }});
 }
 
 std::string Acquirer::MissReason(const Status& status) {
@@ -115,18 +114,37 @@ void Acquirer::Keep(const UnitPtr& unit) {
   if (found != pending_.end()) cache_.Insert(unit, found->second.lifetime);
 }
 
-void Acquirer::LoadDone(const UnitKey& key, Result<UnitPtr> loaded) {
-  if (loaded.ok()) {
-    Keep(*loaded);
-    return Deliver(key, {}, *loaded, Source::kDisk, 0);
-  }
+void Acquirer::LoadStarted(const UnitPtr& unit) {
+  const auto found = pending_.find(unit->key);
+  if (found == pending_.end()) return;
+  found->second.loading = unit;
+  // A copy: who is told may end its request, and with it its wait.
+  for (const Waiter& waiter : std::vector(found->second.waiting)) waiter.events.on_loading(unit);
+}
+
+void Acquirer::LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, double seconds) {
+  if (!loaded.ok()) return LoadFailed(key, loaded.status(), seconds);
+  choice_.Loaded((*loaded)->bytes, seconds);
+  Keep(*loaded);
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
-  found->second.miss_reason = MissReason(loaded.status());
-  if (loaded.status().code() == Code::kDataLoss) {
+  for (const Import& import : found->second.imports) NoteImport(key, import);
+  Deliver(key, {}, *loaded, Source::kDisk, 0);
+}
+
+void Acquirer::LoadFailed(const UnitKey& key, const Status& status, double seconds) {
+  const auto found = pending_.find(key);
+  if (found == pending_.end()) return;
+  Pending& pending = found->second;
+  pending.loading = nullptr;
+  pending.miss_reason = MissReason(status);
+  if (status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded) {
+    choice_.Loaded(CostOf(pending.known->recipe).bytes, seconds);  // time lost on this store
+  }
+  if (status.code() == Code::kDataLoss) {
     ++corruptions_;
     Log(LogLevel::kWarning, "stored unit is damaged; encoding it again",
-        {{"key", key.ToHex()}, {"reason", loaded.status().message()}});
+        {{"key", key.ToHex()}, {"reason", status.message()}});
   }
   to_encode_.push_back(key);
 }
@@ -175,6 +193,7 @@ void Acquirer::StartEncode() {
 
 void Acquirer::EncodeDone(const UnitPtr& unit) {
   const uint32_t tokens = encoder_->computed_tokens();
+  choice_.Encoded(tokens, unit->encode_seconds);
   encoder_.reset();
   Keep(unit);
   Put(unit);
@@ -182,12 +201,49 @@ void Acquirer::EncodeDone(const UnitPtr& unit) {
 }
 
 void Acquirer::Put(const UnitPtr& unit) {
-  if (store_ == nullptr) return;
-  const uint64_t bytes = unit->bytes;
-  if (puts_.TryPush(UnitPtr(unit), bytes).ok()) return;
+  const auto found = pending_.find(unit->key);
+  if (store_ == nullptr || found == pending_.end()) return;
+  const auto put = [this, unit, imports = found->second.imports] {
+    const Status status = StoreUnit(*store_, *unit, identity_, imports);
+    if (status.ok()) return;
+    if (status.code() == Code::kBusy) {  // another worker stores it, for its own imports
+      return post_([this, key = unit->key, imports] {
+        for (const Import& import : imports) NoteImport(key, import);
+      });
+    }
+    ++put_failures_;
+    Log(LogLevel::kWarning, "unit not stored",
+        {{"recipe", unit->digest.ToHex()}, {"reason", status.message()}});
+  };
+  Write(put, unit->bytes, "a unit");
+}
+
+void Acquirer::NoteImport(const UnitKey& key, const Import& import) {
+  if (store_ != nullptr) (void)imports_.Add(key, import, SystemClock().Now());
+}
+
+void Acquirer::TellImports() {
+  if (SystemClock().Now() >= imports_.due()) PushImports();
+}
+
+void Acquirer::PushImports() {
+  auto imports = std::make_shared<std::vector<UnitImport>>(imports_.Take());
+  if (imports->empty()) return;
+  const uint64_t bytes = imports->size() * kImportBytes;
+  Write(
+      [this, imports] {
+        const Status status = store_->RecordImports(*imports);
+        if (status.ok()) return;
+        Log(LogLevel::kWarning, "imports not recorded",
+            {{"imports", imports->size()}, {"reason", status.message()}});
+      },
+      bytes, "imports");
+}
+
+void Acquirer::Write(std::function<void()> write, uint64_t bytes, const char* what) {
+  if (writes_.TryPush(std::move(write), bytes).ok()) return;
   ++put_failures_;
-  Log(LogLevel::kWarning, "unit not stored: too many wait to be written",
-      {{"recipe", unit->digest.ToHex()}});
+  Log(LogLevel::kWarning, "too much waits to be written to the store", {{"left_out", what}});
 }
 
 void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
@@ -199,7 +255,7 @@ void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& 
   for (const Waiter& waiter : pending.waiting) {
     UnitUsage usage{.source = source, .milliseconds = MillisecondsBetween(waiter.since, now)};
     if (source == Source::kEncoded) usage.miss_reason = pending.miss_reason;
-    waiter.on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
+    waiter.events.on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
   }
 }
 

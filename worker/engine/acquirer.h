@@ -1,5 +1,6 @@
-// Gets units into memory: from the cache, from the store on loader threads, or by encoding; each
-// key once at a time, however many requests wait for it. Internal to worker/engine.
+// Gets units into memory: from the cache, or from the store on loader threads or by encoding,
+// whichever has been cheaper; each key once at a time, however many requests wait for it. Internal
+// to worker/engine.
 #pragma once
 
 #include <atomic>
@@ -16,11 +17,13 @@
 #include "common/byte_queue.h"
 #include "common/clock.h"
 #include "common/ids.h"
+#include "worker/engine/import_log.h"
 #include "worker/engine/known_recipe.h"
+#include "worker/engine/load_choice.h"
+#include "worker/engine/loader.h"
 #include "worker/kv/context_cache.h"
 #include "worker/kv/unit_cache.h"
 #include "worker/kv/unit_encoder.h"
-#include "worker/kv/unit_io.h"
 
 namespace promptcache {
 
@@ -28,21 +31,29 @@ struct AcquirerOptions {
   uint64_t unit_cache_bytes = 0;
   const Clock* clock = &SystemClock();  // of units' lifetimes
   uint32_t loader_threads = 2;
-  uint64_t put_queue_bytes = 0;
+  uint64_t put_queue_bytes = 0;  // waiting to be written to the store
 };
 
-// Someone waiting for a unit; called on the engine thread. The status is an error when the unit
-// could not even be encoded. `encoded_tokens` is what this caller's wait cost in forward steps (0
-// unless it asked first).
+// A unit that is there, every layer of it. The status is an error when it could not even be
+// encoded. `encoded_tokens` is what this caller's wait cost in forward steps (0 unless it asked
+// first).
 struct UnitArrival {
   Status status;
   UnitPtr unit;
   UnitUsage usage;
   uint32_t encoded_tokens = 0;
 };
-using ArrivalCallback = std::function<void(UnitArrival)>;
 
-// Belongs to the engine thread, but for what `wake` is told by loader threads.
+// Of someone who waits for a unit; called on the engine thread.
+struct AcquireEvents {
+  // The unit is being loaded and may be read as far as it has arrived (Unit::arrival). At most
+  // once. Should the load fail, on_arrival brings another unit.
+  std::function<void(UnitPtr unit)> on_loading;
+  // Once, and last.
+  std::function<void(UnitArrival arrival)> on_arrival;
+};
+
+// Belongs to the engine thread.
 class Acquirer {
  public:
   // `post` runs a function on the engine thread; thread safe.
@@ -52,10 +63,11 @@ class Acquirer {
            Post post);
   ~Acquirer();
 
-  // Calls `on_arrival` once: within the call when the unit is in memory, else later, unless
-  // Abandon(owner) comes first. In memory the unit then lives at least for `lifetime`.
-  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Lifetime& lifetime,
-               ArrivalCallback on_arrival);
+  // Calls on_arrival within the call when the unit is in memory, on_loading when it is on its way;
+  // else later, unless Abandon(owner) comes first. In memory the unit then lives at least for the
+  // import's lifetime; the store is told of the import.
+  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
+               const AcquireEvents& events);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   // Drops these units from memory and forgets every context, which may be of their text. What is
@@ -64,6 +76,10 @@ class Acquirer {
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
   bool EncodeStep();
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
+
+  // Tells the store of imports when it is time to.
+  void TellImports();
+  SteadyTime imports_due() const { return imports_.due(); }
 
   UnitCache& cache() { return cache_; }
   const UnitCache& cache() const { return cache_; }
@@ -74,19 +90,24 @@ class Acquirer {
   struct Waiter {
     RequestId owner;
     SteadyTime since;
-    ArrivalCallback on_arrival;
+    AcquireEvents events;
   };
   struct Pending {
     KnownRecipePtr known;
     Lifetime lifetime;  // the longest that was asked for
+    std::vector<Import> imports;
+    UnitPtr loading;  // while its layers arrive
     std::string miss_reason;
     std::vector<Waiter> waiting;
   };
 
+  UnitCost CostOf(const Recipe& recipe) const;
   void StartLoad(const UnitKey& key, const Pending& pending);
   // Into the cache, for as long as was asked.
   void Keep(const UnitPtr& unit);
-  void LoadDone(const UnitKey& key, Result<UnitPtr> loaded);
+  void LoadStarted(const UnitPtr& unit);
+  void LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, double seconds);
+  void LoadFailed(const UnitKey& key, const Status& status, double seconds);
   // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
   Result<UnitPtr> RunStep();
   void StartEncode();
@@ -94,6 +115,10 @@ class Acquirer {
   void Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
                uint32_t encoded_tokens);
   void Put(const UnitPtr& unit);
+  void NoteImport(const UnitKey& key, const Import& import);
+  void PushImports();
+  // To the thread that writes to the store. `what` is for the log, should there be no room.
+  void Write(std::function<void()> write, uint64_t bytes, const char* what);
   std::string MissReason(const Status& status);
 
   // Constant after construction.
@@ -106,6 +131,8 @@ class Acquirer {
   // Owned by the engine thread.
   UnitCache cache_;
   ContextCache contexts_;
+  LoadChoice choice_;
+  ImportLog imports_;
   std::unordered_map<UnitKey, Pending> pending_;
   std::deque<UnitKey> to_encode_;
   std::unique_ptr<UnitEncoder> encoder_;
@@ -114,9 +141,9 @@ class Acquirer {
 
   // Own synchronization. Threads last, so that they end before what they use.
   std::atomic<uint64_t> put_failures_{0};
-  ByteQueue<std::function<void()>> loads_;
-  ByteQueue<UnitPtr> puts_;
-  std::vector<std::jthread> threads_;
+  ByteQueue<std::function<void()>> writes_;
+  std::optional<Loader> loader_;
+  std::jthread write_thread_;
 };
 
 }  // namespace promptcache

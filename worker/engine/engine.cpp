@@ -10,6 +10,7 @@
 #include "worker/engine/acquirer.h"
 #include "worker/engine/inbox.h"
 #include "worker/engine/sequence.h"
+#include "worker/engine/stepper.h"
 
 namespace promptcache {
 namespace {
@@ -19,6 +20,8 @@ class EngineImpl : public Engine {
   EngineImpl(EngineDeps deps, const EngineOptions& options)
       : deps_(std::move(deps)),
         options_(options),
+        stepper_(*deps_.model, options.prefill_chunk_tokens,
+                 [this](const RequestId& id, const Status& status) { End(id, status); }),
         acquirer_(*deps_.model, deps_.store, deps_.identity,
                   {.unit_cache_bytes = options.unit_cache_bytes,
                    .clock = deps_.clock,
@@ -71,8 +74,6 @@ class EngineImpl : public Engine {
   }
 
  private:
-  using Running = std::vector<std::unique_ptr<Sequence>>;
-
   void Loop(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       if (HasWork()) {
@@ -107,6 +108,7 @@ class EngineImpl : public Engine {
   SteadyTime NextDeadline() const {
     constexpr SteadyTime::duration kLongest = std::chrono::hours(1);
     SteadyTime next = SystemClock().Now() + std::min(kLongest, acquirer_.cache().UntilNextExpiry());
+    next = std::min(next, acquirer_.imports_due());
     for (const auto& sequence : running_) next = std::min(next, sequence->request().deadline);
     for (const EngineRequest& request : queue_) next = std::min(next, request.deadline);
     return next;
@@ -178,77 +180,54 @@ class EngineImpl : public Engine {
     const EngineRequest& request = sequence.request();
     const RequestId id = request.id;
     const size_t units = sequence.unit_count();
-    if (units == 0) return Begin(sequence);
+    if (units == 0) return BeginIfReady(sequence);
     // The last unit may arrive at once and end the request: nothing of it is touched afterwards.
     for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
-          id, request.recipes[i], request.plan.units[i].lifetime,
-          [this, id, i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); });
+          id, request.recipes[i], request.ImportOf(i),
+          {.on_loading = [this, id, i](UnitPtr unit) { UnitLoading(id, i, unit); },
+           .on_arrival = [this, id,
+                          i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); }});
     }
   }
 
-  void UnitArrived(const RequestId& id, size_t index, UnitArrival arrival) {
+  // Null when the request has ended.
+  Sequence* FindRunning(const RequestId& id) {
     const auto found = std::find_if(running_.begin(), running_.end(), [&](const auto& sequence) {
       return sequence->request().id == id;
     });
-    if (found == running_.end()) return;  // ended while it waited
-    if (!arrival.status.ok()) {
-      return Finish(static_cast<size_t>(found - running_.begin()), arrival.status);
-    }
-    Sequence& sequence = **found;
-    sequence.SetUnit(index, std::move(arrival.unit), std::move(arrival.usage),
-                     arrival.encoded_tokens);
-    if (sequence.missing_units() == 0) Begin(sequence);
+    return found == running_.end() ? nullptr : found->get();
   }
 
-  void Begin(Sequence& sequence) {
+  void UnitLoading(const RequestId& id, size_t index, const UnitPtr& unit) {
+    Sequence* const sequence = FindRunning(id);
+    if (sequence == nullptr) return;
+    sequence->SetLoading(index, unit);
+    BeginIfReady(*sequence);
+  }
+
+  void UnitArrived(const RequestId& id, size_t index, UnitArrival arrival) {
+    if (!arrival.status.ok()) return End(id, arrival.status);
+    Sequence* const sequence = FindRunning(id);
+    if (sequence == nullptr) return;
+    sequence->SetUnit(index, std::move(arrival.unit), std::move(arrival.usage),
+                      arrival.encoded_tokens);
+    BeginIfReady(*sequence);
+  }
+
+  void BeginIfReady(Sequence& sequence) {
+    if (!sequence.can_begin()) return;
     const Status status = sequence.Begin(*deps_.model, SystemClock().Now());
     if (!status.ok()) End(sequence.request().id, status);
   }
 
-  // One forward step for every sequence whose units are there. False when there is none.
+  // False when there was none to take. A step that may have to wait for layers is taken only when
+  // nobody else has one.
   bool Step() {
-    std::vector<Sequence*> batch;
-    std::vector<SequenceStep> steps;
-    for (const auto& sequence : running_) {
-      if (sequence->missing_units() > 0 || sequence->done()) continue;
-      batch.push_back(sequence.get());
-      sequence->AddSteps(options_.prefill_chunk_tokens, steps);
-    }
-    if (!steps.empty()) RunBatch(batch, steps);
+    const bool stepped =
+        stepper_.Step(running_) || (!acquirer_.wants_step() && stepper_.StepAhead(running_));
     FinishDone();
-    return !batch.empty();
-  }
-
-  void RunBatch(const std::vector<Sequence*>& batch, std::vector<SequenceStep>& steps) {
-    const SteadyTime start = SystemClock().Now();
-    Result<at::Tensor> logits = deps_.model->Forward(steps);
-    const SteadyTime now = SystemClock().Now();
-    if (!logits.ok()) {
-      for (Sequence* sequence : batch) End(sequence->request().id, logits.status());
-      return;
-    }
-    MeasurePrefill(steps, MillisecondsBetween(start, now));
-    LogitRows rows({logits->data_ptr<float>(), static_cast<size_t>(logits->numel())},
-                   static_cast<size_t>(logits->size(1)));
-    for (Sequence* sequence : batch) Advance(*sequence, rows, now);
-  }
-
-  void Advance(Sequence& sequence, LogitRows& rows, SteadyTime now) {
-    const Status status = sequence.StepsDone(rows, now);
-    if (!status.ok()) return End(sequence.request().id, status);
-    for (AnswerPart& part : sequence.TakeParts()) {
-      sequence.request().events.on_part(std::move(part));
-    }
-  }
-
-  void MeasurePrefill(const std::vector<SequenceStep>& steps, double milliseconds) {
-    constexpr size_t kLeast = 64;  // fewer say more about overheads than about speed
-    size_t tokens = 0;
-    for (const SequenceStep& step : steps) tokens += step.ids.size();
-    if (tokens < kLeast || milliseconds <= 0) return;
-    const double rate = static_cast<double>(tokens) * 1000 / milliseconds;
-    prefill_rate_ = prefill_rate_ == 0 ? rate : 0.8 * prefill_rate_ + 0.2 * rate;
+    return stepped;
   }
 
   void FinishDone() {
@@ -268,6 +247,7 @@ class EngineImpl : public Engine {
   }
 
   void ReportChanges() {
+    acquirer_.TellImports();
     acquirer_.cache().Trim();
     UnitCache::Changes changes = acquirer_.cache().TakeChanges();
     {
@@ -278,7 +258,7 @@ class EngineImpl : public Engine {
                 .finished = finished_,
                 .corruptions = acquirer_.corruptions(),
                 .put_failures = acquirer_.put_failures(),
-                .prefill_tokens_per_s = prefill_rate_};
+                .prefill_tokens_per_s = stepper_.prefill_rate()};
     }
     if (!changes.empty() && deps_.on_residency) deps_.on_residency(std::move(changes));
   }
@@ -297,9 +277,9 @@ class EngineImpl : public Engine {
 
   // Owned by the engine thread.
   std::deque<EngineRequest> queue_;
-  Running running_;
+  Sequences running_;
+  Stepper stepper_;
   uint64_t finished_ = 0;
-  double prefill_rate_ = 0;
   bool busy_ = false;
 
   // Its own threads post to the inbox, so it goes before the inbox does.

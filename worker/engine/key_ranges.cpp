@@ -29,7 +29,8 @@ std::vector<KeyRange> BuildKeyRanges(const Plan& plan, std::span<const UnitPtr> 
                       .rows = segment.rows,
                       .shift = segment.shift,
                       .first_query = first_query,
-                      .positions = units[segment.unit]->positions});
+                      .positions = units[segment.unit]->positions,
+                      .arrival = units[segment.unit]->arrival.get()});
   }
   return ranges;
 }

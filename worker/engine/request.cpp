@@ -99,4 +99,10 @@ Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const
   return {};
 }
 
+Import EngineRequest::ImportOf(size_t index) const {
+  const PlanUnit& unit = plan.units[index];
+  return {.reference = {.schema = schema, .version = version, .module = unit.path},
+          .lifetime = unit.lifetime};
+}
+
 }  // namespace promptcache

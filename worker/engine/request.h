@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/ids.h"
+#include "common/references.h"
 #include "common/status.h"
 #include "common/types.h"
 #include "worker/engine/known_recipe.h"
@@ -33,6 +34,8 @@ struct EngineRequest {
   RequestId id;
   Plan plan;
   std::vector<KnownRecipePtr> recipes;  // of plan.units, by index
+  std::string schema;                   // that the units are imported from; empty: not known
+  std::string version;                  // of the schema
   GenerationOptions options;
   SteadyTime received;
   SteadyTime deadline;
@@ -41,6 +44,8 @@ struct EngineRequest {
   // kInvalidArgument unless plan and options are valid, belong with the recipes (digests, rows,
   // positions) and fit the context and the vocabulary.
   Status Validate(int64_t context_length, int64_t vocabulary) const;
+  // Of plan.units[index].
+  Import ImportOf(size_t index) const;
 };
 
 }  // namespace promptcache

@@ -89,16 +89,35 @@ void Sequence::SetUnit(size_t index, UnitPtr unit, UnitUsage usage, uint32_t enc
   --missing_;
 }
 
+bool Sequence::can_begin() const {
+  if (model_ != nullptr) return false;
+  const auto is_known = [](const UnitPtr& unit) { return unit != nullptr; };
+  return missing_ == 0 || (!started_over_ && std::all_of(units_.begin(), units_.end(), is_known));
+}
+
 Status Sequence::Begin(const Model& model, SteadyTime now) {
   usage_.acquire_ms = MillisecondsBetween(request_.received, now) - usage_.queue_ms;
-  if (done()) return {};
   model_ = &model;
+  if (done()) return {};
   try {
     prompt_ = KvBuffer(model.shape(), model.kv_options(), capacity());
   } catch (const c10::Error& error) {
     return NoMemory(error);
   }
   return {};
+}
+
+// What follows the prompt waits for all units: it can then not fail for their sake.
+bool Sequence::can_step() const {
+  if (model_ == nullptr || done()) return false;
+  return missing_ == 0 || prefilled_ < request_.plan.new_tokens.size();
+}
+
+void Sequence::StartOver() {
+  model_ = nullptr;
+  started_over_ = true;
+  prompt_ = {};
+  prefilled_ = 0;
 }
 
 // Of a buffer, in rows: the prompt and a usual answer.
@@ -112,6 +131,8 @@ int64_t Sequence::capacity() const {
 void Sequence::AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps) {
   const Tokens& fresh = request_.plan.new_tokens;
   if (prefilled_ == fresh.size()) {
+    // Every later position sees every row.
+    ranges_ = BuildKeyRanges(request_.plan, units_, {&request_.plan.next_position, 1});
     for (Sample& sample : samples_) {
       if (!sample.done()) steps.push_back(sample.NextStep(ranges_));
     }
@@ -151,8 +172,6 @@ Status Sequence::StepsDone(LogitRows& rows, SteadyTime now) {
 
 // Every sample that goes on gets the prompt's keys and values, the last one without a copy.
 Status Sequence::HandOutPrompt() {
-  // Every later position sees every row: the ranges stay as they are.
-  ranges_ = BuildKeyRanges(request_.plan, units_, {&request_.plan.next_position, 1});
   size_t left = open_samples();
   try {
     for (Sample& sample : samples_) {

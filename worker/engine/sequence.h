@@ -46,16 +46,26 @@ class Sequence {
   // ---- units ----
   size_t unit_count() const { return units_.size(); }
   size_t missing_units() const { return missing_; }
+  // Unit `index` is on its way and may be read as far as it has arrived.
+  void SetLoading(size_t index, UnitPtr unit) { units_[index] = std::move(unit); }
   // Unit `index` has arrived, after waiting for `usage.milliseconds`; `encoded_tokens` were run for
   // it.
   void SetUnit(size_t index, UnitPtr unit, UnitUsage usage, uint32_t encoded_tokens);
-  // All units are there: computing may begin. Call once. The model outlives the sequence.
-  // kResourceExhausted when there is no memory for the prompt's keys and values.
+
+  // Computing may begin: all units are there, or on their way and waited for layer by layer.
+  bool can_begin() const;
+  // The model outlives the sequence. kResourceExhausted when there is no memory for the prompt's
+  // keys and values. REQUIRES: can_begin().
   Status Begin(const Model& model, SteadyTime now);
+  // Whether steps may be taken, in company when no unit is missing, and else alone: they may fail.
+  bool can_step() const;
+  // A step failed: what was computed is forgotten, and begins anew when all units are there.
+  // REQUIRES: units are missing.
+  void StartOver();
 
   // ---- steps ----
   // Appends the next forward steps: a part of the new tokens, or the last token of every sample
-  // that goes on. Valid until the sequence changes. REQUIRES: !done() and Begin was called.
+  // that goes on. Valid until the sequence changes. REQUIRES: can_step().
   void AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps);
   // Takes a row for each of those steps that asked for logits. kDataLoss when they are not finite
   // numbers, kResourceExhausted when there is no memory for the samples' keys and values: the
@@ -79,7 +89,8 @@ class Sequence {
   std::vector<UnitPtr> units_;
   size_t missing_ = 0;
 
-  const Model* model_ = nullptr;
+  const Model* model_ = nullptr;  // from Begin on
+  bool started_over_ = false;
   KvBuffer prompt_;               // until the samples have it
   std::vector<KeyRange> ranges_;  // of the current step
   size_t prefilled_ = 0;

@@ -38,6 +38,12 @@ int64_t ContextCache::SharedRows(const ContextChain& chain, const Tokens& contex
   return shared;
 }
 
+int64_t ContextCache::MostShared(const Tokens& context) const {
+  int64_t most = 0;
+  for (const auto& chain : chains_) most = std::max(most, SharedRows(*chain, context));
+  return most;
+}
+
 std::shared_ptr<ContextChain> ContextCache::Prepare(const Tokens& context, const Model& model) {
   auto best = chains_.end();
   int64_t rows = 0;

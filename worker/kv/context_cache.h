@@ -35,6 +35,9 @@ class ContextCache {
   // in its own frame. Chains stay valid until the call after the next but `chains`-1.
   std::shared_ptr<ContextChain> Prepare(const Tokens& context, const Model& model);
 
+  // Rows of `context`, in its own frame, that the chain which holds most of them holds.
+  int64_t MostShared(const Tokens& context) const;
+
   // Forgets everything; after a forward step has failed.
   void Clear() { chains_.clear(); }
 

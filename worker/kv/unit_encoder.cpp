@@ -23,6 +23,12 @@ std::span<const T> Part(const std::vector<T>& all, int64_t begin, int64_t end) {
 
 }  // namespace
 
+uint64_t TokensToEncode(const Recipe& recipe, const ContextCache& contexts) {
+  const uint64_t tokens = recipe.own.size() + recipe.context.size();
+  if (recipe.context.empty()) return tokens;
+  return tokens - static_cast<uint64_t>(contexts.MostShared(InOwnFrame(recipe.context)));
+}
+
 UnitEncoder::UnitEncoder(Model& model, ContextCache& contexts, UnitKey key,
                          std::shared_ptr<const Recipe> recipe)
     : model_(model),

@@ -10,6 +10,9 @@
 
 namespace promptcache {
 
+// Tokens that forward steps would run to encode the recipe now: what `contexts` has need not run.
+uint64_t TokensToEncode(const Recipe& recipe, const ContextCache& contexts);
+
 // Same recipe, same bits: a unit is encoded alone, in steps that depend on the recipe only. Not
 // thread safe; model and contexts outlive it.
 class UnitEncoder {

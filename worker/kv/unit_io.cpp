@@ -38,58 +38,85 @@ Status CheckHeader(const BlobHeader& header, const UnitExpectation& expected) {
   return CheckShape(header, dtype, BlobShapeOf(expected.shape, expected.recipe->rows()));
 }
 
-// One layer of a host tensor as bytes. kv: [layers, 2, kv_heads, tokens, head_dim], contiguous,
-// cpu.
-std::span<uint8_t> LayerBytes(const at::Tensor& kv, int64_t layer) {
-  const at::Tensor one = kv.select(0, layer);
-  return {static_cast<uint8_t*>(one.data_ptr()), static_cast<size_t>(one.nbytes())};
-}
-
-Status ReadLayers(BlobReader& reader, const BlobHeader& header, const at::Tensor& kv) {
-  for (size_t layer = 0; layer < header.segments.size(); ++layer) {
-    const std::span<uint8_t> into = LayerBytes(kv, static_cast<int64_t>(layer));
-    if (into.size() != header.segments[layer].length) {
-      return DataLoss("a segment has another length than its layer");
-    }
-    PC_RETURN_IF_ERROR(reader.Read(header.segments[layer].offset, into));
-    PC_RETURN_IF_ERROR(VerifySegment(header, layer, into));
-  }
-  return {};
-}
-
-Result<UnitPtr> ReadUnit(BlobReader& reader, const UnitExpectation& expected) {
-  PC_ASSIGN_OR_RETURN(const BlobHeader header, ReadBlobHeader(reader));
-  PC_RETURN_IF_ERROR(CheckHeader(header, expected));
-  const ModelShape& shape = expected.shape;
-  at::Tensor kv =
-      at::empty({shape.layers, 2, shape.kv_heads, int64_t{expected.recipe->rows()}, shape.head_dim},
-                expected.options.device(at::kCPU));
-  PC_RETURN_IF_ERROR(ReadLayers(reader, header, kv));
-  auto unit = std::make_shared<Unit>();
-  unit->key = expected.key;
-  unit->digest = expected.digest;
-  unit->recipe = expected.recipe;
-  unit->positions = unit->recipe->RowPositions();
-  unit->bytes = kv.nbytes();
-  unit->kv = kv.to(expected.options.device());
-  unit->encode_seconds = header.encode_seconds;
-  return UnitPtr(std::move(unit));
+// A host tensor as bytes. REQUIRES: contiguous.
+std::span<uint8_t> BytesOf(const at::Tensor& tensor) {
+  return {static_cast<uint8_t*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())};
 }
 
 }  // namespace
 
-Result<UnitPtr> LoadUnit(BlobStore& store, const UnitExpectation& expected) {
-  PC_ASSIGN_OR_RETURN(const auto reader, store.Open(expected.key));
+UnitLoad::UnitLoad(BlobStore& store, UnitExpectation expected)
+    : store_(store), expected_(std::move(expected)) {}
+
+UnitLoad::~UnitLoad() {
+  if (arrival_ && next_ < header_.segments.size()) {
+    arrival_->Fail(Cancelled("the unit is not loaded any more"));
+  }
+}
+
+Result<UnitPtr> UnitLoad::Start() {
   try {
-    auto unit = ReadUnit(*reader, expected);
-    if (!unit.ok() && unit.status().code() == Code::kDataLoss) {
-      const Status told = store.ReportCorrupt(expected.key);
-      if (!told.ok()) return DataLoss(unit.status().message() + " (" + told.message() + ")");
-    }
+    Result<UnitPtr> unit = OpenUnit();
+    if (!unit.ok()) return Failed(unit.status());
+    unit_ = *unit;
     return unit;
   } catch (const std::exception& error) {
     return ResourceExhausted(std::string("no memory for a unit: ") + error.what());
   }
+}
+
+Result<UnitPtr> UnitLoad::OpenUnit() {
+  PC_ASSIGN_OR_RETURN(reader_, store_.Open(expected_.key));
+  PC_ASSIGN_OR_RETURN(header_, ReadBlobHeader(*reader_));
+  PC_RETURN_IF_ERROR(CheckHeader(header_, expected_));
+  const ModelShape& shape = expected_.shape;
+  auto unit = std::make_shared<Unit>();
+  unit->key = expected_.key;
+  unit->digest = expected_.digest;
+  unit->recipe = expected_.recipe;
+  unit->positions = unit->recipe->RowPositions();
+  unit->kv =
+      at::empty({shape.layers, 2, shape.kv_heads, int64_t{unit->recipe->rows()}, shape.head_dim},
+                expected_.options);
+  unit->bytes = unit->kv.nbytes();
+  unit->encode_seconds = header_.encode_seconds;
+  arrival_ = std::make_shared<LayerArrival>();
+  unit->arrival = arrival_;
+  return UnitPtr(std::move(unit));
+}
+
+Result<bool> UnitLoad::ReadLayer() {
+  try {
+    const Status status = ReadNext();
+    if (!status.ok()) return Failed(status);
+  } catch (const std::exception& error) {
+    return Failed(ResourceExhausted(std::string("no memory for a unit: ") + error.what()));
+  }
+  ++next_;
+  arrival_->Add();
+  return next_ == header_.segments.size();
+}
+
+Status UnitLoad::ReadNext() {
+  const at::Tensor layer = unit_->kv.select(0, static_cast<int64_t>(next_));
+  if (layer.is_cpu()) {
+    host_ = layer;
+  } else if (!host_.defined()) {
+    host_ = at::empty(layer.sizes(), layer.options().device(at::kCPU));
+  }
+  PC_RETURN_IF_ERROR(promptcache::ReadLayer(*reader_, header_, next_, BytesOf(host_)));
+  if (!layer.is_cpu()) layer.copy_(host_);  // waits until it is there
+  return {};
+}
+
+Status UnitLoad::Failed(Status status) {
+  if (status.code() == Code::kDataLoss) {
+    const Status told = store_.ReportCorrupt(expected_.key);
+    if (!told.ok()) status = DataLoss(status.message() + " (" + told.message() + ")");
+  }
+  if (arrival_) arrival_->Fail(status);
+  arrival_ = nullptr;
+  return status;
 }
 
 Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity,
@@ -106,7 +133,9 @@ Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity,
                     .head_dim = static_cast<uint32_t>(kv.size(4))};
     header.encode_seconds = unit.encode_seconds;
     std::vector<std::span<const uint8_t>> layers;
-    for (int64_t layer = 0; layer < kv.size(0); ++layer) layers.push_back(LayerBytes(kv, layer));
+    for (int64_t layer = 0; layer < kv.size(0); ++layer) {
+      layers.push_back(BytesOf(kv.select(0, layer)));
+    }
     return WriteBlob(store, {unit.key, imports}, std::move(header), layers).status();
   } catch (const std::exception& error) {
     return ResourceExhausted(std::string("a unit cannot be written: ") + error.what());

@@ -1,6 +1,7 @@
 // Units to and from a store, every byte verified.
 #pragma once
 
+#include "cachestore/format/blob.h"
 #include "cachestore/store.h"
 #include "common/status.h"
 #include "worker/kv/unit.h"
@@ -18,12 +19,41 @@ struct UnitExpectation {
   at::TensorOptions options;  // dtype and device
 };
 
-// Reads the blob straight into the unit's tensor (through host memory for other devices) and
-// verifies header, identity, recipe, shape and every segment. Thread safe. kNotFound: not stored;
-// kDataLoss: damaged (the store has been told); kFailedPrecondition: another identity, naming the
-// field; kUnavailable, kDeadlineExceeded: the store. At most one user-space copy of the tensors
-// after the store's own.
-Result<UnitPtr> LoadUnit(BlobStore& store, const UnitExpectation& expected);
+// A unit on its way from a store, a layer at a time. Every byte is verified before it counts. The
+// errors: kNotFound: not stored; kDataLoss: damaged (the store has been told); kFailedPrecondition:
+// another identity, naming the field; kUnavailable, kDeadlineExceeded: the store;
+// kResourceExhausted: no memory. Not thread safe, but who holds the unit may be on another thread.
+class UnitLoad {
+ public:
+  // The store outlives it.
+  UnitLoad(BlobStore& store, UnitExpectation expected);
+  // Tells the unit's readers when layers are missing that were not read.
+  ~UnitLoad();
+
+  // Opens the blob, verifies header, identity, recipe and shape, and makes the unit: its layers
+  // are still to arrive (Unit::arrival).
+  Result<UnitPtr> Start();
+  // Reads the next layer straight into the unit's tensor (through host memory of a layer for other
+  // devices). True when it was the last. REQUIRES: Start or the last ReadLayer was OK.
+  Result<bool> ReadLayer();
+
+  const UnitExpectation& expected() const { return expected_; }
+
+ private:
+  Result<UnitPtr> OpenUnit();
+  Status ReadNext();
+  // Tells the store of damage and the unit's readers of any failure.
+  Status Failed(Status status);
+
+  BlobStore& store_;
+  const UnitExpectation expected_;
+  std::unique_ptr<BlobReader> reader_;
+  BlobHeader header_;
+  UnitPtr unit_;
+  std::shared_ptr<LayerArrival> arrival_;
+  size_t next_ = 0;  // layer
+  at::Tensor host_;  // where a layer is read to; a layer of the unit itself where that is possible
+};
 
 // Writes the unit as a blob and commits it. OK when it is stored already. Thread safe.
 // kBusy while another writer is storing it: no failure.

@@ -37,6 +37,18 @@ std::optional<at::Tensor> WantedRows(std::span<const SequenceStep> steps, at::De
   return at::tensor(rows, at::kLong).to(device);
 }
 
+// Waits for what layer `layer` reads of units, and before the first also for what is read at once.
+Status Await(std::span<const SequenceStep> steps, int64_t layer, SteadyTime::duration& patience) {
+  for (const SequenceStep& step : steps) {
+    for (const KeyRange& range : step.units) {
+      if (range.arrival == nullptr) continue;
+      const int64_t count = range.rows < kGatherBelow ? range.kv->size(0) : layer + 1;
+      PC_RETURN_IF_ERROR(range.arrival->Wait(count, patience));
+    }
+  }
+  return {};
+}
+
 std::string Of(size_t index) { return "sequence " + std::to_string(index) + " of the step"; }
 
 }  // namespace
@@ -136,7 +148,10 @@ Status Decoder::CheckUnits(const SequenceStep& step) const {
   return Status();
 }
 
-at::Tensor Decoder::Run(std::span<SequenceStep> steps) {
+Result<at::Tensor> Decoder::Run(std::span<SequenceStep> steps) {
+  const AwaitLayer await = [steps, patience = SteadyTime::duration(kLayerPatience)](
+                               int64_t layer) mutable { return Await(steps, layer, patience); };
+  PC_RETURN_IF_ERROR(await(0));
   const c10::NoGradGuard no_grad;
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
   const ThreadTeam::Use our_loops(&team_);
@@ -162,17 +177,19 @@ at::Tensor Decoder::Run(std::span<SequenceStep> steps) {
   const at::Device device = compute_.device();
   const at::Tensor x = embedding_.index_select(0, TokenIds(steps, device)).to(at::kFloat);
   const auto wanted = WantedRows(steps, device);
-  const at::Tensor hidden = RunLayers(x, attention, wanted);
+  PC_ASSIGN_OR_RETURN(const at::Tensor hidden, RunLayers(x, attention, wanted, await));
   if (!wanted) return at::empty({0, shape.vocabulary}, at::kFloat);
   const at::Tensor logits = head_.ApplyToFloat(hidden).cpu();  // [wanted, vocabulary]
   return config_.logit_scale == 1 ? logits : logits * config_.logit_scale;
 }
 
-at::Tensor Decoder::RunLayers(at::Tensor x, StepAttention& attention,
-                              const std::optional<at::Tensor>& wanted) const {
+Result<at::Tensor> Decoder::RunLayers(at::Tensor x, StepAttention& attention,
+                                      const std::optional<at::Tensor>& wanted,
+                                      const AwaitLayer& await) const {
   const at::ScalarType dtype = embedding_.scalar_type();
   at::Tensor normed = layers_.front().attention_norm().Apply(x, dtype);  // [tokens, hidden]
   for (size_t i = 0; i < layers_.size(); ++i) {
+    PC_RETURN_IF_ERROR(await(static_cast<int64_t>(i)));
     const Layer& layer = layers_[i];
     at::Tensor attended = layer.Attend(normed, attention);
     const bool last = i + 1 == layers_.size();

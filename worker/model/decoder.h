@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -35,11 +36,14 @@ class Decoder : public Model {
 
   Status Check(const SequenceStep& step) const;
   Status CheckUnits(const SequenceStep& step) const;
-  at::Tensor Run(std::span<SequenceStep> steps);
+  Result<at::Tensor> Run(std::span<SequenceStep> steps);
+  // Called before each layer, with its index: waits for what it reads.
+  using AwaitLayer = std::function<Status(int64_t layer)>;
   // x [tokens, hidden] fp32 is overwritten. Returns the final-normed rows `wanted` [n] int64 (of
   // tokens) as [n, hidden] compute dtype; undefined when `wanted` is not given.
-  at::Tensor RunLayers(at::Tensor x, StepAttention& attention,
-                       const std::optional<at::Tensor>& wanted) const;
+  Result<at::Tensor> RunLayers(at::Tensor x, StepAttention& attention,
+                               const std::optional<at::Tensor>& wanted,
+                               const AwaitLayer& await) const;
 
   const ModelConfig config_;
   const at::TensorOptions compute_;

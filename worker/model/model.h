@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -53,6 +54,8 @@ struct SequenceStep {
   Logits logits = Logits::kLast;
 };
 
+inline constexpr std::chrono::milliseconds kLayerPatience{500};
+
 // Immutable after construction. Forward may be called by one thread at a time.
 class Model {
  public:
@@ -61,8 +64,11 @@ class Model {
   virtual at::TensorOptions kv_options() const = 0;  // dtype and device of keys and values
   // Returns [sequences with Logits::kLast, vocabulary] fp32 cpu, in the order of `steps`.
   // kInvalidArgument, with nothing changed, for steps that break the rules above. After any other
-  // error the sequences' own buffers are undefined and the sequences have to be given up.
-  // kResourceExhausted when memory runs out; kInternal for anything LibTorch throws.
+  // error the sequences' own buffers are undefined. kResourceExhausted when memory runs out;
+  // kInternal for anything LibTorch throws.
+  //
+  // Layers of units that are still arriving (KeyRange::arrival) are waited for where they are read,
+  // at most kLayerPatience in all: kUnavailable when they are late, else their failure.
   virtual Result<at::Tensor> Forward(std::span<SequenceStep> steps) = 0;
 };
 

@@ -217,6 +217,8 @@ class ServiceImpl : public WorkerService {
     const Run& run = std::get<Run>(envelope.body);
     EngineRequest request{.id = envelope.request_id,
                           .plan = run.plan,
+                          .schema = run.schema,
+                          .version = run.version,
                           .options = run.options,
                           .received = waiting.received,
                           .deadline = waiting.deadline,

@@ -200,6 +200,7 @@ TEST(RogueStoreTest, LiesOfAFetchAreErrors) {
   const Frame ten = Frame::Own(std::vector<uint8_t>(10));
   const FetchLie lies[] = {
       {"no bytes", {{Chunk{0, 100}, {}}}, Code::kUnavailable},
+      {"bytes in a window that is none", {{Chunk{0, 100, 10}, {}}}, Code::kUnavailable},
       {"another place", {{Chunk{5, 100}, ten}}, Code::kUnavailable},
       {"a blob smaller than the chunk", {{Chunk{0, 9}, ten}}, Code::kUnavailable},
       {"a blob of nothing", {{Chunk{0, 0}, ten}}, Code::kUnavailable},

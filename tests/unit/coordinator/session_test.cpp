@@ -53,6 +53,8 @@ TEST_F(SessionTest, RunCarriesPlanOptionsTraceAndTheTimeThatIsLeft) {
   EXPECT_EQ(send.envelope.trace, "00-trace");
   EXPECT_EQ(RunIn(actions).plan, PlanOfUnit(5).plan);
   EXPECT_EQ(RunIn(actions).options.max_new_tokens, 17u);
+  EXPECT_EQ(RunIn(actions).schema, PlanOfUnit(5).schema);
+  EXPECT_EQ(RunIn(actions).version, PlanOfUnit(5).version);
 }
 
 TEST_F(SessionTest, FailedPlanEndsTheRequestWithItsStatusAndIsNotAccepted) {

@@ -114,6 +114,8 @@ EngineRequest EngineTest::Request(const PlanMaker& prompt, uint32_t max_new_toke
   return {.id = RequestId::Random(),
           .plan = prompt.plan(),
           .recipes = std::move(recipes),
+          .schema = "schema",
+          .version = kSchemaVersion,
           .options = {.max_new_tokens = max_new_tokens},
           .received = now,
           .deadline = now + std::chrono::hours(1)};

@@ -19,6 +19,8 @@
 
 namespace promptcache::testing {
 
+inline constexpr const char* kSchemaVersion = "0123456789abcdef";
+
 // What became of a request. Thread safe.
 class Answer {
  public:

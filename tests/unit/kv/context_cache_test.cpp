@@ -55,6 +55,19 @@ TEST_F(ContextCacheTest, SameContextIsTheSameChain) {
   EXPECT_EQ(ContextCache::SharedRows(*chain, context), 300);
 }
 
+TEST_F(ContextCacheTest, KnowsHowMuchOfAContextItHas) {
+  ContextCache cache;
+  const Tokens all = TokensAt(RandomIds(600, 1), 0);
+  Tokens begin = all;
+  begin.ids.resize(300), begin.positions.resize(300);
+  EXPECT_EQ(cache.MostShared(all), 0);
+  (void)Fill(cache, TokensAt(RandomIds(600, 2), 0));
+  EXPECT_EQ(cache.MostShared(all), 0);
+  (void)Fill(cache, begin);
+  EXPECT_EQ(cache.MostShared(begin), 300);
+  EXPECT_EQ(cache.MostShared(all), 256);  // whole chunks only
+}
+
 TEST_F(ContextCacheTest, LongerContextContinuesTheChainInPlace) {
   ContextCache cache;
   const Tokens all = TokensAt(RandomIds(512, 1), 0);

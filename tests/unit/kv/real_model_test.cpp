@@ -5,6 +5,7 @@
 #include "cachestore/disk/open.h"
 #include "tests/fakes/test_env.h"
 #include "tests/unit/cachestore/temp_dir.h"
+#include "tests/unit/kv/load_unit.h"
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/model/llama_reference.h"
 #include "worker/kv/unit_io.h"
@@ -65,12 +66,12 @@ TEST_F(RealModelTest, UnitEqualsPlainPrefillWhereverItStandsAndComesBackBitForBi
   auto store = OpenDiskStore({.directory = directory.Sub("store")});
   ASSERT_TRUE(store.ok()) << store.status().ToString();
   ASSERT_TRUE(StoreUnit((*store)->blobs(), *unit, loaded_.identity).ok());
-  const auto read = LoadUnit((*store)->blobs(), {.key = unit->key,
-                                                 .recipe = recipe,
-                                                 .digest = recipe->Digest(),
-                                                 .identity = &loaded_.identity,
-                                                 .shape = loaded_.model->shape(),
-                                                 .options = loaded_.model->kv_options()});
+  const auto read = testing::LoadUnit((*store)->blobs(), {.key = unit->key,
+                                                          .recipe = recipe,
+                                                          .digest = recipe->Digest(),
+                                                          .identity = &loaded_.identity,
+                                                          .shape = loaded_.model->shape(),
+                                                          .options = loaded_.model->kv_options()});
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   const Tokens ask = TokensAt(question, 300);
   EXPECT_EQ(Logits(ask, read->get()), Logits(ask, unit.get()));

@@ -11,6 +11,7 @@
 #include "cachestore/format/blob_io.h"
 #include "cachestore/memory/memory_store.h"
 #include "tests/unit/cachestore/temp_dir.h"
+#include "tests/unit/kv/load_unit.h"
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/kv/tampering_store.h"
 #include "tests/unit/model/tiny_llama.h"
@@ -19,6 +20,7 @@ namespace promptcache {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::LoadUnit;
 using testing::MakeRecipe;
 using testing::RandomIds;
 
@@ -79,6 +81,48 @@ TEST_P(UnitIoTest, ComesBackBitForBitFromDiskAfterReopening) {
   auto store = OpenDiskStore({.directory = directory.Sub("store")});
   ASSERT_TRUE(store.ok()) << store.status().ToString();
   ExpectSameBits((*store)->blobs());
+}
+
+// Of the layers that the unit says are there.
+Status ReadyUpTo(const UnitPtr& unit, int64_t layers) {
+  SteadyTime::duration none{0};
+  return unit->arrival->Wait(layers, none);
+}
+
+TEST_P(UnitIoTest, LayersCountOneByOneAsTheyAreVerified) {
+  MemoryBlobStore store;
+  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  UnitLoad load(store, Expected());
+  const UnitPtr unit = load.Start().value();
+  for (int64_t layer = 0; layer < 3; ++layer) {
+    EXPECT_EQ(ReadyUpTo(unit, layer + 1).code(), Code::kUnavailable);
+    EXPECT_EQ(load.ReadLayer().value(), layer == 2);
+    EXPECT_TRUE(ReadyUpTo(unit, layer + 1).ok());
+    EXPECT_TRUE(at::equal(unit->kv[layer], unit_->kv[layer]));
+  }
+}
+
+TEST_P(UnitIoTest, DamagedLayerNeverCountsAsThere) {
+  MemoryBlobStore store;
+  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  testing::TamperingStore damaged(store);
+  damaged.Flip(ReadBlobHeader(*store.Open(unit_->key).value())->segments[1].offset, 1);
+  UnitLoad load(damaged, Expected());
+  const UnitPtr unit = load.Start().value();
+  EXPECT_FALSE(load.ReadLayer().value());
+  EXPECT_EQ(load.ReadLayer().status().code(), Code::kDataLoss);
+  EXPECT_TRUE(ReadyUpTo(unit, 1).ok());
+  EXPECT_EQ(ReadyUpTo(unit, 2).code(), Code::kDataLoss);
+  EXPECT_EQ(damaged.corruption_reports(), 1u);
+}
+
+TEST_P(UnitIoTest, LoadThatIsGivenUpLeavesNobodyWaiting) {
+  MemoryBlobStore store;
+  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  auto load = std::make_unique<UnitLoad>(store, Expected());
+  const UnitPtr unit = load->Start().value();
+  load = nullptr;
+  EXPECT_EQ(ReadyUpTo(unit, 1).code(), Code::kCancelled);
 }
 
 TEST_P(UnitIoTest, FlippedByteAnywhereIsDataLossAndTold) {

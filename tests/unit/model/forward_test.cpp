@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "tests/unit/model/llama_reference.h"
 #include "tests/unit/model/tiny_llama.h"
@@ -144,6 +146,45 @@ TEST_F(ForwardTest, SequencesOfAStepDoNotMeet) {
   // The one that wanted no logits has its keys and values all the same.
   const Tokens next = At({66}, 34);
   EXPECT_LE(RelativeDifference(Run(next, own_b), ReferenceLogits(llama_, Join(b, next))), kFp32);
+}
+
+TEST_F(ForwardTest, LayersBelowOneThatIsMissingAreComputed) {
+  const Tokens fresh = At(RandomIds(5, 11), 2100);
+  for (const int64_t rows : {int64_t{kGatherBelow}, int64_t{kGatherBelow} - 1}) {
+    KvBuffer unit = Buffer(rows), own = Buffer();
+    (void)Run(At(RandomIds(static_cast<size_t>(rows), 10), 0), unit);
+    own.tensor().zero_();
+    LayerArrival arrival;
+    arrival.Add(), arrival.Add();
+    arrival.Fail(DataLoss("layer 2"));
+    const KeyRange range{.kv = &unit.tensor(), .rows = rows, .arrival = &arrival};
+    const Status status = RunStep(
+        {.ids = fresh.ids, .positions = fresh.positions, .units = {&range, 1}, .own = &own});
+    EXPECT_EQ(status.message(), "layer 2");
+    // A range that is short may be copied whole before the first layer.
+    const bool streams = rows >= kGatherBelow;
+    for (int64_t layer = 0; layer < 3; ++layer) {
+      EXPECT_EQ(own.tensor().select(0, layer).any().item<bool>(), streams && layer < 2) << layer;
+    }
+  }
+}
+
+TEST_F(ForwardTest, LayersThatArriveDuringTheStepAreWaitedFor) {
+  const Tokens fresh = At(RandomIds(5, 11), 2100);
+  KvBuffer unit = Buffer(70), own = Buffer(), arriving = Buffer(70), streamed = Buffer();
+  (void)Run(At(RandomIds(70, 10), 0), unit);
+  arriving.tensor().fill_(NAN);
+  LayerArrival arrival;
+  std::thread loader([&] {
+    for (int64_t layer = 0; layer < 3; ++layer) {
+      arriving.tensor().select(0, layer).copy_(unit.tensor().select(0, layer));
+      arrival.Add();
+    }
+  });
+  const KeyRange whole{.kv = &unit.tensor(), .rows = 70};
+  const KeyRange parts{.kv = &arriving.tensor(), .rows = 70, .arrival = &arrival};
+  EXPECT_EQ(Run(fresh, streamed, {parts}), Run(fresh, own, {whole}));
+  loader.join();
 }
 
 TEST_F(ForwardTest, Bf16StaysNearTheReference) {

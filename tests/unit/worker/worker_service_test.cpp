@@ -331,6 +331,24 @@ TEST_F(WorkerServiceTest, EndOfTheServiceWaitsForItsPuts) {
   EXPECT_EQ(store_.Stats()->blobs, 1u);
 }
 
+TEST_F(WorkerServiceTest, StoreIsToldWhichSchemaImportsAUnit) {
+  (void)Next<Residency>();
+  const PlanMaker prompt = Prompt();
+  Envelope run = RunOf(prompt);
+  std::get<promptcache::Run>(run.body).schema = "support";
+  std::get<promptcache::Run>(run.body).version = "0123456789abcdef";
+  coordinator_->Send(run);
+  (void)Next<RecipeQuery>();
+  SendRecipes(run.request_id, prompt);
+  (void)Next<Final>();
+  service_ = nullptr;
+  const auto references = ListAll(store_).value().at(0).use.references;
+  ASSERT_EQ(references.size(), 1u);
+  EXPECT_EQ(references[0].reference, (Reference{.schema = "support",
+                                                .version = "0123456789abcdef",
+                                                .module = prompt.plan().units[0].path}));
+}
+
 TEST(WorkerModelTest, ErrorsNameTheFault) {
   WorkerSettings settings = DefaultSettings().worker;
   EXPECT_THAT(WorkerModel::Load(settings).status().message(), HasSubstr("--model"));

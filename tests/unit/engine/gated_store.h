@@ -1,0 +1,94 @@
+// A store whose readers wait at a gate, as a slow disk makes them.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "cachestore/store.h"
+
+namespace promptcache::testing {
+
+// Thread safe. `store` outlives it.
+class GatedStore : public BlobStore {
+ public:
+  explicit GatedStore(BlobStore& store) : store_(store) {}
+
+  // Reads of bytes from `offset` on wait until the gate opens.
+  void CloseFrom(uint64_t offset) {
+    std::lock_guard lock(mutex_);
+    closed_from_ = offset;
+  }
+  void Open() {
+    CloseFrom(UINT64_MAX);
+    changed_.notify_all();
+  }
+  // Waits until a read does.
+  void WaitForReader() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+  uint64_t opened() const { return opened_; }  // readers, so far
+
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {
+    return store_.StartPut(put);
+  }
+  Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
+    PC_ASSIGN_OR_RETURN(auto reader, store_.Open(key));
+    ++opened_;
+    return std::unique_ptr<BlobReader>(std::make_unique<Reader>(*this, std::move(reader)));
+  }
+  Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override {
+    return store_.Contains(keys);
+  }
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
+    return store_.Inspect(key);
+  }
+  Result<BlobPage> List(const BlobPageRequest& request) override { return store_.List(request); }
+  Status RecordImports(std::span<const UnitImport> imports) override {
+    return store_.RecordImports(imports);
+  }
+  Status Remove(const UnitKey& key) override { return store_.Remove(key); }
+  Status ReportCorrupt(const UnitKey& key) override { return store_.ReportCorrupt(key); }
+  Result<StoreStats> Stats() override { return store_.Stats(); }
+
+ private:
+  class Reader : public BlobReader {
+   public:
+    Reader(GatedStore& gate, std::unique_ptr<BlobReader> reader)
+        : gate_(gate), reader_(std::move(reader)) {}
+    uint64_t size() const override { return reader_->size(); }
+    Status Read(uint64_t offset, std::span<uint8_t> out) override {
+      gate_.Pass(offset);
+      return reader_->Read(offset, out);
+    }
+
+   private:
+    GatedStore& gate_;
+    const std::unique_ptr<BlobReader> reader_;
+  };
+
+  void Pass(uint64_t offset) {
+    std::unique_lock lock(mutex_);
+    if (offset < closed_from_) return;
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return offset < closed_from_; });
+    --waiting_;
+  }
+
+  BlobStore& store_;
+  std::atomic<uint64_t> opened_{0};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  uint64_t closed_from_ = UINT64_MAX;
+  int waiting_ = 0;
+};
+
+}  // namespace promptcache::testing

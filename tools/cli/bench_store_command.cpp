@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "common/log.h"
+#include "tools/bench/store_bench.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/exit_codes.h"
+
+namespace promptcache {
+namespace {
+
+struct BenchStoreFlags {
+  StoreBenchOptions bench;
+  bool json = false;
+};
+
+int RunBenchStore(const BenchStoreFlags& flags) {
+  InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
+  StoreBenchOptions options = flags.bench;
+  const std::string parent = options.directory.empty()
+                                 ? std::filesystem::temp_directory_path().string()
+                                 : options.directory;
+  options.directory = parent + "/promptcache-bench.XXXXXX";
+  if (::mkdtemp(options.directory.data()) == nullptr) {
+    return Fail(Unavailable("cannot create a directory in " + parent));
+  }
+  const Result<StoreBenchReport> report =
+      MeasureStore(options, [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+  std::error_code ignored;
+  std::filesystem::remove_all(options.directory, ignored);
+  if (!report.ok()) return Fail(report.status());
+  if (flags.json) {
+    fmt::print("{}\n", StoreBenchToJson(*report).dump(2));
+  } else {
+    fmt::print("{}", RenderStoreBench(*report));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddBenchStoreCommand(CLI::App& bench, CommandContext& context) {
+  auto flags = std::make_shared<BenchStoreFlags>();
+  CLI::App* command = bench.add_subcommand("store", "A cachestore next to plain files");
+  command->add_option(
+      "--directory", flags->bench.directory,
+      "Where to write, on the disk to be measured (default: the temporary directory)");
+  command->add_option("--sizes", flags->bench.sizes_mib, "MiB of a blob")->capture_default_str();
+  command->add_option("--total", flags->bench.total_mib, "MiB of all blobs of a size")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--rounds", flags->bench.rounds, "Readings of each blob that count")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command
+      ->add_option("--small-blobs", flags->bench.small_blobs,
+                   "Blobs of the store that is opened and listed; 0: leave it out")
+      ->capture_default_str();
+  command->add_option("--readers", flags->bench.readers, "Threads that read at once")
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print JSON");
+  command->footer(
+      "Files and blobs are written and read in turn, in pieces of 1 MiB, from a warm page cache\n"
+      "into one buffer. `over` compares medians: with the file's of the same kind, and what comes\n"
+      "through the service with the read in one process.\n\n"
+      "Example:\n"
+      "  promptcache bench store --json > store.json");
+  command->callback([&context, flags] { context.run = [flags] { return RunBenchStore(*flags); }; });
+}
+
+}  // namespace promptcache
