@@ -1,10 +1,12 @@
 // The command line, as a person or a script uses it.
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/fakes/test_env.h"
 #include "tests/integration/cluster_fixture.h"
+#include "tests/unit/cachestore/temp_dir.h"
 
 namespace promptcache::testing {
 namespace {
@@ -148,6 +150,39 @@ TEST(Cli, RunAnswersInOneProcess) {
                       "--prompt", Prompt(), "--max-new-tokens", "6", "--quiet"});
   EXPECT_EQ(run.exit_code, 0) << run.errors;
   EXPECT_GT(run.output.size(), 5U);
+}
+
+TEST(Cli, ProbeOfAPackIsAskedWhereItIsImported) {
+  const auto model = ModelPath();
+  PC_SKIP_WITHOUT(model, "the model");
+  const TempDir files;
+  const std::vector<std::string> engine = {"--model", model->string(), "--dtype", "fp32"};
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.end(), engine.begin(), engine.end());
+    return RunProgram("promptcache", words);
+  };
+  const ProgramResult made = run({"probe", "make", "--schema", Schema(), "--prompt", Prompt(),
+                                  "--tokens", "6", "--store", files.Sub("from")});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  json probe = json::parse(made.output);
+  const auto import = [&](const std::string& to) {
+    std::ofstream(files.Sub("probe.json")) << probe;
+    EXPECT_EQ(RunProgram("promptcache", {"store", "export", files.Sub("pack"), "--directory",
+                                         files.Sub("from"), "--probe", files.Sub("probe.json")})
+                  .exit_code,
+              0);
+    return RunProgram("promptcache",
+                      {"store", "import", files.Sub("pack"), "--allow-unsigned", "--directory",
+                       files.Sub(to), "--probe", "--model", model->string()});
+  };
+  const ProgramResult passed = import("to");
+  EXPECT_EQ(passed.exit_code, 0) << passed.errors;
+  EXPECT_THAT(passed.output, HasSubstr("probe passed: 6 tokens"));
+  EXPECT_THAT(passed.output, HasSubstr(", 0 run to encode units"));
+  probe["expected"][5] = probe["expected"][5].get<int>() + 1;
+  EXPECT_EQ(import("to").exit_code, 1);
+  probe["identity"]["weights"] = "11aa";
+  EXPECT_EQ(import("to").exit_code, 6);
 }
 
 TEST(Cli, BenchReportsEveryCaseAsNumbers) {

@@ -260,6 +260,17 @@ TEST_F(StoreCommand, CarriesUnitsToAnotherStore) {
             2);
 }
 
+TEST_F(StoreCommand, ImportsNothingWhereAProbeCannotBeAsked) {
+  const std::string pack = File("desk.pcpk");
+  ASSERT_EQ(OnDirectory({"export", pack}).exit_code, 0);
+  const std::string other = File("other");
+  const ProgramResult none =
+      Store({"import", pack, "--allow-unsigned", "--probe", "--directory", other});
+  EXPECT_EQ(none.exit_code, 4);
+  EXPECT_THAT(none.errors, HasSubstr("has no probe"));
+  EXPECT_FALSE(fs::exists(other));
+}
+
 TEST_F(StoreCommand, BacksUpRecordsAndPinsAlone) {
   ASSERT_EQ(OnDirectory({"pin", KeyOf(1)}).exit_code, 0);
   const std::string backup = File("backup.pcpk");

@@ -20,16 +20,15 @@ bool IsEngineCommand(std::span<char*> arguments) {
   constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath"};
   const bool is_bench =
       word(1) == "bench" && std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0;
-  return word(1) == "run" || is_bench || (word(1) == "model" && word(2) == "logits");
+  return word(1) == "run" || word(1) == "probe" || is_bench ||
+         (word(1) == "model" && word(2) == "logits");
 }
 
 }  // namespace
 
-std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments) {
-  if (!IsEngineCommand(arguments)) return std::nullopt;
+int ReplaceByEngine(const CommandContext& context, std::vector<std::string> words) {
   const std::string engine = (context.bin_directory / "promptcache-engine").string();
-  std::vector<std::string> words = {engine};
-  words.insert(words.end(), arguments.begin() + 1, arguments.end());
+  words.insert(words.begin(), engine);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -38,6 +37,11 @@ std::optional<int> RunEngineCommand(const CommandContext& context, std::span<cha
       Unavailable("cannot start " + engine + ": " + std::strerror(errno) +
                   "; it belongs beside promptcache; the target promptcache-engine makes it, "
                   "in builds with LibTorch"));
+}
+
+std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments) {
+  if (!IsEngineCommand(arguments)) return std::nullopt;
+  return ReplaceByEngine(context, {arguments.begin() + 1, arguments.end()});
 }
 
 void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared) {
@@ -54,6 +58,8 @@ void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCom
 void AddRunCommand(CLI::App& app, CommandContext& context) {
   AddEngineCommand(app, context,
                    {"run", "run", "Answer one prompt in this process, without a cluster"});
+  AddEngineCommand(app, context,
+                   {"probe", "probe", "Make or check a question with a known answer, for packs"});
 }
 
 }  // namespace promptcache

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tools/cli/commands.h"
 
@@ -12,6 +13,10 @@ struct EngineCommand {
   std::string name;   // below its parent: "ttft"
   std::string help;
 };
+
+// Replaces this process by promptcache-engine with these arguments; the exit code of not being able
+// to.
+int ReplaceByEngine(const CommandContext& context, std::vector<std::string> words);
 
 // It is an error to get as far as running it: RunEngineCommand comes before.
 void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared);

@@ -152,8 +152,9 @@ void AddStoreExport(const StoreCommands& commands) {
   command->add_flag("--all", flags->all, "With --meta: also all units");
   command->add_option("--sign", flags->key_file,
                       "Sign with this key; see `promptcache store keygen`");
-  command->add_option("--probe", flags->probe_file,
-                      "A question with its answer, for `import --probe` to check");
+  command->add_option(
+      "--probe", flags->probe_file,
+      "A question with its answer, for `import --probe`; see `promptcache probe make`");
   const auto [keygen, keygen_flags] = AddPlainCommand<KeygenFlags>(
       commands,
       {"keygen", "Make a key that signs packs",

@@ -1,14 +1,21 @@
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cachestore/pack/import.h"
 #include "cachestore/pack/key_file.h"
 #include "cachestore/pack/pins.h"
+#include "tools/cli/engine_commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/schema_commands.h"
 #include "tools/cli/store/command.h"
+#include "tools/cli/store/probe_file.h"
 #include "tools/cli/table.h"
 
 namespace promptcache {
@@ -19,6 +26,8 @@ struct ImportFlags {
   std::string file;
   std::vector<std::string> trusted;
   bool allow_unsigned = false;
+  bool probe = false;
+  std::string model;  // that answers the probe; empty: the engine's default
 };
 
 struct Imported {
@@ -83,15 +92,47 @@ void Print(const Imported& imported, const ImportFlags& flags) {
   }
 }
 
+// Makes `text` what this process, and the one it is replaced by, reads from standard input.
+Status GiveAsInput(const std::string& text) {
+  const int file = ::memfd_create("probe", 0);
+  const auto bytes = static_cast<ssize_t>(text.size());
+  if (file < 0 || ::write(file, text.data(), text.size()) != bytes ||
+      ::lseek(file, 0, SEEK_SET) != 0 || ::dup2(file, STDIN_FILENO) < 0) {
+    return Unavailable(std::string("cannot hand on the probe: ") + std::strerror(errno));
+  }
+  return {};
+}
+
+// The engine opens the store and gives the exit code.
+Result<int> Probe(const CommandContext& context, const PackProbe& probe, const ImportFlags& flags) {
+  PC_RETURN_IF_ERROR(GiveAsInput(ProbeText(probe)));
+  std::vector<std::string> words = {"probe", "check", "-", "--store", flags.target.directory};
+  if (!flags.model.empty()) words.insert(words.end(), {"--model", flags.model});
+  words.insert(words.end(), {"--dtype", probe.identity.dtype});
+  if (flags.target.json) words.emplace_back("--json");
+  std::fflush(stdout);
+  return ReplaceByEngine(context, std::move(words));
+}
+
+Status CheckProbe(const PackReader& pack, const ImportFlags& flags) {
+  if (!flags.probe) return {};
+  if (!pack.manifest().probe) return NotFound(flags.file + " has no probe; leave out --probe");
+  if (!flags.target.directory.empty()) return {};
+  return InvalidArgument(
+      "--probe needs --directory: the model is run on the store's files; a running store can be "
+      "asked with `promptcache submit`");
+}
+
 Result<int> RunImport(const CommandContext& context, const ImportFlags& flags) {
   PC_ASSIGN_OR_RETURN(const PackReader pack, OpenPack(flags));
+  PC_RETURN_IF_ERROR(CheckProbe(pack, flags));
   {
     PC_ASSIGN_OR_RETURN(const auto access,
                         OpenStoreAccess(context, flags.target, OpenFor::kFilling));
     PC_ASSIGN_OR_RETURN(const Imported imported, ImportAll(pack, *access));
     Print(imported, flags);
   }
-  return kExitOk;
+  return flags.probe ? Probe(context, *pack.manifest().probe, flags) : kExitOk;
 }
 
 }  // namespace
@@ -112,6 +153,10 @@ void AddStoreImport(const StoreCommands& commands) {
                       "Whose signature is accepted: a .pub file or 64 hex digits; may be repeated");
   command->add_flag("--allow-unsigned", flags->allow_unsigned,
                     "Accept a pack that nobody trusted has signed");
+  command->add_flag("--probe", flags->probe,
+                    "Then ask the pack's question of the model: ends with 1 when the answer is "
+                    "another one, 6 when the model is");
+  command->add_option("--model", flags->model, "The model that --probe asks");
 }
 
 }  // namespace promptcache
