@@ -20,7 +20,8 @@ bool IsEngineCommand(std::span<char*> arguments) {
   constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath"};
   const bool is_bench =
       word(1) == "bench" && std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0;
-  return word(1) == "run" || is_bench || (word(1) == "model" && word(2) == "logits");
+  return word(1) == "run" || word(1) == "precompute" || is_bench ||
+         (word(1) == "model" && word(2) == "logits");
 }
 
 }  // namespace
@@ -54,6 +55,12 @@ void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCom
 void AddRunCommand(CLI::App& app, CommandContext& context) {
   AddEngineCommand(app, context,
                    {"run", "run", "Answer one prompt in this process, without a cluster"});
+}
+
+void AddPrecomputeCommand(CLI::App& app, CommandContext& context) {
+  AddEngineCommand(
+      app, context,
+      {"precompute", "precompute", "Encode units that a store lacks, without a cluster"});
 }
 
 }  // namespace promptcache
