@@ -1,5 +1,4 @@
-// Hugging Face directories through the whole system: tiny models of each family, a tokenizer of
-// printable ASCII.
+// Hugging Face directories through the whole system: tiny models of each family.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/integration/cluster_fixture.h"
+#include "tests/integration/tiny_model_directory.h"
 
 namespace promptcache::testing {
 namespace {
@@ -16,31 +16,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-json AsciiTokenizer() {
-  json special = {{"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"special", true},
-                  {"normalized", false},  {"id", 0},         {"content", "<s>"}};
-  json end = special;
-  end["id"] = 1, end["content"] = "</s>";
-  json vocabulary = {{"<s>", 0}, {"</s>", 1}, {"\u0120", 96}};  // U+0120 stands for a space
-  for (int i = 0; i < 94; ++i) vocabulary[std::string(1, static_cast<char>('!' + i))] = i + 2;
-  return {
-      {"added_tokens", {special, end}},
-      {"normalizer", nullptr},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
-      {"post_processor", nullptr},
-      {"decoder", {{"type", "ByteLevel"}}},
-      {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", json::array()}}}};
-}
-
 class ModelDirectory : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    const fs::path golden = fs::path(PROMPTCACHE_GOLDEN_DIR) / "tiny" / GetParam();
-    for (const char* name : {"config.json", "model.safetensors"}) {
-      fs::copy_file(golden / name, directory_ / name);
-    }
-    Write("tokenizer.json", AsciiTokenizer().dump());
-    Write("tokenizer_config.json", R"({"tokenizer_class": "GPT2Tokenizer", "eos_token": "</s>"})");
+    WriteTinyModel(GetParam(), directory_);
     Write("desk.xml",
           "<schema name=\"desk\"><module name=\"returns\">Thirty days.</module>"
           "<module name=\"shipping\">Shipping is free.</module></schema>");

@@ -144,6 +144,10 @@ class Bench {
         static_cast<double>(stats.written_bytes) / static_cast<double>(stats.payload_bytes);
     PC_RETURN_IF_ERROR(MeasureParallel());
     store_.reset();
+    if (options_.layouts) {
+      PC_ASSIGN_OR_RETURN(report_.layouts, TryLayouts({.directory = options_.directory}));
+      progress_("tried other layouts");
+    }
     if (options_.small_blobs > 0) PC_RETURN_IF_ERROR(MeasureMany());
     return std::move(report_);
   }

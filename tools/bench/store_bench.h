@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cachestore/disk/layout_trial.h"
 #include "common/status.h"
 #include "tools/bench/series.h"
 
@@ -19,6 +20,7 @@ struct StoreBenchOptions {
   int rounds = 3;                 // of reading
   uint32_t small_blobs = 10'000;  // for opening and listing; 0: leave it out
   std::vector<uint32_t> readers = {2, 64};
+  bool layouts = false;  // also other ways to lay blobs out in RocksDB
 };
 
 // All in bytes a second, one sample a blob.
@@ -44,6 +46,7 @@ struct StoreBenchReport {
   std::string cpu;
   std::vector<StoreBenchSize> sizes;
   std::vector<ParallelReads> parallel;
+  std::vector<LayoutTrial> layouts;  // of blobs of 4 MiB
   uint32_t small_blobs = 0;
   double small_put_seconds = 0;
   double open_seconds = 0;

@@ -56,6 +56,12 @@ nlohmann::json StoreBenchToJson(const StoreBenchReport& report) {
                                 {"bytes_per_s", one.bytes_per_second},
                                 {"lock_wait_share", one.lock_wait_share}});
   }
+  for (const LayoutTrial& trial : report.layouts) {
+    nlohmann::json one = {{"name", trial.name}, {"write_amplification", trial.write_amplification}};
+    AddSeries(one, "put_seconds", {trial.put_seconds});
+    AddSeries(one, "read_seconds", {trial.read_seconds});
+    json["layouts"].push_back(std::move(one));
+  }
   if (report.small_blobs > 0) {
     json["many"] = {{"blobs", report.small_blobs},
                     {"put_seconds", report.small_put_seconds},
@@ -86,6 +92,18 @@ std::string RenderStoreBench(const StoreBenchReport& report) {
     out +=
         fmt::format("{} readers at once: {:.2f} GB/s, {:.2f} % of their time waiting for locks\n",
                     one.readers, one.bytes_per_second / 1e9, 100 * one.lock_wait_share);
+  }
+  if (!report.layouts.empty()) {
+    Table table({{"layout, blobs of 4 MiB"},
+                 {"put", Align::kRight},
+                 {"RocksDB's read", Align::kRight},
+                 {"written a byte", Align::kRight}});
+    for (const LayoutTrial& trial : report.layouts) {
+      table.AddRow({trial.name, FormatMs(1e3 * Series{trial.put_seconds}.median()),
+                    FormatMs(1e3 * Series{trial.read_seconds}.median()),
+                    fmt::format("{:.2f}", trial.write_amplification)});
+    }
+    out += table.Render() + "\n";
   }
   if (report.small_blobs > 0) {
     out += fmt::format("{} blobs: stored in {:.1f} s, opened in {:.3f} s, listed in {:.3f} s\n",

@@ -62,6 +62,8 @@ void AddBenchStoreCommand(CLI::App& bench, CommandContext& context) {
       ->capture_default_str();
   command->add_option("--readers", flags->bench.readers, "Threads that read at once")
       ->capture_default_str();
+  command->add_flag("--layouts", flags->bench.layouts,
+                    "Also try other ways to lay blobs out in RocksDB");
   command->add_flag("--json", flags->json, "Print JSON");
   command->footer(
       "Files and blobs are written and read in turn, in pieces of 1 MiB, from a warm page cache\n"

@@ -32,9 +32,9 @@ Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context);
 // The file's bytes, or standard input for "-". At most 64 MiB.
 Result<std::string> ReadInput(const std::string& path);
 
-// `promptcache run`, `probe`, `model logits` and what `bench` measures with a model: replaces this
-// process by promptcache-engine, which has options of its own. nullopt for any other command; else
-// the exit code of not being able to.
+// `promptcache run`, `precompute`, `probe`, `model logits` and what `bench` measures with a model:
+// replaces this process by promptcache-engine, which has options of its own. nullopt for any other
+// command; else the exit code of not being able to.
 std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments);
 
 void AddBenchCommand(CLI::App& app, CommandContext& context);
@@ -45,6 +45,7 @@ void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
 void AddModelCommand(CLI::App& app, CommandContext& context);
 void AddPlanCommand(CLI::App& app, CommandContext& context);
+void AddPrecomputeCommand(CLI::App& app, CommandContext& context);
 void AddRunCommand(CLI::App& app, CommandContext& context);  // and probe
 void AddSchemaCommand(CLI::App& app, CommandContext& context);
 void AddStatusCommand(CLI::App& app, CommandContext& context);

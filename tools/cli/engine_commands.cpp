@@ -20,7 +20,8 @@ bool IsEngineCommand(std::span<char*> arguments) {
   constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath"};
   const bool is_bench =
       word(1) == "bench" && std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0;
-  return word(1) == "run" || word(1) == "probe" || is_bench ||
+  constexpr std::string_view kOwn[] = {"run", "precompute", "probe"};
+  return std::count(std::begin(kOwn), std::end(kOwn), word(1)) > 0 || is_bench ||
          (word(1) == "model" && word(2) == "logits");
 }
 
@@ -60,6 +61,12 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                    {"run", "run", "Answer one prompt in this process, without a cluster"});
   AddEngineCommand(app, context,
                    {"probe", "probe", "Make or check a question with a known answer, for packs"});
+}
+
+void AddPrecomputeCommand(CLI::App& app, CommandContext& context) {
+  AddEngineCommand(
+      app, context,
+      {"precompute", "precompute", "Encode units that a store lacks, without a cluster"});
 }
 
 }  // namespace promptcache

@@ -42,6 +42,7 @@ int Main(int argc, char** argv) {
   AddPlanCommand(app, context);
   AddSubmitCommand(app, context);
   AddStoreCommand(app, context);
+  AddPrecomputeCommand(app, context);
   AddBenchCommand(app, context);
   AddModelCommand(app, context);
   AddStatusCommand(app, context);

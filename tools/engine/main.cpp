@@ -16,6 +16,7 @@
 #include "tools/engine/fidelity_command.h"
 #include "tools/engine/load_path_command.h"
 #include "tools/engine/model_logits.h"
+#include "tools/engine/precompute_command.h"
 #include "tools/engine/probe_command.h"
 #include "worker/device/compute_environment.h"
 
@@ -139,6 +140,7 @@ int Main(int argc, char** argv) {
   AddRun(app, run);
   AddBench(app, run);
   AddModelLogits(app, run);
+  AddPrecompute(app, run);
   AddProbeCommand(app, run);
   try {
     app.parse(argc, argv);

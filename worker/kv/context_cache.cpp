@@ -6,6 +6,12 @@
 
 namespace promptcache {
 
+Tokens InOwnFrame(const Tokens& context) {
+  Tokens framed = context;
+  for (Position& position : framed.positions) position -= context.positions.front();
+  return framed;
+}
+
 std::vector<int64_t> ContextChunks(const Tokens& tokens) {
   std::vector<int64_t> ends;
   int64_t begin = 0;

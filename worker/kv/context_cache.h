@@ -13,6 +13,9 @@ namespace promptcache {
 
 inline constexpr int64_t kEncodeChunk = 256;
 
+// A context with its first token at position 0. REQUIRES: !context.empty().
+Tokens InOwnFrame(const Tokens& context);
+
 // Where a context is cut into forward steps: at each gap of its positions, and after kEncodeChunk
 // tokens. A function of the tokens before each cut only, so contexts that begin alike are computed
 // alike, and one may continue where another ends. Ends with tokens.size().

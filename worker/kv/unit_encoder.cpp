@@ -9,12 +9,6 @@
 namespace promptcache {
 namespace {
 
-Tokens InOwnFrame(const Tokens& context) {
-  Tokens framed = context;
-  for (Position& position : framed.positions) position -= context.positions.front();
-  return framed;
-}
-
 template <typename T>
 std::span<const T> Part(const std::vector<T>& all, int64_t begin, int64_t end) {
   return std::span<const T>(all).subspan(static_cast<size_t>(begin),

@@ -22,6 +22,8 @@ at::ScalarType DtypeFor(ComputeDtype dtype, at::Device device) {
   return dtype == ComputeDtype::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
+std::string NameOf(at::ScalarType dtype) { return dtype == at::kBFloat16 ? "bf16" : "fp32"; }
+
 Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   if (options.threads < 0 || options.threads > kMaxThreads) {
     return InvalidArgument(std::to_string(options.threads) + " threads are not 0 to " +
@@ -33,8 +35,7 @@ Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
   ModelSource source(checkpoint, at::TensorOptions().dtype(dtype).device(device), options.progress);
   LoadedModel loaded;
   PC_ASSIGN_OR_RETURN(loaded.model, Decoder::Load(source, options.threads));
-  PC_ASSIGN_OR_RETURN(loaded.identity,
-                      IdentityOfModel(*checkpoint, dtype == at::kBFloat16 ? "bf16" : "fp32"));
+  PC_ASSIGN_OR_RETURN(loaded.identity, IdentityOfModel(*checkpoint, NameOf(dtype)));
   loaded.name = checkpoint->name();
   return loaded;
 }
@@ -46,6 +47,11 @@ Result<ComputeDtype> ParseComputeDtype(std::string_view name) {
   if (name == "fp32") return ComputeDtype::kFp32;
   if (name == "bf16") return ComputeDtype::kBf16;
   return InvalidArgument("dtype '" + std::string(name) + "' is not auto, fp32 or bf16");
+}
+
+Result<std::string> ComputeDtypeName(ComputeDtype dtype, const std::string& device) {
+  PC_ASSIGN_OR_RETURN(const at::Device parsed, ParseDevice(device));
+  return NameOf(DtypeFor(dtype, parsed));
 }
 
 Result<LoadedModel> LoadModel(const std::string& path, const ModelOptions& options) {

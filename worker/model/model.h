@@ -75,6 +75,8 @@ class Model {
 enum class ComputeDtype : uint8_t { kAuto, kFp32, kBf16 };
 // "auto", "fp32", "bf16"; else kInvalidArgument.
 Result<ComputeDtype> ParseComputeDtype(std::string_view name);
+// "fp32" or "bf16": what LoadModel computes in on this device. The errors of ParseDevice.
+Result<std::string> ComputeDtypeName(ComputeDtype dtype, const std::string& device);
 struct ModelOptions {
   ComputeDtype dtype =
       ComputeDtype::kAuto;     // bf16 where the CPU has AVX-512-BF16 or better, else fp32
