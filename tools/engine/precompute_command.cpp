@@ -13,7 +13,7 @@
 #include "cachestore/disk/open.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/progress.h"
-#include "tools/cli/store_access.h"
+#include "tools/cli/store/access.h"
 #include "tools/precompute/model_producer.h"
 #include "tools/precompute/report.h"
 
@@ -98,7 +98,8 @@ struct OpenedStore {
 Result<OpenedStore> OpenToLook(const PrecomputeFlags& flags) {
   OpenedStore store;
   if (!flags.endpoint.empty()) {
-    PC_ASSIGN_OR_RETURN(store.daemon, OpenStoreAccess({}, flags.endpoint, ""));
+    PC_ASSIGN_OR_RETURN(store.daemon,
+                        OpenStoreAccess({}, {.endpoint = flags.endpoint}, OpenFor::kLooking));
   } else if (!flags.store.empty()) {
     auto disk = OpenDiskStoreReadOnly(flags.store);
     if (disk.status().code() == Code::kNotFound) return store;
@@ -110,7 +111,8 @@ Result<OpenedStore> OpenToLook(const PrecomputeFlags& flags) {
 Result<OpenedStore> OpenToFill(const PrecomputeFlags& flags) {
   OpenedStore store;
   if (!flags.endpoint.empty()) {
-    PC_ASSIGN_OR_RETURN(store.daemon, OpenStoreAccess({}, flags.endpoint, ""));
+    PC_ASSIGN_OR_RETURN(store.daemon,
+                        OpenStoreAccess({}, {.endpoint = flags.endpoint}, OpenFor::kFilling));
   } else {
     PC_ASSIGN_OR_RETURN(store.disk, OpenDiskStore({.directory = flags.store}));
   }
