@@ -22,7 +22,7 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   options.create_missing_column_families = true;
   options.max_background_jobs = 2;
   // So that syncing a long file finds most of it written.
-  options.bytes_per_sync = 4 << 20;
+  options.bytes_per_sync = 1 << 20;
   options.max_open_files = 512;
   options.max_total_wal_size = 64 << 20;
   options.keep_log_file_num = 4;

@@ -8,7 +8,7 @@ namespace promptcache {
 namespace {
 
 constexpr uint32_t kNewTokens = 8;
-constexpr int kRepeats = 3;  // of what is asked of units that are stored
+constexpr int kRepeats = 5;  // of what is asked of units that are stored
 
 class Sweep {
  public:

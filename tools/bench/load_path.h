@@ -33,10 +33,11 @@ struct LoadPathSize {
   uint32_t loads = 0;  // of `choice`, those that were loaded
 
   bool mostly_loads() const { return 2 * loads >= choice.samples.size(); }
-  // What the choice took, by the better of the two ways.
+  // What the way that was mostly chosen takes, by the better of the two. Both from the runs in
+  // which there was no choice: so the same way has the same time.
   double ratio() const {
     const double better = std::min(load.median(), encode.median());
-    return better > 0 ? choice.median() / better : 0;
+    return better > 0 ? (mostly_loads() ? load : encode).median() / better : 0;
   }
 };
 

@@ -91,7 +91,7 @@ std::string RenderLoadPath(const LoadPathReport& report) {
   if (std::string_view(kBuildType) != "Release") out += "WARNING: not a release build\n";
   out += RenderSizes(report.sizes);
   const bool within = report.worst_ratio() <= LoadPathReport::kBar;
-  out += fmt::format("the choice takes at most {:.2f} x the better way (bar {:.2f}: {})\n",
+  out += fmt::format("the way chosen takes at most {:.2f} x the better (bar {:.2f}: {})\n",
                      report.worst_ratio(), LoadPathReport::kBar, within ? "held" : "MISSED");
   return out + RenderWarmStart(report.schema, report.warm_start);
 }

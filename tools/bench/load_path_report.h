@@ -12,7 +12,7 @@
 namespace promptcache {
 
 struct LoadPathReport {
-  // What the choice may take, by the better of the two ways.
+  // What the way chosen may take, by the better of the two.
   static constexpr double kBar = 1.1;
 
   Identity identity;

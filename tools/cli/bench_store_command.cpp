@@ -66,8 +66,9 @@ void AddBenchStoreCommand(CLI::App& bench, CommandContext& context) {
                     "Also try other ways to lay blobs out in RocksDB");
   command->add_flag("--json", flags->json, "Print JSON");
   command->footer(
-      "Files and blobs are written and read in turn, in pieces of 1 MiB, from a warm page cache\n"
-      "into one buffer. `over` compares medians: with the file's of the same kind, and what comes\n"
+      "Files are written, then blobs; both are read in turn, in pieces of 1 MiB, from a warm page\n"
+      "cache into one buffer. `over` compares medians: with the file's of the same kind, and what "
+      "comes\n"
       "through the service with the read in one process.\n\n"
       "Example:\n"
       "  promptcache bench store --json > store.json");

@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+
 #include "common/log.h"
 
 namespace promptcache {
@@ -88,12 +90,11 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
                            .identity = &identity_,
                            .shape = model_.shape(),
                            .options = model_.kv_options()};
-  loader_->Load(std::move(expected),
-                {.on_start = [this](UnitPtr unit) { post_([this, unit] { LoadStarted(unit); }); },
-                 .on_end =
-                     [this, key](Result<UnitPtr> unit, double seconds) {
-                       post_([this, key, unit, seconds] { LoadDone(key, unit, seconds); });
-                     }});
+  loader_->Load(
+      std::move(expected),
+      {.on_start = [this](UnitPtr unit) { post_([this, unit] { LoadStarted(unit); }); },
+       .on_end = [this,
+                  key](const LoadEnd& end) { post_([this, key, end] { LoadDone(key, end); }); }});
 }
 
 std::string Acquirer::MissReason(const Status& status) {
@@ -122,14 +123,15 @@ void Acquirer::LoadStarted(const UnitPtr& unit) {
   for (const Waiter& waiter : std::vector(found->second.waiting)) waiter.events.on_loading(unit);
 }
 
-void Acquirer::LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, double seconds) {
-  if (!loaded.ok()) return LoadFailed(key, loaded.status(), seconds);
-  choice_.Loaded((*loaded)->bytes, seconds);
-  Keep(*loaded);
+void Acquirer::LoadDone(const UnitKey& key, const LoadEnd& end) {
+  if (!end.unit.ok()) return LoadFailed(key, end.unit.status(), end.seconds);
+  const UnitPtr& unit = *end.unit;
+  choice_.Loaded(unit->bytes, end.seconds);
+  Keep(unit);
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
   for (const Import& import : found->second.imports) NoteImport(key, import);
-  Deliver(key, {}, *loaded, Source::kDisk, 0);
+  Deliver(key, {.unit = unit, .usage = {.source = Source::kDisk}}, end.at);
 }
 
 void Acquirer::LoadFailed(const UnitKey& key, const Status& status, double seconds) {
@@ -155,7 +157,7 @@ bool Acquirer::EncodeStep() {
   if (!unit.ok()) {
     encoder_.reset();
     contexts_.Clear();
-    Deliver(encoding_, unit.status(), nullptr, Source::kEncoded, 0);
+    Deliver(encoding_, {.status = unit.status()}, SystemClock().Now());
   } else if (*unit != nullptr) {
     EncodeDone(*unit);
   }
@@ -197,7 +199,7 @@ void Acquirer::EncodeDone(const UnitPtr& unit) {
   encoder_.reset();
   Keep(unit);
   Put(unit);
-  Deliver(encoding_, {}, unit, Source::kEncoded, tokens);
+  Deliver(encoding_, {.unit = unit, .encoded_tokens = tokens}, SystemClock().Now());
 }
 
 void Acquirer::Put(const UnitPtr& unit) {
@@ -246,16 +248,16 @@ void Acquirer::Write(std::function<void()> write, uint64_t bytes, const char* wh
   Log(LogLevel::kWarning, "too much waits to be written to the store", {{"left_out", what}});
 }
 
-void Acquirer::Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
-                       uint32_t encoded_tokens) {
+void Acquirer::Deliver(const UnitKey& key, UnitArrival arrival, SteadyTime at) {
   auto entry = pending_.extract(key);
   if (entry.empty()) return;
-  Pending& pending = entry.mapped();
-  const SteadyTime now = SystemClock().Now();
+  const Pending& pending = entry.mapped();
+  if (arrival.usage.source == Source::kEncoded) arrival.usage.miss_reason = pending.miss_reason;
   for (const Waiter& waiter : pending.waiting) {
-    UnitUsage usage{.source = source, .milliseconds = MillisecondsBetween(waiter.since, now)};
-    if (source == Source::kEncoded) usage.miss_reason = pending.miss_reason;
-    waiter.events.on_arrival({status, unit, std::move(usage), std::exchange(encoded_tokens, 0)});
+    // Who asked when the last layer was there already has not waited.
+    arrival.usage.milliseconds = std::max(0.0, MillisecondsBetween(waiter.since, at));
+    waiter.events.on_arrival(arrival);
+    arrival.encoded_tokens = 0;
   }
 }
 

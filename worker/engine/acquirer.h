@@ -106,14 +106,14 @@ class Acquirer {
   // Into the cache, for as long as was asked.
   void Keep(const UnitPtr& unit);
   void LoadStarted(const UnitPtr& unit);
-  void LoadDone(const UnitKey& key, const Result<UnitPtr>& loaded, double seconds);
+  void LoadDone(const UnitKey& key, const LoadEnd& end);
   void LoadFailed(const UnitKey& key, const Status& status, double seconds);
   // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
   Result<UnitPtr> RunStep();
   void StartEncode();
   void EncodeDone(const UnitPtr& unit);
-  void Deliver(const UnitKey& key, const Status& status, const UnitPtr& unit, Source source,
-               uint32_t encoded_tokens);
+  // To all who wait for it, since `at`. Of `arrival.usage` they get the source.
+  void Deliver(const UnitKey& key, UnitArrival arrival, SteadyTime at);
   void Put(const UnitPtr& unit);
   void NoteImport(const UnitKey& key, const Import& import);
   void PushImports();

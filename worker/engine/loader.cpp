@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "common/clock.h"
-
 namespace promptcache {
 
 Loader::Loader(BlobStore& store, uint32_t threads) : store_(store) {
@@ -61,14 +59,15 @@ Loader::Progress Loader::Advance(Job& job) {
   const bool is_new = job.unit == nullptr;
   const SteadyTime start = SystemClock().Now();
   const Result<bool> complete = Read(job);
-  job.seconds += MillisecondsBetween(start, SystemClock().Now()) / 1000;
+  const SteadyTime now = SystemClock().Now();
+  job.seconds += MillisecondsBetween(start, now) / 1000;
   if (!complete.ok()) {
-    job.events.on_end(complete.status(), job.seconds);
+    job.events.on_end({complete.status(), job.seconds, now});
     return Progress::kEnded;
   }
   if (is_new) job.events.on_start(job.unit);
   if (!*complete) return Progress::kGoesOn;
-  job.events.on_end(job.unit, job.seconds);
+  job.events.on_end({job.unit, job.seconds, now});
   return Progress::kEnded;
 }
 

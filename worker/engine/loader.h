@@ -11,17 +11,23 @@
 #include <thread>
 #include <vector>
 
+#include "common/clock.h"
 #include "worker/kv/unit_io.h"
 
 namespace promptcache {
+
+struct LoadEnd {
+  Result<UnitPtr> unit;  // whole, or the errors of UnitLoad
+  double seconds = 0;    // that the load kept a thread busy
+  SteadyTime at;
+};
 
 // What becomes of a load; called on a loader thread.
 struct LoadEvents {
   // The header is verified: layers of the unit can be waited for. At most once, and first.
   std::function<void(UnitPtr unit)> on_start;
-  // Exactly once, unless the loader goes before: the errors of UnitLoad. `seconds`: what it kept a
-  // thread busy.
-  std::function<void(Result<UnitPtr> unit, double seconds)> on_end;
+  // Exactly once, unless the loader goes before.
+  std::function<void(const LoadEnd& end)> on_end;
 };
 
 // Thread safe.

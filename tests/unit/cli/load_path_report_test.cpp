@@ -18,8 +18,10 @@ LoadPathSize SizeOf(double load, double encode, double choice, uint32_t loads) {
 }
 
 TEST(LoadPathReport, ChoiceIsHeldAgainstTheBetterWay) {
-  EXPECT_DOUBLE_EQ(SizeOf(10, 40, 11, 3).ratio(), 1.1);
-  EXPECT_DOUBLE_EQ(SizeOf(40, 10, 20, 0).ratio(), 2);
+  EXPECT_DOUBLE_EQ(SizeOf(10, 40, 11, 3).ratio(), 1);
+  EXPECT_DOUBLE_EQ(SizeOf(40, 10, 11, 1).ratio(), 1);
+  EXPECT_DOUBLE_EQ(SizeOf(10, 40, 11, 1).ratio(), 4);
+  EXPECT_DOUBLE_EQ(SizeOf(40, 10, 11, 2).ratio(), 4);
   EXPECT_EQ(LoadPathSize().ratio(), 0);
 }
 
@@ -32,7 +34,7 @@ TEST(LoadPathReport, WarmStartMayTakeALittleLongerOrTheTimeOfItsBytes) {
 
 TEST(LoadPathReport, JsonHasEveryNumberUnderItsName) {
   LoadPathReport report{.identity = {.dtype = "bf16"}, .schema = "desk.xml"};
-  report.sizes = {SizeOf(10, 40, 11, 3), SizeOf(40, 10, 15, 1)};
+  report.sizes = {SizeOf(10, 40, 11, 3), SizeOf(15, 10, 12, 1), SizeOf(15, 10, 15, 2)};
   report.warm_start = {.warm = {{100}},
                        .disk = {{120}},
                        .bytes_per_s = {{1e9}},
@@ -65,7 +67,7 @@ TEST(LoadPathReport, TextSaysWhetherTheBarsHeld) {
   report.warm_start.disk = {{140}};
   EXPECT_NE(RenderLoadPath(report).find("MISSED"), std::string::npos);
   report.warm_start.disk = {{120}};
-  report.sizes[0].choice = {{12}};
+  report.sizes[0].loads = 0;
   EXPECT_NE(RenderLoadPath(report).find("MISSED"), std::string::npos);
 }
 

@@ -1,9 +1,12 @@
 // What a store learns of who uses its units.
 #include <gmock/gmock.h>
 
+#include <future>
+
 #include "cachestore/memory/memory_store.h"
 #include "tests/unit/engine/engine_fixture.h"
 #include "tests/unit/kv/recipes.h"
+#include "tests/unit/kv/tampering_store.h"
 
 namespace promptcache::testing {
 namespace {
@@ -74,6 +77,34 @@ TEST_F(EngineImports, RequestsThatWaitTogetherAreAllImports) {
   first->Wait(), second->Wait();
   engine_ = nullptr;
   EXPECT_THAT(References(), ElementsAre(By("a"), By("b")));
+}
+
+// Another worker is always storing what is put here.
+class BusyStore : public TamperingStore {
+ public:
+  using TamperingStore::TamperingStore;
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& /*put*/) override {
+    return Busy("another worker stores it");
+  }
+  Status RecordImports(std::span<const UnitImport> imports) override {
+    told_.set_value({imports.begin(), imports.end()});
+    return {};
+  }
+  std::vector<UnitImport> WaitUntilTold() { return told_.get_future().get(); }
+
+ private:
+  std::promise<std::vector<UnitImport>> told_;
+};
+
+TEST_F(EngineImports, PutThatMeetsAnotherWriterIsNoFailureAndItsImportIsToldLater) {
+  BusyStore busy(store_);
+  Start(&busy);
+  EXPECT_TRUE(Run(Of("a"))->status().ok());
+  const UnitKey key = MakeUnitKey(loaded_.identity.Digest(), 0, prompt_.plan().units[0].digest);
+  EXPECT_THAT(busy.WaitUntilTold(), ElementsAre(UnitImport{key, {By("a"), kDay}}));
+  (void)Run(PlanMaker().New({65}), 1);  // statistics are written once a step
+  EXPECT_EQ(engine_->stats().put_failures, 0u);
+  engine_ = nullptr;  // before its store
 }
 
 TEST_F(EngineImports, ImportOfAnUnknownSchemaIsNotToldOf) {
