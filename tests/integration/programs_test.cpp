@@ -112,6 +112,31 @@ TEST_F(CommandLine, WorksByHand) {
   EXPECT_EQ(Cli(ask).exit_code, 4);
 }
 
+TEST_F(CommandLine, RemovedUnitsLeaveTheMemoryOfWorkersToo) {
+  StartCluster(1);
+  if (IsSkipped() || HasFatalFailure()) return;
+  const std::string store = cluster().endpoints().store;
+  const std::vector<std::string> ask = {"submit",           "--prompt", Prompt(),
+                                        "--max-new-tokens", "2",        "--json"};
+  CliJson({"schema", "add", Schema(), "--json"});
+  CliJson(ask);
+  TickUntil("the units to be in the store, and whose they are", [&] {
+    const json stored =
+        CliJson({"store", "ls", "--endpoint", store, "--schema", "support-desk", "--json"});
+    return stored["totals"]["blobs"] >= 10;
+  });
+  const json receipt = CliJson(
+      {"store", "rm", "--endpoint", store, "--schema", "support-desk", "--prove", "--json"});
+  EXPECT_EQ(receipt["removed"].size(), 10U);
+  EXPECT_EQ(receipt["still_on_disk"], json::array());
+  EXPECT_EQ(receipt["memory"]["scope"], "disk and workers");
+  ASSERT_EQ(receipt["memory"]["workers"].size(), 1U);
+  EXPECT_EQ(receipt["memory"]["workers"][0]["name"], "worker-1");
+  EXPECT_EQ(receipt["memory"]["workers"][0]["dropped"], 10);
+  EXPECT_EQ(receipt["memory"]["workers"][0]["held"], json::array());
+  EXPECT_GT(CliJson(ask)["usage"]["encoded_tokens"], 1000);
+}
+
 TEST(Cli, SaysWhichOptionsItHas) {
   for (const char* command :
        {"up", "run", "schema", "plan", "submit", "store", "status", "config", "demo", "bench"}) {
