@@ -197,6 +197,17 @@ Status BlobTable::Drop(const UnitKey& key, DropReason reason, const StoredBlob* 
   return DropNow({&key, 1});
 }
 
+Status BlobTable::DropFound(const Look& look) {
+  std::lock_guard change(change_mutex_);
+  PC_ASSIGN_OR_RETURN(std::vector<UnitKey> damaged, look());
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(damaged, [&](const UnitKey& key) { return !blobs_.contains(key); });
+    counters_.corruptions += damaged.size();
+  }
+  return DropNow(damaged);
+}
+
 Result<RemovalReceipt> BlobTable::RemoveReferences(const BlobSelector& selector) {
   PC_RETURN_IF_ERROR(CheckSelector(selector));
   std::lock_guard change(change_mutex_);

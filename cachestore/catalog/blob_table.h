@@ -57,11 +57,11 @@ class BlobTable {
 
   // ---- puts ----
 
-  // Makes room and reserves it until EndPut. The errors of BlobStore::StartPut.
+  // Makes room and reserves it until EndPut or Commit. The errors of BlobStore::StartPut.
   Status StartPut(const PutRequest& put);
   void EndPut(const UnitKey& key, uint64_t bytes);
   // `write` makes them durable with their uses, and is given these in the same order; then they
-  // are there. Each has a put that was started.
+  // are there. Each has a put that was started, which ends with this, whatever comes of it.
   using WriteNew = std::function<Status(std::span<const KeyedUse>)>;
   Status Commit(std::span<const NewBlob> blobs, const WriteNew& write);
   // Blobs whose bytes failed verification elsewhere: refused puts, damage found when opening.
@@ -84,6 +84,9 @@ class BlobTable {
   // ---- changes ----
 
   Status RecordImports(std::span<const UnitImport> imports);
+  // Runs `look` while nothing changes, and then drops as damaged what it names.
+  using Look = std::function<Result<std::vector<UnitKey>>()>;
+  Status DropFound(const Look& look);
   enum class DropReason : uint8_t { kRemoved, kCorrupt };
   // OK when the key is absent, or `only` is given and is not what the key has now.
   Status Drop(const UnitKey& key, DropReason reason, const StoredBlob* only = nullptr);

@@ -27,11 +27,17 @@ Status CommitQueue::Commit(PendingCommit commit) {
 Status CommitQueue::WriteGroup(const Group& group) {
   std::vector<std::string> incoming;
   for (const Waiting* one : group) incoming.push_back(one->commit.incoming);
-  PC_ASSIGN_OR_RETURN(const std::vector<std::string> files, database_->Ingest(incoming));
+  const Result<std::vector<std::string>> files = database_->Ingest(incoming);
+  if (!files.ok()) {
+    for (const Waiting* one : group) {
+      table_.EndPut(one->commit.manifest.info.key, one->commit.manifest.info.bytes);
+    }
+    return files.status();
+  }
   std::vector<NewBlob> blobs;
   for (size_t i = 0; i < group.size(); ++i) {
     PendingCommit& commit = group[i]->commit;
-    DiskBlob::Place place{database_, std::move(commit.generation), files[i]};
+    DiskBlob::Place place{database_, std::move(commit.generation), (*files)[i]};
     blobs.push_back({std::make_shared<DiskBlob>(std::move(place), std::move(commit.manifest)),
                      std::move(commit.imports)});
   }

@@ -29,7 +29,7 @@ class CommitQueue {
   CommitQueue(std::shared_ptr<Database> database, BlobTable& table)
       : database_(std::move(database)), table_(table) {}
 
-  // OK: the blob is durable and in the table.
+  // OK: the blob is durable and in the table. The put has ended in any case.
   Status Commit(PendingCommit commit);
 
  private:

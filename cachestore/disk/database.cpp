@@ -76,6 +76,7 @@ Status OpenError(const rocksdb::Status& status, const std::string& directory) {
                               " is in use by another process; only one may write it. Stop the "
                               "other cachestore or choose another store.directory");
   }
+  if (status.IsPathNotFound()) return DataLoss("a part of " + directory + " is gone: " + text);
   if (status.IsInvalidArgument() || status.IsNotSupported()) {
     return FailedPrecondition("store directory " + directory +
                               " does not hold a cachestore of this version: " + text);

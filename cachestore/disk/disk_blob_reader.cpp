@@ -76,8 +76,10 @@ class DiskReader : public BlobReader {
     rocksdb::PinnableSlice slice;
     const rocksdb::Status status =
         database.db().Get({}, database.data(), ChunkKey(blob_.manifest.generation, number), &slice);
-    if (status.IsNotFound()) return Damaged(number, "is missing");
-    if (!status.ok()) return Damaged(number, status.ToString());
+    if (status.IsNotFound() || status.IsPathNotFound()) return Damaged(number, "is missing");
+    if (status.IsCorruption()) return Damaged(number, status.ToString());
+    // The system refuses, as when too many files are open: that says nothing of the blob.
+    PC_RETURN_IF_ERROR(FromRocks(status, "read unit " + blob_.info.key.ToHex()));
     if (slice.size() != out.size()) return Damaged(number, "has another length");
     std::memcpy(out.data(), slice.data(), slice.size());
     if (Xxh3_128(out) != chunk.hash) return Damaged(number, "fails its checksum");

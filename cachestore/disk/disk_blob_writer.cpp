@@ -16,7 +16,7 @@ class DiskWriter : public BlobWriter {
 
   ~DiskWriter() override {
     file_.reset();  // its room is free again before it is given away
-    core_->table().EndPut(put_.key, put_.bytes);
+    if (!ended_) core_->table().EndPut(put_.key, put_.bytes);
   }
 
   Status Append(std::span<const uint8_t> bytes) override {
@@ -54,6 +54,7 @@ class DiskWriter : public BlobWriter {
                      .info = MakeBlobInfo(put_.key, *header, core_->options().clock->UnixMillis()),
                      .chunks = file_->chunks()},
         .imports = put_.imports};
+    ended_ = true;
     return core_->commits().Commit(std::move(commit));
   }
 
@@ -85,6 +86,7 @@ class DiskWriter : public BlobWriter {
   BlobVerifier verifier_;
   Status failure_;
   bool committing_ = false;
+  bool ended_ = false;  // the key may be another writer's
 };
 
 // kResourceExhausted when the disk would be left with less than it should have.

@@ -50,6 +50,7 @@ Result<DiskOpenReport> DiskCore::Load() {
   DiskOpenReport report{.unreadable_parts = records.unreadable_parts};
   for (ScannedRecords::Found& found : records.blobs) {
     const UnitKey key = found.manifest.info.key;
+    generations_->StartAfter(found.manifest.generation);
     if (const std::string defect = FileDefect(found.manifest, own); !defect.empty()) {
       Log(LogLevel::kError, "store.blob_damaged", {{"unit", key.ToHex()}, {"reason", defect}});
       records.damaged.push_back(key);
@@ -102,18 +103,20 @@ Status DiskCore::SaveUses(std::span<const KeyedUse> uses) {
 }
 
 Status DiskCore::Repair() {
+  PC_RETURN_IF_ERROR(table_.DropFound([this] { return DropBadRecords(); }));
+  return DropOrphans().status();
+}
+
+Result<std::vector<UnitKey>> DiskCore::DropBadRecords() {
   PC_ASSIGN_OR_RETURN(const ScannedRecords records, ScanRecords(*database_));
   const FilesByGeneration files = OwnFiles(database_->DataFiles());
-  for (const ScannedRecords::Found& found : records.blobs) {
-    if (FileDefect(found.manifest, files).empty()) continue;
-    PC_RETURN_IF_ERROR(table_.Drop(found.manifest.info.key, BlobTable::DropReason::kCorrupt));
-  }
   // What the table has of a blob whose manifest went bad behind it would be gone after a restart.
-  for (const UnitKey& key : records.damaged) {
-    PC_RETURN_IF_ERROR(table_.Drop(key, BlobTable::DropReason::kCorrupt));
+  std::vector<UnitKey> damaged = records.damaged;
+  for (const ScannedRecords::Found& found : records.blobs) {
+    if (!FileDefect(found.manifest, files).empty()) damaged.push_back(found.manifest.info.key);
   }
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
-  return DropOrphans().status();
+  return damaged;
 }
 
 std::vector<uint64_t> DiskCore::Orphans() const {

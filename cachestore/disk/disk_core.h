@@ -63,6 +63,8 @@ class DiskCore : public BlobKeeper {
   const DiskStoreOptions& options() const { return options_; }
 
  private:
+  // Drops what cannot be read and says which blobs are damaged. REQUIRES: nothing changes.
+  Result<std::vector<UnitKey>> DropBadRecords();
   Status DropRecords(std::span<const UnitKey> manifests, std::span<const UnitKey> uses);
 
   const std::shared_ptr<Database> database_;

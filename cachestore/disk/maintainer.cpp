@@ -40,9 +40,13 @@ void Maintainer::Maintain() {
     }
     complained_ = read_only;
   }
+  had_no_room_ = had_no_room_ || !read_only.empty();
   if (!read_only.empty()) return;
   Status status = core_->table().CollectGarbage().status();
   if (status.ok()) status = core_->table().SaveUses();
+  // Files that could not be deleted when their blob went, as on a disk that was full.
+  if (status.ok() && had_no_room_) status = core_->DropOrphans().status();
+  had_no_room_ = false;
   if (!status.ok()) Log(LogLevel::kWarning, "store.maintenance", {{"reason", status.message()}});
 }
 

@@ -23,7 +23,8 @@ class Maintainer {
   void Maintain();
 
   const std::shared_ptr<DiskCore> core_;
-  std::string complained_;  // of this thread
+  std::string complained_;    // of this thread
+  bool had_no_room_ = false;  // of this thread: there may be files that belong to nothing
   std::jthread thread_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cachestore/format/blob.h"
 #include "cachestore/format/record_bytes.h"
 
 namespace promptcache::internal {
@@ -27,7 +28,8 @@ BlobInfo ReadInfo(RecordReader& in, const UnitKey& key) {
 
 bool IsSane(const BlobInfo& info) {
   return info.mode >= EncodingMode::kAnchored && info.mode <= EncodingMode::kScaffoldSet &&
-         info.bytes > 0 && std::isfinite(info.encode_seconds) && info.encode_seconds >= 0;
+         info.bytes > 0 && info.bytes <= kMaxBlobBytes && std::isfinite(info.encode_seconds) &&
+         info.encode_seconds >= 0;
 }
 
 }  // namespace

@@ -47,6 +47,19 @@ Result<std::unique_ptr<DiskStore>> OpenOnce(const DiskStoreOptions& options, Ope
   return std::unique_ptr<DiskStore>(std::make_unique<OpenedStore>(core, std::move(report)));
 }
 
+// RocksDB takes a directory without CURRENT for a new one, and deletes the tables it finds.
+bool IsHeadless(const std::string& directory) {
+  if (std::filesystem::exists(directory + "/CURRENT")) return false;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::filesystem::path& path = entry.path();
+    if (path.extension() == ".sst" || path.filename().string().starts_with("MANIFEST-")) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Moves a damaged directory out of the way and returns where it is now.
 Result<std::string> Quarantine(const DiskStoreOptions& options, const Status& why) {
   std::string from = options.directory;
@@ -86,7 +99,8 @@ Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options
     return Unavailable("cannot create the store directory " + options.directory + ": " +
                        error.message());
   }
-  Result<std::unique_ptr<DiskStore>> store = OpenOnce(options, OpenMode::kReadWrite, "");
+  Result<std::unique_ptr<DiskStore>> store = DataLoss("CURRENT is missing");
+  if (!IsHeadless(options.directory)) store = OpenOnce(options, OpenMode::kReadWrite, "");
   if (store.status().code() != Code::kDataLoss) return store;
   PC_ASSIGN_OR_RETURN(const std::string moved_to, Quarantine(options, store.status()));
   return OpenOnce(options, OpenMode::kReadWrite, moved_to);

@@ -39,7 +39,9 @@ class MemoryBlobStore::Writer : public BlobWriter {
  public:
   Writer(std::shared_ptr<State> state, const PutRequest& put)
       : state_(std::move(state)), put_(put) {}
-  ~Writer() override { state_->table.EndPut(put_.key, put_.bytes); }
+  ~Writer() override {
+    if (!committed_) state_->table.EndPut(put_.key, put_.bytes);  // else the key may be another's
+  }
 
   Status Append(std::span<const uint8_t> bytes) override {
     if (bytes.size() > put_.bytes - bytes_.size()) {

@@ -209,6 +209,24 @@ TEST_F(DiskStoreTest, ChunksWithoutAManifestAreSweptAtOpening) {
   EXPECT_TRUE(GetBytes(blobs(), small_.key).value() == small_.bytes);
 }
 
+TEST_F(DiskStoreTest, ADirectoryWithoutItsHeadIsMovedAsideAndNotDeleted) {
+  for (const char* gone : {"CURRENT", "MANIFEST-"}) {
+    ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+    Close();
+    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+      if (entry.path().filename().string().starts_with(gone)) std::filesystem::remove(entry);
+    }
+    Open();
+    const std::string moved = store_->report().quarantined_to;
+    ASSERT_THAT(moved, HasSubstr(".quarantine.")) << gone;
+    bool has_tables = false;
+    for (const auto& entry : std::filesystem::directory_iterator(moved)) {
+      has_tables = has_tables || entry.path().extension() == ".sst";
+    }
+    EXPECT_TRUE(has_tables) << gone;
+  }
+}
+
 TEST_F(DiskStoreTest, ADirectoryOfALaterVersionIsRefusedByName) {
   Close();
   {

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "common/thread_team.h"
 
 namespace promptcache {
@@ -24,7 +26,9 @@ TEST(PanelLinear, MultipliesMoreRowsThanOneTaskTakes) {
   for (const auto& [rows, in, out] : {std::tuple{1, 5, 3}, {700, 33, 70}, {300, 20000, 33}}) {
     const Matrices m(rows, in, out);
     const PanelLinear linear(m.weight, m.bias);
-    EXPECT_LE((linear.Apply(m.x, at::kFloat) - m.expected).abs().max().item<double>(), 2e-4) << in;
+    // What a sum of that many products loses in fp32 grows with the root of their number.
+    const double bound = 3e-6 * std::sqrt(in);
+    EXPECT_LE((linear.Apply(m.x, at::kFloat) - m.expected).abs().max().item<double>(), bound) << in;
     EXPECT_EQ(linear.Apply(m.x, at::kBFloat16).scalar_type(), at::kBFloat16);
     EXPECT_TRUE(linear.Apply(m.x, at::kBFloat16).to(at::kDouble).allclose(m.expected, 4e-3, 1e-3));
   }
