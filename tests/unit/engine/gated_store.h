@@ -23,10 +23,11 @@ class GatedStore : public BlobStore {
     std::lock_guard lock(mutex_);
     closed_from_ = offset;
   }
-  void Open() {
-    CloseFrom(UINT64_MAX);
+  void OpenUpTo(uint64_t offset) {
+    CloseFrom(offset);
     changed_.notify_all();
   }
+  void Open() { OpenUpTo(UINT64_MAX); }
   // Waits until a read does.
   void WaitForReader() {
     std::unique_lock lock(mutex_);
