@@ -106,18 +106,18 @@ void GatedStore::FailReadsAfter(int count, Status status) {
 void GatedStore::FailCommits(Status status) { state_->commit_failure = std::move(status); }
 
 Result<std::unique_ptr<BlobWriter>> GatedStore::StartPut(const PutRequest& put) {
-  PC_ASSIGN_OR_RETURN(auto writer, inner_.StartPut(put));
+  PC_ASSIGN_OR_RETURN(auto writer, inner().StartPut(put));
   return std::unique_ptr<BlobWriter>(std::make_unique<Writer>(std::move(writer), state_));
 }
 
 Result<std::unique_ptr<BlobReader>> GatedStore::Open(const UnitKey& key) {
-  PC_ASSIGN_OR_RETURN(auto reader, inner_.Open(key));
+  PC_ASSIGN_OR_RETURN(auto reader, inner().Open(key));
   return std::unique_ptr<BlobReader>(std::make_unique<Reader>(std::move(reader), state_));
 }
 
 Result<std::vector<bool>> GatedStore::Contains(std::span<const UnitKey> keys) {
   state_->contains.Pass();
-  return inner_.Contains(keys);
+  return inner().Contains(keys);
 }
 
 }  // namespace promptcache::testing

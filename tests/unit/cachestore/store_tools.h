@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "cachestore/store.h"
+#include "tests/unit/cachestore/forwarding_store.h"
 
 namespace promptcache::testing {
 
@@ -38,10 +38,11 @@ class Gate {
 };
 
 // Another store whose operations a test can hold up or fail.
-class GatedStore : public BlobStore {
+class GatedStore : public ForwardingStore {
  public:
   // `inner` outlives this, its readers and its writers.
-  explicit GatedStore(BlobStore& inner) : inner_(inner), state_(std::make_shared<State>()) {}
+  explicit GatedStore(BlobStore& inner)
+      : ForwardingStore(inner), state_(std::make_shared<State>()) {}
 
   // Contains, Append and Commit pass these.
   Gate& contains() { return state_->contains; }
@@ -55,17 +56,7 @@ class GatedStore : public BlobStore {
 
   Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override;
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override;
-  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
-    return inner_.Inspect(key);
-  }
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override;
-  Result<BlobPage> List(const BlobPageRequest& request) override { return inner_.List(request); }
-  Status RecordImports(std::span<const UnitImport> imports) override {
-    return inner_.RecordImports(imports);
-  }
-  Status Remove(const UnitKey& key) override { return inner_.Remove(key); }
-  Status ReportCorrupt(const UnitKey& key) override { return inner_.ReportCorrupt(key); }
-  Result<StoreStats> Stats() override { return inner_.Stats(); }
 
  private:
   struct State {
@@ -80,7 +71,6 @@ class GatedStore : public BlobStore {
   class Reader;
   class Writer;
 
-  BlobStore& inner_;
   const std::shared_ptr<State> state_;
 };
 

@@ -9,14 +9,14 @@
 #include <utility>
 #include <vector>
 
-#include "cachestore/store.h"
+#include "tests/unit/cachestore/forwarding_store.h"
 
 namespace promptcache::testing {
 
-// Thread safe. `store` outlives it.
-class GatedStore : public BlobStore {
+// Thread safe. The inner store outlives it.
+class GatedStore : public ForwardingStore {
  public:
-  explicit GatedStore(BlobStore& store) : store_(store) {}
+  using ForwardingStore::ForwardingStore;
 
   // Reads of bytes from `offset` on wait until the gate opens.
   void CloseFrom(uint64_t offset) {
@@ -35,27 +35,11 @@ class GatedStore : public BlobStore {
   }
   uint64_t opened() const { return opened_; }  // readers, so far
 
-  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {
-    return store_.StartPut(put);
-  }
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
-    PC_ASSIGN_OR_RETURN(auto reader, store_.Open(key));
+    PC_ASSIGN_OR_RETURN(auto reader, inner().Open(key));
     ++opened_;
     return std::unique_ptr<BlobReader>(std::make_unique<Reader>(*this, std::move(reader)));
   }
-  Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override {
-    return store_.Contains(keys);
-  }
-  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
-    return store_.Inspect(key);
-  }
-  Result<BlobPage> List(const BlobPageRequest& request) override { return store_.List(request); }
-  Status RecordImports(std::span<const UnitImport> imports) override {
-    return store_.RecordImports(imports);
-  }
-  Status Remove(const UnitKey& key) override { return store_.Remove(key); }
-  Status ReportCorrupt(const UnitKey& key) override { return store_.ReportCorrupt(key); }
-  Result<StoreStats> Stats() override { return store_.Stats(); }
 
  private:
   class Reader : public BlobReader {
@@ -82,7 +66,6 @@ class GatedStore : public BlobStore {
     --waiting_;
   }
 
-  BlobStore& store_;
   std::atomic<uint64_t> opened_{0};
 
   std::mutex mutex_;

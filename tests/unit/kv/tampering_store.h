@@ -8,14 +8,15 @@
 #include <utility>
 #include <vector>
 
-#include "cachestore/store.h"
+#include "tests/unit/cachestore/forwarding_store.h"
 
 namespace promptcache::testing {
 
-// Thread safe, but for Flip and Heal, which are called while nobody reads. `store` outlives it.
-class TamperingStore : public BlobStore {
+// Thread safe, but for Flip and Heal, which are called while nobody reads. The inner store outlives
+// it.
+class TamperingStore : public ForwardingStore {
  public:
-  explicit TamperingStore(BlobStore& store) : store_(store) {}
+  using ForwardingStore::ForwardingStore;
 
   // From now on byte `offset` of every blob reads as `byte ^ mask`.
   void Flip(uint64_t offset, uint8_t mask) { flip_ = {offset, mask}; }
@@ -26,30 +27,21 @@ class TamperingStore : public BlobStore {
 
   Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {
     PC_RETURN_IF_ERROR(failure_);
-    return store_.StartPut(put);
+    return ForwardingStore::StartPut(put);
   }
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
     PC_RETURN_IF_ERROR(failure_);
-    PC_ASSIGN_OR_RETURN(auto reader, store_.Open(key));
+    PC_ASSIGN_OR_RETURN(auto reader, inner().Open(key));
     return std::unique_ptr<BlobReader>(std::make_unique<Reader>(std::move(reader), flip_));
   }
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override {
     PC_RETURN_IF_ERROR(failure_);
-    return store_.Contains(keys);
+    return ForwardingStore::Contains(keys);
   }
-  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
-    return store_.Inspect(key);
-  }
-  Result<BlobPage> List(const BlobPageRequest& request) override { return store_.List(request); }
-  Status RecordImports(std::span<const UnitImport> imports) override {
-    return store_.RecordImports(imports);
-  }
-  Status Remove(const UnitKey& key) override { return store_.Remove(key); }
   Status ReportCorrupt(const UnitKey& key) override {
     ++reports_;
-    return store_.ReportCorrupt(key);
+    return ForwardingStore::ReportCorrupt(key);
   }
-  Result<StoreStats> Stats() override { return store_.Stats(); }
 
  private:
   struct Change {
@@ -74,7 +66,6 @@ class TamperingStore : public BlobStore {
     const std::optional<Change> flip_;
   };
 
-  BlobStore& store_;
   std::optional<Change> flip_;
   Status failure_;
   std::atomic<uint64_t> reports_{0};
