@@ -178,6 +178,12 @@ uint64_t RequestBytes(const Message& request) {
   if (const auto* exists = std::get_if<BlobExists>(&request)) {
     bytes += exists->keys.size() * sizeof(UnitKey);
   }
+  if (const auto* remove = std::get_if<RemoveReferences>(&request)) {
+    bytes += remove->selector.keys.size() * sizeof(UnitKey);
+  }
+  if (const auto* pins = std::get_if<SetPins>(&request)) {
+    bytes += pins->selector.keys.size() * sizeof(UnitKey);
+  }
   if (const auto* record = std::get_if<RecordImports>(&request)) {
     for (const UnitImport& one : record->imports) bytes += ReferenceBytes(one.import.reference);
   }
