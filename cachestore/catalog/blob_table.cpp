@@ -197,6 +197,11 @@ Status BlobTable::Drop(const UnitKey& key, DropReason reason, const StoredBlob* 
   return DropNow({&key, 1});
 }
 
+Status BlobTable::WhileUnchanged(const std::function<Status()>& look) {
+  std::lock_guard change(change_mutex_);
+  return look();
+}
+
 Status BlobTable::DropFound(const Look& look) {
   std::lock_guard change(change_mutex_);
   PC_ASSIGN_OR_RETURN(std::vector<UnitKey> damaged, look());

@@ -84,7 +84,9 @@ class BlobTable {
   // ---- changes ----
 
   Status RecordImports(std::span<const UnitImport> imports);
-  // Runs `look` while nothing changes, and then drops as damaged what it names.
+  // Runs `look` while nothing changes.
+  Status WhileUnchanged(const std::function<Status()>& look);
+  // The same, and then drops as damaged what it names.
   using Look = std::function<Result<std::vector<UnitKey>>()>;
   Status DropFound(const Look& look);
   enum class DropReason : uint8_t { kRemoved, kCorrupt };

@@ -38,7 +38,8 @@ Status FromRocks(const rocksdb::Status& status, std::string_view what);
 struct DatabaseOptions {
   std::string directory;
   OpenMode mode = OpenMode::kReadWrite;
-  // Nothing is written while less than this is free: a log that meets a full disk ends RocksDB.
+  // Nothing is written while less than this is free: RocksDB goes on in a log of which a part could
+  // not be written, and what follows there may not be found again.
   uint64_t min_free_bytes = 0;
   std::shared_ptr<const DiskEnvironment> environment = std::make_shared<DiskEnvironment>();
 };

@@ -55,10 +55,9 @@ Result<CheckReport> LookAtAll(DiskCore& core) {
 
 Result<CheckReport> CheckDisk(DiskCore& core) {
   Result<CheckReport> report = CheckReport();
-  // Nothing is to be dropped, and nothing changes meanwhile.
-  PC_RETURN_IF_ERROR(core.table().DropFound([&] {
+  PC_RETURN_IF_ERROR(core.table().WhileUnchanged([&] {
     report = LookAtAll(core);
-    return Result<std::vector<UnitKey>>(std::vector<UnitKey>());
+    return report.status();
   }));
   return report;
 }

@@ -20,7 +20,6 @@ struct ScannedRecords {
   struct Found {
     Manifest manifest;
     BlobUse use;
-    bool use_known = false;
   };
   std::vector<Found> blobs;  // in key order
   std::vector<UnitKey> damaged;

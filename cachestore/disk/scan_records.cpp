@@ -86,8 +86,7 @@ Result<ScannedRecords> ScanRecords(const Database& database) {
     ScannedRecords::Found& found = records.blobs.emplace_back();
     found.manifest = std::move(manifest).value();
     auto use = uses.extract(key);
-    found.use_known = !use.empty();
-    if (found.use_known) {
+    if (!use.empty()) {
       found.use = std::move(use.mapped());
     } else {
       found.use = {.used_unix_ms = found.manifest.info.committed_unix_ms, .weight = 1};
