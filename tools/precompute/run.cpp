@@ -126,16 +126,6 @@ Status CheckKept(BlobStore& store, std::span<const WorkUnit> units) {
                            " units again to make room; give it a larger quota, or fewer schemas");
 }
 
-std::vector<WorkUnit> MissingUnits(std::span<const WorkUnit> units,
-                                   const std::vector<bool>& stored) {
-  std::vector<WorkUnit> missing;
-  for (size_t i = 0; i < units.size(); ++i) {
-    if (!stored[i]) missing.push_back(units[i]);
-  }
-  ForecastContexts(missing);
-  return missing;
-}
-
 Result<PrecomputeOutcome> ProduceUnits(BlobStore& store, UnitProducer& producer,
                                        std::span<const WorkUnit> units,
                                        const PrecomputeReporter& report) {

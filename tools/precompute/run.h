@@ -48,9 +48,6 @@ Status RecordUses(BlobStore& store, std::span<const WorkUnit> units,
 // OK when all are stored; else kResourceExhausted: a store whose quota is smaller than what it is
 // given makes room by dropping what it was given before.
 Status CheckKept(BlobStore& store, std::span<const WorkUnit> units);
-// Those that are not stored, in their order, with their contexts forecast.
-std::vector<WorkUnit> MissingUnits(std::span<const WorkUnit> units,
-                                   const std::vector<bool>& stored);
 
 // Produces the units in their order, each one committed before the next is begun; what another
 // process has stored meanwhile is left out, and what is busy is taken up again after the others.

@@ -142,6 +142,16 @@ std::vector<WorkUnit> TakeShard(std::vector<WorkUnit> units, const Shard& shard)
   return mine;
 }
 
+std::vector<WorkUnit> MissingUnits(std::span<const WorkUnit> units,
+                                   const std::vector<bool>& stored) {
+  std::vector<WorkUnit> missing;
+  for (size_t i = 0; i < units.size(); ++i) {
+    if (!stored[i]) missing.push_back(units[i]);
+  }
+  ForecastContexts(missing);
+  return missing;
+}
+
 void ForecastContexts(std::span<WorkUnit> units) {
   ContextForecast contexts;
   for (WorkUnit& unit : units) {

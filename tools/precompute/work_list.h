@@ -17,6 +17,7 @@ namespace promptcache {
 // What a model decides of its units.
 struct UnitFormat {
   Identity identity;
+  BlobEncoding encoding = BlobEncoding::kPlain;
   BlobDtype dtype = BlobDtype::kFloat32;
   uint32_t layers = 0;
   uint32_t kv_heads = 0;
@@ -30,7 +31,7 @@ struct WorkUnit {
   uint32_t rows = 0;              // tokens that are stored
   uint32_t own_tokens = 0;        // tokens to run for it: rows and what stands between them
   uint32_t new_context = 0;       // tokens of its context that no unit before it has run
-  uint64_t bytes = 0;             // of its blob
+  uint64_t bytes = 0;             // of its blob, before zstd makes it smaller
   std::vector<uint32_t> schemas;  // indices of all that have it, in their order
   std::vector<Import> imports;    // what they call it; one for all variants of a document
 
@@ -56,6 +57,10 @@ Result<std::vector<WorkUnit>> ListUnits(std::span<const CompiledSchema> schemas,
 // The part of the list, in its order: neighbours, as many tokens to run as each other part has, but
 // for one unit. Every unit is in exactly one part; the same for everyone who has the same list.
 std::vector<WorkUnit> TakeShard(std::vector<WorkUnit> units, const Shard& shard);
+
+// Those that are not `stored`, in their order, with their contexts forecast.
+std::vector<WorkUnit> MissingUnits(std::span<const WorkUnit> units,
+                                   const std::vector<bool>& stored);
 
 // Sets new_context of each for the case that exactly these are encoded, in this order.
 void ForecastContexts(std::span<WorkUnit> units);

@@ -13,20 +13,21 @@
 #include "tests/unit/cachestore/store_tools.h"
 
 namespace promptcache::testing {
-namespace {
 
-Import ImportOf(const std::string& schema, Lifetime lifetime = {}) {
+Import ImportOf(const std::string& schema, Lifetime lifetime) {
   return {{.schema = schema, .version = "0123456789abcdef", .module = schema + "/m"}, lifetime};
 }
 
-Status Put(DiskStore& store, uint32_t seed, const std::vector<Import>& imports = {}) {
+Status Put(BlobStore& store, uint32_t seed, const std::vector<Import>& imports) {
   const SampleBlob blob = CrashBlob(seed);
   WillAdd(seed);
   PC_RETURN_IF_ERROR(
-      WriteBlob(store.blobs(), {blob.key, imports}, blob.header, blob.LayerSpans()).status());
+      WriteBlob(store, {blob.key, imports}, blob.header, blob.LayerSpans()).status());
   DidAdd(seed);
   return {};
 }
+
+namespace {
 
 Status Drop(DiskStore& store, uint32_t seed) {
   WillDrop(seed);
@@ -36,8 +37,8 @@ Status Drop(DiskStore& store, uint32_t seed) {
 }
 
 Status RunPut(DiskStore& store, FakeClock& /*clock*/, uint64_t /*seed*/) {
-  PC_RETURN_IF_ERROR(Put(store, 10, {ImportOf("a")}));
-  PC_RETURN_IF_ERROR(Put(store, 11, {ImportOf("b")}));
+  PC_RETURN_IF_ERROR(Put(store.blobs(), 10, {ImportOf("a")}));
+  PC_RETURN_IF_ERROR(Put(store.blobs(), 11, {ImportOf("b")}));
   const UnitImport import{CrashBlob(11).key, ImportOf("c")};
   PC_RETURN_IF_ERROR(store.blobs().RecordImports({&import, 1}));
   return store.meta().CompareAndSet("schema/c/1", 0, "text").status();
@@ -48,7 +49,7 @@ Status RunPutTogether(DiskStore& store, FakeClock& /*clock*/, uint64_t /*seed*/)
   {
     std::vector<std::jthread> threads;
     for (uint32_t i = 0; i < results.size(); ++i) {
-      threads.emplace_back([&, i] { results[i] = Put(store, 10 + i); });
+      threads.emplace_back([&, i] { results[i] = Put(store.blobs(), 10 + i); });
     }
   }
   for (const Status& result : results) PC_RETURN_IF_ERROR(result);
@@ -57,9 +58,9 @@ Status RunPutTogether(DiskStore& store, FakeClock& /*clock*/, uint64_t /*seed*/)
 
 Status RunEvict(DiskStore& store, FakeClock& /*clock*/, uint64_t /*seed*/) {
   for (const uint32_t seed : {0u, 1u, 2u, 3u, 5u}) WillDrop(seed);  // 4 is pinned
-  PC_RETURN_IF_ERROR(Put(store, 11));
+  PC_RETURN_IF_ERROR(Put(store.blobs(), 11));
   WillDrop(11);
-  PC_RETURN_IF_ERROR(Put(store, 13));
+  PC_RETURN_IF_ERROR(Put(store.blobs(), 13));
   const uint64_t evictions = store.blobs().Stats().value().evictions;
   return evictions > 0 ? Status() : Internal("nothing was evicted");
 }
@@ -127,7 +128,7 @@ Status Load(DiskStore& store, uint32_t first, uint64_t seed) {
   for (int step = 0; step < 40; ++step) {
     const auto one = first + static_cast<uint32_t>(random() % 8);
     if (!there.contains(one)) {
-      PC_RETURN_IF_ERROR(Put(store, one, {ImportOf("load")}));
+      PC_RETURN_IF_ERROR(Put(store.blobs(), one, {ImportOf("load")}));
       there.insert(one);
     } else if (random() % 2 == 0) {
       PC_RETURN_IF_ERROR(Drop(store, one));
@@ -166,6 +167,9 @@ const std::vector<CrashScript>& CrashScripts() {
       {.name = "remove", .run = RunRemove},
       {.name = "collect", .run = RunCollect},
       {.name = "import", .run = RunImport},
+#ifdef PROMPTCACHE_WITH_PRECOMPUTE
+      {.name = "precompute", .run = RunPrecompute},
+#endif
       {.name = "load", .run = RunLoad}};
   return scripts;
 }

@@ -24,6 +24,14 @@ struct CrashScript {
 
 const std::vector<CrashScript>& CrashScripts();
 
+// What some scripts are made of.
+Import ImportOf(const std::string& schema, Lifetime lifetime = {});
+Status Put(BlobStore& store, uint32_t seed, const std::vector<Import>& imports = {});
+
+#ifdef PROMPTCACHE_WITH_PRECOMPUTE
+Status RunPrecompute(DiskStore& store, FakeClock& clock, uint64_t seed);
+#endif
+
 // The store that every script finds.
 Status PrepareCrashStore(DiskStore& store);
 
