@@ -60,6 +60,7 @@ struct WorkerSettings {
   int64_t unit_cache_bytes = 0;
   int64_t prefill_chunk_tokens = 0;
   int64_t store_timeout_ms = 0;
+  std::string store_compression;
   std::string coordinator_endpoint;
   std::string store_endpoint;
 };

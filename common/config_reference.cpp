@@ -121,6 +121,10 @@ const SettingRow kRows[] = {
               "A longer prefill is split into steps of this size, so that other requests go on."),
     PC_NUMBER(worker, store_timeout_ms, 5'000, 10, 600'000, "ms",
               "A load that takes longer becomes an encode."),
+    PC_TEXT(
+        worker, store_compression, "none",
+        "none; zstd (smaller, nothing lost); int8 (half of bf16, with a bounded loss, under keys "
+        "of its own); or int8-zstd."),
     PC_TEXT(worker, coordinator_endpoint, "tcp://127.0.0.1:7421", "The coordinator to serve."),
     PC_TEXT(
         worker, store_endpoint, "",

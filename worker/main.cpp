@@ -28,6 +28,8 @@ void AddFlags(CLI::App& app, WorkerSettings& own) {
   app.add_option("--slots", own.slots,
                  "Answers that share the model's steps: one for each sample of a request");
   app.add_option("--unit-cache-bytes", own.unit_cache_bytes, "Memory for encoded units");
+  app.add_option("--store-compression", own.store_compression,
+                 "none, zstd, int8 or int8-zstd: what units are stored as");
   app.add_option("--coordinator-endpoint", own.coordinator_endpoint, "The coordinator to serve");
   app.add_option("--store-endpoint", own.store_endpoint, "The cachestore to use");
 }
@@ -39,8 +41,8 @@ Result<Settings> SettingsOf(const Flags& flags) {
     if (!(flags.own.*member).empty()) own.*member = flags.own.*member;
   };
   for (auto member : {&WorkerSettings::model, &WorkerSettings::name, &WorkerSettings::device,
-                      &WorkerSettings::dtype, &WorkerSettings::coordinator_endpoint,
-                      &WorkerSettings::store_endpoint}) {
+                      &WorkerSettings::dtype, &WorkerSettings::store_compression,
+                      &WorkerSettings::coordinator_endpoint, &WorkerSettings::store_endpoint}) {
     take(member);
   }
   for (auto member :

@@ -29,9 +29,10 @@ Status CheckOptions(const FidelityOptions& options) {
 
 class Measurement {
  public:
-  Measurement(const FidelityOptions& options, const Tokenizer& tokenizer, LoadedModel& loaded,
-              const TokenStream& news)
+  Measurement(const FidelityOptions& options, std::string_view kv_layout,
+              const Tokenizer& tokenizer, LoadedModel& loaded, const TokenStream& news)
       : options_(options),
+        kv_layout_(kv_layout),
         model_(*loaded.model),
         compiler_(tokenizer, static_cast<uint32_t>(loaded.model->shape().context_length)),
         news_(news) {
@@ -92,6 +93,9 @@ class Measurement {
                                  .encoding = encoding,
                                  .repair = k == 0 ? Repair::kNone : Repair::kLinked,
                                  .linked_tokens = k});
+        if (kv_layout_ == kBlobLayout) continue;
+        report_.cells.push_back(report_.cells.back());
+        report_.cells.back().kv_layout = kv_layout_;
       }
     }
     return first;
@@ -99,16 +103,19 @@ class Measurement {
 
   Status MeasureText(const FidelityText& text, size_t first) {
     std::vector<std::unique_ptr<RunningPrompt>> prompts;
+    std::vector<size_t> lossless;  // of each prompt, the one that differs in the layout only
     UnitsByDigest units;
     for (size_t i = first; i < report_.cells.size(); ++i) {
       const FidelityCell& cell = report_.cells[i];
       PC_ASSIGN_OR_RETURN(
           auto compiled, compiler_.Compile(text, cell.encoding, {cell.repair, cell.linked_tokens}));
-      PC_ASSIGN_OR_RETURN(auto prompt, RunningPrompt::Make(model_, std::move(compiled), units));
+      PC_ASSIGN_OR_RETURN(auto prompt,
+                          RunningPrompt::Make(model_, std::move(compiled), cell.kv_layout, units));
+      lossless.push_back(cell.kv_layout == kBlobLayout ? prompts.size() : prompts.size() - 1);
       prompts.push_back(std::move(prompt));
     }
     PC_ASSIGN_OR_RETURN(const std::vector<Difference> differences,
-                        CompareWithFirst(model_, prompts, text.continuation));
+                        Compare(model_, prompts, lossless, text.continuation));
     for (size_t i = 0; i < prompts.size(); ++i) {
       Add(differences[i], *prompts[i], report_.cells[first + i]);
     }
@@ -120,11 +127,13 @@ class Measurement {
     cell.kl.samples.push_back(difference.kl);
     cell.agreement.samples.push_back(difference.agreement);
     cell.delta_nll.samples.push_back(difference.delta_nll);
+    cell.kl_layout.samples.push_back(difference.kl_layout);
     cell.share.samples.push_back(prompt.recomputed_share());
     cell.ttft_ms.samples.push_back(prompt.ttft_ms());
   }
 
   const FidelityOptions& options_;
+  const std::string_view kv_layout_;
   Model& model_;
   const FidelityCompiler compiler_;
   const TokenStream& news_;
@@ -137,12 +146,13 @@ Result<FidelityReport> MeasureFidelity(const FidelityOptions& options,
                                        const FidelityProgress& progress) {
   PC_RETURN_IF_ERROR(CheckOptions(options));
   PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, ParseComputeDtype(options.dtype));
+  PC_ASSIGN_OR_RETURN(const Compression compression, ParseCompression(options.compression));
   PC_ASSIGN_OR_RETURN(const std::string text, ReadNews(options.data));
   PC_ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizerFile(options.model));
   PC_ASSIGN_OR_RETURN(const TokenStream news, TokenStream::Of(*tokenizer, text));
   PC_ASSIGN_OR_RETURN(LoadedModel loaded,
                       LoadModel(options.model, {.dtype = dtype, .threads = options.threads}));
-  Measurement measurement(options, *tokenizer, loaded, news);
+  Measurement measurement(options, compression.kv_layout, *tokenizer, loaded, news);
   PC_RETURN_IF_ERROR(measurement.Run(progress));
   return std::move(measurement).Take();
 }

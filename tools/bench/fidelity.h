@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cachestore/format/compression.h"
 #include "common/status.h"
 #include "common/types.h"
 #include "tools/bench/series.h"
@@ -22,6 +23,7 @@ struct FidelityOptions {
   std::vector<uint32_t> modules = {2, 4, 8};
   std::vector<uint32_t> tokens = {32, 128, 512};     // of each module
   std::vector<uint32_t> linked = {0, 4, 8, 16, 32};  // 0: repair none
+  std::string compression = "none";  // also with units that went through this, as ParseCompression
   uint32_t new_tokens = 16;
   uint32_t continuation = 64;  // positions at which distributions are compared
   uint32_t samples = 2;        // texts of each size
@@ -35,10 +37,12 @@ struct FidelityCell {
   EncodingMode encoding = EncodingMode::kAnchored;
   Repair repair = Repair::kNone;
   uint32_t linked_tokens = 0;
+  std::string_view kv_layout = kBlobLayout;
   Series kl_first;   // nats from full prefill, at the first new token
   Series kl;         // mean over the continuation
   Series agreement;  // share of positions with the same likeliest token
   Series delta_nll;  // nats a token that the true continuation is less likely
+  Series kl_layout;  // nats from the same units in the layout that loses nothing
   Series share;      // of the units' tokens, those computed again
   Series ttft_ms;    // one step over the new tokens, the units being in memory
 };
@@ -46,7 +50,8 @@ struct FidelityCell {
 struct FidelityReport {
   FidelityOptions options;
   Identity identity;
-  std::vector<FidelityCell> cells;   // modules, tokens, encoding, repair; full is in each group
+  // By modules, tokens, encoding, repair, layout; full is in each group.
+  std::vector<FidelityCell> cells;
   std::vector<std::string> skipped;  // sizes that do not fit the model's context, in words
 };
 
@@ -58,7 +63,7 @@ Result<FidelityReport> MeasureFidelity(const FidelityOptions& options,
                                        const FidelityProgress& progress);
 
 // {"cells": [{"modules": .., "tokens": .., "encoding": .., "repair": .., "linked_tokens": ..,
-// "kl_mean": .., "kl_median": .., "kl_min": .., "kl_max": .., ..}]}: stable names.
+// "kv_layout": .., "kl_mean": .., "kl_median": .., "kl_min": .., "kl_max": .., ..}]}: stable names.
 nlohmann::json FidelityToJson(const FidelityReport& report);
 std::string RenderFidelity(const FidelityReport& report);
 

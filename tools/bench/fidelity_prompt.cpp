@@ -8,6 +8,7 @@
 #include "coordinator/plan/plan_builder.h"
 #include "worker/engine/key_ranges.h"
 #include "worker/kv/unit_encoder.h"
+#include "worker/kv/unit_io.h"
 
 namespace promptcache {
 namespace {
@@ -45,12 +46,15 @@ double Divergence(const std::vector<double>& p, const std::vector<double>& q) {
 }
 
 // Adds what one position shows; `next` is the true token there.
-void AddPosition(const std::vector<std::vector<float>>& rows, TokenId next,
-                 std::vector<Difference>& sums) {
-  const std::vector<double> full = LogProbabilities(rows.front());
+void AddPosition(const std::vector<std::vector<float>>& rows, std::span<const size_t> lossless,
+                 TokenId next, std::vector<Difference>& sums) {
+  std::vector<std::vector<double>> all;
+  for (const auto& row : rows) all.push_back(LogProbabilities(row));
+  const std::vector<double>& full = all.front();
   const auto likeliest = std::max_element(full.begin(), full.end()) - full.begin();
   for (size_t i = 0; i < rows.size(); ++i) {
-    const std::vector<double> reuse = LogProbabilities(rows[i]);
+    const std::vector<double>& reuse = all[i];
+    sums[i].kl_layout += Divergence(all[lossless[i]], reuse);
     sums[i].kl += Divergence(full, reuse);
     sums[i].delta_nll += full[static_cast<size_t>(next)] - reuse[static_cast<size_t>(next)];
     const auto own = std::max_element(reuse.begin(), reuse.end()) - reuse.begin();
@@ -92,14 +96,15 @@ Result<CompiledText> FidelityCompiler::Compile(const FidelityText& text, Encodin
 }
 
 Result<std::unique_ptr<RunningPrompt>> RunningPrompt::Make(Model& model, CompiledText text,
+                                                           std::string_view kv_layout,
                                                            UnitsByDigest& units) {
   std::unique_ptr<RunningPrompt> prompt(new RunningPrompt(std::move(text)));
-  PC_RETURN_IF_ERROR(prompt->Encode(model, units));
+  PC_RETURN_IF_ERROR(prompt->Encode(model, kv_layout, units));
   PC_RETURN_IF_ERROR(prompt->Prefill(model));
   return prompt;
 }
 
-Status RunningPrompt::Encode(Model& model, UnitsByDigest& units) {
+Status RunningPrompt::Encode(Model& model, std::string_view kv_layout, UnitsByDigest& units) {
   ContextCache contexts;
   for (size_t i = 0; i < text_.recipes.size(); ++i) {
     const RecipeDigest& digest = text_.plan.units[i].digest;
@@ -111,7 +116,8 @@ Status RunningPrompt::Encode(Model& model, UnitsByDigest& units) {
       }
       unit = encoder.Take();
     }
-    units_.push_back(unit);
+    PC_ASSIGN_OR_RETURN(UnitPtr stored, AsStored(unit, kv_layout));
+    units_.push_back(std::move(stored));
   }
   return {};
 }
@@ -141,9 +147,10 @@ SequenceStep RunningPrompt::Next(TokenId id) {
   return {.ids = ids_, .positions = positions_, .units = ranges_, .own = &own_};
 }
 
-Result<std::vector<Difference>> CompareWithFirst(
-    Model& model, std::span<const std::unique_ptr<RunningPrompt>> prompts,
-    std::span<const TokenId> continuation) {
+Result<std::vector<Difference>> Compare(Model& model,
+                                        std::span<const std::unique_ptr<RunningPrompt>> prompts,
+                                        std::span<const size_t> lossless,
+                                        std::span<const TokenId> continuation) {
   std::vector<Difference> sums(prompts.size());
   std::vector<std::vector<float>> rows;
   for (const auto& prompt : prompts) {
@@ -155,7 +162,7 @@ Result<std::vector<Difference>> CompareWithFirst(
       for (const auto& prompt : prompts) steps.push_back(prompt->Next(continuation[i - 1]));
       PC_ASSIGN_OR_RETURN(rows, Forward(model, steps));
     }
-    AddPosition(rows, continuation[i], sums);
+    AddPosition(rows, lossless, continuation[i], sums);
     if (i > 0) continue;
     for (Difference& sum : sums) sum.kl_first = sum.kl;
   }
@@ -164,6 +171,7 @@ Result<std::vector<Difference>> CompareWithFirst(
     sum.kl /= positions;
     sum.agreement /= positions;
     sum.delta_nll /= positions;
+    sum.kl_layout /= positions;
   }
   return sums;
 }

@@ -43,9 +43,10 @@ using UnitsByDigest = std::map<RecipeDigest, UnitPtr>;
 // A prompt behind its prefill, to be fed token by token.
 class RunningPrompt {
  public:
-  // Encodes the units that are not among `units`, to which they are added, and computes the new
-  // tokens in one step.
+  // Encodes the units that are not among `units`, to which they are added as they were computed,
+  // reads them in the layout, and computes the new tokens in one step.
   static Result<std::unique_ptr<RunningPrompt>> Make(Model& model, CompiledText text,
+                                                     std::string_view kv_layout,
                                                      UnitsByDigest& units);
 
   double ttft_ms() const { return ttft_ms_; }
@@ -58,7 +59,7 @@ class RunningPrompt {
 
  private:
   explicit RunningPrompt(CompiledText text) : text_(std::move(text)) {}
-  Status Encode(Model& model, UnitsByDigest& units);
+  Status Encode(Model& model, std::string_view kv_layout, UnitsByDigest& units);
   Status Prefill(Model& model);
 
   const CompiledText text_;
@@ -72,17 +73,20 @@ class RunningPrompt {
   double ttft_ms_ = 0;
 };
 
-// From the first of several prompts, over the continuation.
+// From the first of several prompts, and from the one that is lossless, over the continuation.
 struct Difference {
   double kl_first = 0;
   double kl = 0;
   double agreement = 0;
   double delta_nll = 0;
+  double kl_layout = 0;
 };
-// Feeds all prompts with the continuation in common steps. One result for each prompt.
+// Feeds all prompts with the continuation in common steps. One result for each prompt, of which
+// `lossless` says the index of its lossless one.
 // REQUIRES: there are prompts and a continuation.
-Result<std::vector<Difference>> CompareWithFirst(
-    Model& model, std::span<const std::unique_ptr<RunningPrompt>> prompts,
-    std::span<const TokenId> continuation);
+Result<std::vector<Difference>> Compare(Model& model,
+                                        std::span<const std::unique_ptr<RunningPrompt>> prompts,
+                                        std::span<const size_t> lossless,
+                                        std::span<const TokenId> continuation);
 
 }  // namespace promptcache

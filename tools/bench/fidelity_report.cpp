@@ -19,14 +19,18 @@ struct Column {
 constexpr Column kColumns[] = {
     {"kl_first", &FidelityCell::kl_first},   {"kl", &FidelityCell::kl},
     {"agreement", &FidelityCell::agreement}, {"delta_nll", &FidelityCell::delta_nll},
-    {"share", &FidelityCell::share},         {"ttft_ms", &FidelityCell::ttft_ms}};
+    {"kl_layout", &FidelityCell::kl_layout}, {"share", &FidelityCell::share},
+    {"ttft_ms", &FidelityCell::ttft_ms}};
 
 json CellToJson(const FidelityCell& cell) {
   json out = {{"modules", cell.modules},
               {"tokens", cell.tokens},
               {"repair", std::string(RepairName(cell.repair))},
               {"linked_tokens", cell.linked_tokens}};
-  if (cell.repair != Repair::kFull) out["encoding"] = std::string(EncodingModeName(cell.encoding));
+  if (cell.repair != Repair::kFull) {
+    out["encoding"] = std::string(EncodingModeName(cell.encoding));
+    out["kv_layout"] = std::string(cell.kv_layout);
+  }
   for (const auto& [name, member] : kColumns) {
     const Series& series = cell.*member;
     const std::string prefix = name;
@@ -72,19 +76,22 @@ std::string RenderFidelity(const FidelityReport& report) {
                {"tokens", Align::kRight},
                {"encoding"},
                {"repair"},
+               {"layout"},
                {"KL first token", Align::kRight},
                {"KL mean", Align::kRight},
                {"same top token", Align::kRight},
                {"NLL change", Align::kRight},
+               {"KL of layout", Align::kRight},
                {"recomputed", Align::kRight},
                {"first token after", Align::kRight}});
   for (const FidelityCell& cell : report.cells) {
     const bool full = cell.repair == Repair::kFull;
     table.AddRow({std::to_string(cell.modules), std::to_string(cell.tokens),
                   full ? "-" : std::string(EncodingModeName(cell.encoding)), RepairText(cell),
-                  MeanAndSpread(cell.kl_first), MeanAndSpread(cell.kl),
-                  fmt::format("{:.1f} %", 100 * cell.agreement.mean()),
+                  full ? "-" : std::string(cell.kv_layout), MeanAndSpread(cell.kl_first),
+                  MeanAndSpread(cell.kl), fmt::format("{:.1f} %", 100 * cell.agreement.mean()),
                   fmt::format("{:+.3f}", cell.delta_nll.mean()),
+                  fmt::format("{:.5f}", cell.kl_layout.mean()),
                   fmt::format("{:.1f} %", 100 * cell.share.mean()),
                   FormatMs(cell.ttft_ms.median())});
   }

@@ -133,6 +133,7 @@ class EmbeddedImpl : public EmbeddedSystem {
     settings.device = options_.device;
     settings.dtype = options_.dtype;
     settings.threads = options_.threads;
+    settings.store_compression = options_.store_compression;
     settings.unit_cache_bytes = static_cast<int64_t>(options_.unit_cache_bytes);
     settings.prefill_chunk_tokens = options_.prefill_chunk_tokens;
     settings.coordinator_endpoint = worker_endpoint_;

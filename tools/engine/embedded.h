@@ -18,8 +18,9 @@ struct EmbeddedOptions {
   std::string model;           // GGUF file
   std::string dtype = "auto";  // "auto", "fp32", "bf16"
   std::string device = "cpu";
-  int threads = 0;              // 0: one per core
-  std::string store_directory;  // empty: units and schemas live in memory only
+  int threads = 0;                         // 0: one per core
+  std::string store_directory;             // empty: units and schemas live in memory only
+  std::string store_compression = "none";  // "none", "zstd", "int8", "int8-zstd"
   uint64_t unit_cache_bytes = uint64_t{4} << 30;
   uint32_t prefill_chunk_tokens = 4096;
 };

@@ -69,6 +69,10 @@ void AddFidelityCommand(CLI::App& bench, std::function<int()>& run) {
       ->delimiter(',')
       ->check(CLI::Range(0U, kMaxLinkedTokens))
       ->capture_default_str();
+  command
+      ->add_option("--compression", options.compression,
+                   "int8: measure units that are stored so as well, and what that alone changes")
+      ->capture_default_str();
   command->add_option("--samples", options.samples, "Texts of each size")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

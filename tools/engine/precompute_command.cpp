@@ -34,6 +34,7 @@ struct PrecomputeFlags {
   std::string device = "cpu";
   int threads = 0;
   Shard shard;
+  std::string compression = "none";
   double rate = 0;  // 0: measure
   bool dry_run = false;
   bool check = false;
@@ -65,6 +66,7 @@ Result<Manifest> ManifestOf(const PrecomputeFlags& flags) {
   }
   if (manifest.models.empty()) {
     manifest.models.push_back(flags.model);
+    PC_ASSIGN_OR_RETURN(manifest.models[0].compression, ParseCompression(flags.compression));
     manifest.models[0].name = std::filesystem::path(flags.model.path).filename().string();
   }
   return manifest;
@@ -255,6 +257,10 @@ void AddWhatFlags(CLI::App& command, PrecomputeFlags& flags) {
       .add_option("--template", flags.model.chat_template,
                   "Chat template: auto, a name, or a .toml file; likewise")
       ->capture_default_str();
+  command
+      .add_option("--compression", flags.compression,
+                  "What the workers' store_compression is: none, zstd, int8 or int8-zstd; likewise")
+      ->capture_default_str();
   command.add_option("--src-root", flags.src_root,
                      "Of schema files: the folder of the files that src names (default: theirs)");
   command.add_option("--max-tokens", flags.max_tokens,
@@ -300,7 +306,7 @@ void AddPrecompute(CLI::App& app, std::function<int()>& run) {
       "  promptcache precompute schemas.toml --endpoint tcp://HOST:7422 --shard 2/8 "
       "--device cuda:1"));
   command->callback([flags, command, &run] {
-    flags->model_flags = Given(*command, {"--model", "--dtype", "--template"});
+    flags->model_flags = Given(*command, {"--model", "--dtype", "--template", "--compression"});
     flags->schema_flags = Given(*command, {"--src-root", "--max-tokens"});
     if (flags->store.empty() && flags->endpoint.empty() && !flags->dry_run) {
       throw CLI::RequiredError("--store or --endpoint");

@@ -146,7 +146,8 @@ class Reader {
   }
 
   Result<ManifestModel> ReadModel(const toml::table& table) const {
-    PC_RETURN_IF_ERROR(CheckKeys(table, "a model", {"name", "path", "dtype", "template"}));
+    PC_RETURN_IF_ERROR(
+        CheckKeys(table, "a model", {"name", "path", "dtype", "template", "compression"}));
     ManifestModel model;
     PC_ASSIGN_OR_RETURN(model.path, RequiredPath(table, "path"));
     PC_ASSIGN_OR_RETURN(model.name,
@@ -154,6 +155,10 @@ class Reader {
     PC_ASSIGN_OR_RETURN(model.dtype, Text(table, "dtype", model.dtype));
     PC_ASSIGN_OR_RETURN(model.chat_template, Text(table, "template", model.chat_template));
     if (model.chat_template.ends_with(".toml")) model.chat_template = Below(model.chat_template);
+    PC_ASSIGN_OR_RETURN(const std::string compression, Text(table, "compression", "none"));
+    const auto parsed = ParseCompression(compression);
+    if (!parsed.ok()) return Error(*table.get("compression"), parsed.status().message());
+    model.compression = *parsed;
     return model;
   }
 

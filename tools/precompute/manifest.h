@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cachestore/format/compression.h"
 #include "common/recipe.h"
 #include "common/status.h"
 #include "coordinator/pml/schema.h"
@@ -18,6 +19,7 @@ struct ManifestModel {
   std::string path;  // GGUF file or Hugging Face directory
   std::string dtype = "auto";
   std::string chat_template = "auto";  // as FindChatTemplate takes it
+  Compression compression;
 };
 
 // Empty lists: what the document says.

@@ -19,15 +19,15 @@ Result<UnitPtr> EncodeWhole(UnitEncoder& encoder) {
 
 class LoadedProducer : public ModelProducer {
  public:
-  LoadedProducer(LoadedModel loaded, Identity identity)
-      : loaded_(std::move(loaded)), identity_(std::move(identity)) {}
+  LoadedProducer(LoadedModel loaded, StoreFormat format)
+      : loaded_(std::move(loaded)), format_(std::move(format)) {}
 
   Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) override {
     try {
       UnitEncoder encoder(*loaded_.model, contexts_, unit.key,
                           std::make_shared<const Recipe>(unit.MakeRecipe()));
       PC_ASSIGN_OR_RETURN(const UnitPtr encoded, EncodeWhole(encoder));
-      PC_RETURN_IF_ERROR(StoreUnit(store, *encoded, identity_, unit.imports));
+      PC_RETURN_IF_ERROR(StoreUnit(store, *encoded, format_, unit.imports));
       return encoder.computed_tokens();
     } catch (const std::exception& error) {
       return ResourceExhausted(std::string("no memory for a unit: ") + error.what());
@@ -57,7 +57,7 @@ class LoadedProducer : public ModelProducer {
   }
 
   const LoadedModel loaded_;
-  const Identity identity_;
+  const StoreFormat format_;
   ContextCache contexts_;
 };
 
@@ -72,12 +72,13 @@ Result<std::unique_ptr<ModelProducer>> ModelProducer::Load(const ModelPlan& plan
                                                   .threads = options.threads,
                                                   .progress = options.progress}));
   loaded.identity.tokenizer = plan.format.identity.tokenizer;
+  loaded.identity.kv_layout = plan.format.identity.kv_layout;
   if (const auto difference = loaded.identity.FirstDifference(plan.format.identity)) {
     return FailedPrecondition(plan.model.path +
                               " changed while the work was planned: " + *difference);
   }
-  return std::unique_ptr<ModelProducer>(
-      std::make_unique<LoadedProducer>(std::move(loaded), plan.format.identity));
+  return std::unique_ptr<ModelProducer>(std::make_unique<LoadedProducer>(
+      std::move(loaded), StoreFormat{plan.format.identity, plan.format.encoding}));
 }
 
 }  // namespace promptcache

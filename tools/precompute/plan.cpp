@@ -25,6 +25,8 @@ Result<UnitFormat> FormatOf(const ManifestModel& model, const ServedModel& serve
                     .head_dim = static_cast<uint32_t>(shape.head_dim)};
   PC_ASSIGN_OR_RETURN(format.identity, IdentityOfModel(*checkpoint, dtype, options.hashing));
   format.identity.tokenizer = served.tokenizer->digest().ToHex();
+  format.identity.kv_layout = model.compression.kv_layout;
+  format.encoding = model.compression.encoding;
   return format;
 }
 

@@ -17,25 +17,36 @@ std::shared_ptr<const Recipe> RecipeOf(const KnownRecipePtr& known) {
 
 }  // namespace
 
-Acquirer::Acquirer(Model& model, BlobStore* store, Identity identity,
+Acquirer::Acquirer(Model& model, BlobStore* store, StoreFormat format,
                    const AcquirerOptions& options, Post post)
     : model_(model),
       store_(store),
-      identity_(std::move(identity)),
-      identity_digest_(identity_.Digest()),
+      format_(std::move(format)),
+      identity_digest_(format_.identity.Digest()),
       post_(std::move(post)),
       cache_(options.unit_cache_bytes, *options.clock),
       writes_({.warn_bytes = options.put_queue_bytes / 2, .max_bytes = options.put_queue_bytes}) {
   if (store_ == nullptr) return;
   loader_.emplace(*store_, options.loader_threads);
-  write_thread_ = std::jthread([this] {
-    while (auto write = writes_.Pop()) (*write)();
-  });
+  write_thread_ = std::jthread([this] { ServeWrites(); });
 }
 
 Acquirer::~Acquirer() {
   PushImports();
+  closing_ = true;
   writes_.Close();
+}
+
+void Acquirer::ServeWrites() {
+  bool store_is_gone = false;
+  while (auto write = writes_.Pop()) {
+    if (closing_ && store_is_gone) {  // each further write would wait for its timeout
+      ++put_failures_;
+      continue;
+    }
+    const Code code = (*write)().code();
+    store_is_gone = code == Code::kUnavailable || code == Code::kDeadlineExceeded;
+  }
 }
 
 void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
@@ -72,7 +83,14 @@ UnitCache::Removed Acquirer::Drop(const std::vector<UnitKey>& keys) {
   contexts_.Clear();
   UnitCache::Removed removed = cache_.Remove(keys);
   for (const UnitKey& key : keys) {
-    if (pending_.contains(key)) removed.held.push_back(key);
+    imports_.Remove(key);
+    const auto pending = pending_.find(key);
+    if (pending != pending_.end()) pending->second.dropped = true;
+    const auto put = puts_.find(key);
+    if (put != puts_.end()) *put->second = true;
+    const bool under_way = pending != pending_.end() || put != puts_.end();
+    const bool named = std::ranges::find(removed.held, key) != removed.held.end();
+    if (under_way && !named) removed.held.push_back(key);
   }
   return removed;
 }
@@ -87,7 +105,7 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
   UnitExpectation expected{.key = key,
                            .recipe = RecipeOf(pending.known),
                            .digest = pending.known->digest,
-                           .identity = &identity_,
+                           .identity = &format_.identity,
                            .shape = model_.shape(),
                            .options = model_.kv_options()};
   loader_->Load(
@@ -112,7 +130,8 @@ std::string Acquirer::MissReason(const Status& status) {
 
 void Acquirer::Keep(const UnitPtr& unit) {
   const auto found = pending_.find(unit->key);
-  if (found != pending_.end()) cache_.Insert(unit, found->second.lifetime);
+  if (found == pending_.end() || found->second.dropped) return;
+  cache_.Insert(unit, found->second.lifetime);
 }
 
 void Acquirer::LoadStarted(const UnitPtr& unit) {
@@ -130,7 +149,9 @@ void Acquirer::LoadDone(const UnitKey& key, const LoadEnd& end) {
   Keep(unit);
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
-  for (const Import& import : found->second.imports) NoteImport(key, import);
+  if (!found->second.dropped) {
+    for (const Import& import : found->second.imports) NoteImport(key, import);
+  }
   Deliver(key, {.unit = unit, .usage = {.source = Source::kDisk}}, end.at);
 }
 
@@ -159,7 +180,10 @@ bool Acquirer::EncodeStep() {
     contexts_.Clear();
     Deliver(encoding_, {.status = unit.status()}, SystemClock().Now());
   } else if (*unit != nullptr) {
-    EncodeDone(*unit);
+    const uint32_t tokens = std::exchange(encoder_, nullptr)->computed_tokens();
+    choice_.Encoded(tokens, (*unit)->encode_seconds);
+    Keep(*unit);
+    Deliver(encoding_, {.unit = *unit, .encoded_tokens = tokens}, SystemClock().Now());
   }
   return true;
 }
@@ -169,7 +193,7 @@ Result<UnitPtr> Acquirer::RunStep() {
     if (!encoder_) StartEncode();
     if (!encoder_) return UnitPtr();
     PC_ASSIGN_OR_RETURN(const bool complete, encoder_->Step());
-    return complete ? encoder_->Take() : UnitPtr();
+    return complete ? Finish() : UnitPtr();
   } catch (const c10::Error& error) {
     return ResourceExhausted(std::string("no memory for a unit: ") +
                              error.what_without_backtrace());
@@ -193,35 +217,46 @@ void Acquirer::StartEncode() {
   }
 }
 
-void Acquirer::EncodeDone(const UnitPtr& unit) {
-  const uint32_t tokens = encoder_->computed_tokens();
-  choice_.Encoded(tokens, unit->encode_seconds);
-  encoder_.reset();
-  Keep(unit);
-  Put(unit);
-  Deliver(encoding_, {.unit = unit, .encoded_tokens = tokens}, SystemClock().Now());
+Result<UnitPtr> Acquirer::Finish() {
+  const UnitPtr computed = encoder_->Take();
+  PC_ASSIGN_OR_RETURN(UnitPtr unit, AsStored(computed, format_.identity.kv_layout));
+  Put(computed);
+  return unit;
 }
 
 void Acquirer::Put(const UnitPtr& unit) {
   const auto found = pending_.find(unit->key);
-  if (store_ == nullptr || found == pending_.end()) return;
-  const auto put = [this, unit, imports = found->second.imports] {
-    const Status status = StoreUnit(*store_, *unit, identity_, imports);
-    if (status.ok()) return;
-    if (status.code() == Code::kBusy) {  // another worker stores it, for its own imports
-      return post_([this, key = unit->key, imports] {
-        for (const Import& import : imports) NoteImport(key, import);
-      });
-    }
+  if (store_ == nullptr || found == pending_.end() || found->second.dropped) return;
+  auto dropped = std::make_shared<std::atomic<bool>>(false);
+  const auto put = [this, unit, imports = found->second.imports, dropped] {
+    Status status = *dropped ? Status() : WriteUnit(*unit, imports, dropped);
+    post_([this, key = unit->key, dropped] {
+      const auto ended = puts_.find(key);
+      if (ended != puts_.end() && ended->second == dropped) puts_.erase(ended);
+    });
+    return status;
+  };
+  if (Write(put, unit->bytes, "a unit")) puts_[unit->key] = std::move(dropped);
+}
+
+Status Acquirer::WriteUnit(const Unit& unit, const std::vector<Import>& imports,
+                           const PutDropped& dropped) {
+  Status status = StoreUnit(*store_, unit, format_, imports);
+  if (status.code() == Code::kBusy) {  // another worker stores it, for its own imports
+    post_([this, key = unit.key, imports, dropped] {
+      if (*dropped) return;
+      for (const Import& import : imports) NoteImport(key, import);
+    });
+  } else if (!status.ok()) {
     ++put_failures_;
     Log(LogLevel::kWarning, "unit not stored",
-        {{"recipe", unit->digest.ToHex()}, {"reason", status.message()}});
-  };
-  Write(put, unit->bytes, "a unit");
+        {{"recipe", unit.digest.ToHex()}, {"reason", status.message()}});
+  }
+  return status;
 }
 
 void Acquirer::NoteImport(const UnitKey& key, const Import& import) {
-  if (store_ != nullptr) (void)imports_.Add(key, import, SystemClock().Now());
+  if (store_ != nullptr) imports_.Add(key, import, SystemClock().Now());
 }
 
 void Acquirer::TellImports() {
@@ -229,23 +264,29 @@ void Acquirer::TellImports() {
 }
 
 void Acquirer::PushImports() {
+  if (const uint64_t left_out = imports_.TakeLeftOut(); left_out > 0) {
+    Log(LogLevel::kWarning, "more imports in a second than can be told", {{"left_out", left_out}});
+  }
   auto imports = std::make_shared<std::vector<UnitImport>>(imports_.Take());
   if (imports->empty()) return;
   const uint64_t bytes = imports->size() * kImportBytes;
-  Write(
+  (void)Write(
       [this, imports] {
-        const Status status = store_->RecordImports(*imports);
-        if (status.ok()) return;
-        Log(LogLevel::kWarning, "imports not recorded",
-            {{"imports", imports->size()}, {"reason", status.message()}});
+        Status status = store_->RecordImports(*imports);
+        if (!status.ok()) {
+          Log(LogLevel::kWarning, "imports not recorded",
+              {{"imports", imports->size()}, {"reason", status.message()}});
+        }
+        return status;
       },
       bytes, "imports");
 }
 
-void Acquirer::Write(std::function<void()> write, uint64_t bytes, const char* what) {
-  if (writes_.TryPush(std::move(write), bytes).ok()) return;
+bool Acquirer::Write(StoreWrite write, uint64_t bytes, const char* what) {
+  if (writes_.TryPush(std::move(write), bytes).ok()) return true;
   ++put_failures_;
   Log(LogLevel::kWarning, "too much waits to be written to the store", {{"left_out", what}});
+  return false;
 }
 
 void Acquirer::Deliver(const UnitKey& key, UnitArrival arrival, SteadyTime at) {

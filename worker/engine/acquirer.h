@@ -59,8 +59,9 @@ class Acquirer {
   // `post` runs a function on the engine thread; thread safe.
   using Post = std::function<void(std::function<void()>)>;
 
-  Acquirer(Model& model, BlobStore* store, Identity identity, const AcquirerOptions& options,
+  Acquirer(Model& model, BlobStore* store, StoreFormat format, const AcquirerOptions& options,
            Post post);
+  // Finishes what waits to be written, unless the store is found to be gone meanwhile.
   ~Acquirer();
 
   // Calls on_arrival within the call when the unit is in memory, on_loading when it is on its way;
@@ -71,7 +72,8 @@ class Acquirer {
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   // Drops these units from memory and forgets every context, which may be of their text. What is
-  // being loaded or encoded for someone counts as held.
+  // being loaded, encoded or stored counts as held: it reaches those who wait for it, and is
+  // neither kept nor, unless that has begun, stored.
   UnitCache::Removed Drop(const std::vector<UnitKey>& keys);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
   bool EncodeStep();
@@ -99,32 +101,40 @@ class Acquirer {
     UnitPtr loading;  // while its layers arrive
     std::string miss_reason;
     std::vector<Waiter> waiting;
+    bool dropped = false;
   };
+  // Says what the store said.
+  using StoreWrite = std::function<Status()>;
+  // Set when the unit is dropped before it is written.
+  using PutDropped = std::shared_ptr<std::atomic<bool>>;
 
   UnitCost CostOf(const Recipe& recipe) const;
   void StartLoad(const UnitKey& key, const Pending& pending);
-  // Into the cache, for as long as was asked.
+  // Into the cache, for as long as was asked, unless it was dropped.
   void Keep(const UnitPtr& unit);
   void LoadStarted(const UnitPtr& unit);
   void LoadDone(const UnitKey& key, const LoadEnd& end);
   void LoadFailed(const UnitKey& key, const Status& status, double seconds);
   // Runs one step; the unit when that completed it, else null. kResourceExhausted without memory.
   Result<UnitPtr> RunStep();
+  // The complete unit as everyone sees it; stores what was computed.
+  Result<UnitPtr> Finish();
   void StartEncode();
-  void EncodeDone(const UnitPtr& unit);
   // To all who wait for it, since `at`. Of `arrival.usage` they get the source.
   void Deliver(const UnitKey& key, UnitArrival arrival, SteadyTime at);
   void Put(const UnitPtr& unit);
+  Status WriteUnit(const Unit& unit, const std::vector<Import>& imports, const PutDropped& dropped);
   void NoteImport(const UnitKey& key, const Import& import);
   void PushImports();
-  // To the thread that writes to the store. `what` is for the log, should there be no room.
-  void Write(std::function<void()> write, uint64_t bytes, const char* what);
+  // To the thread that writes to the store. False, which the log says, when there is no room.
+  bool Write(StoreWrite write, uint64_t bytes, const char* what);
+  void ServeWrites();
   std::string MissReason(const Status& status);
 
   // Constant after construction.
   Model& model_;
   BlobStore* const store_;
-  const Identity identity_;
+  const StoreFormat format_;
   const IdentityDigest identity_digest_;
   const Post post_;
 
@@ -134,6 +144,7 @@ class Acquirer {
   LoadChoice choice_;
   ImportLog imports_;
   std::unordered_map<UnitKey, Pending> pending_;
+  std::unordered_map<UnitKey, PutDropped> puts_;  // queued or being written
   std::deque<UnitKey> to_encode_;
   std::unique_ptr<UnitEncoder> encoder_;
   UnitKey encoding_;
@@ -141,7 +152,8 @@ class Acquirer {
 
   // Own synchronization. Threads last, so that they end before what they use.
   std::atomic<uint64_t> put_failures_{0};
-  ByteQueue<std::function<void()>> writes_;
+  std::atomic<bool> closing_{false};
+  ByteQueue<StoreWrite> writes_;
   std::optional<Loader> loader_;
   std::jthread write_thread_;
 };

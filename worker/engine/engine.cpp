@@ -22,7 +22,7 @@ class EngineImpl : public Engine {
         options_(options),
         stepper_(*deps_.model, options.prefill_chunk_tokens,
                  [this](const RequestId& id, const Status& status) { End(id, status); }),
-        acquirer_(*deps_.model, deps_.store, deps_.identity,
+        acquirer_(*deps_.model, deps_.store, deps_.format,
                   {.unit_cache_bytes = options.unit_cache_bytes,
                    .clock = deps_.clock,
                    .loader_threads = options.loader_threads,

@@ -12,6 +12,7 @@
 #include "common/text/tokenizer.h"
 #include "worker/engine/request.h"
 #include "worker/kv/unit_cache.h"
+#include "worker/kv/unit_io.h"
 #include "worker/model/model.h"
 
 namespace promptcache {
@@ -30,7 +31,7 @@ struct EngineDeps {
   Model* model = nullptr;
   const Tokenizer* tokenizer = nullptr;
   BlobStore* store = nullptr;  // null: units live in memory only
-  Identity identity;
+  StoreFormat format;          // of the units: the model's identity, and what they are stored as
   const Clock* clock = &SystemClock();  // of units' lifetimes; outlives the engine
   // Units that came into or left memory; on the engine thread.
   std::function<void(UnitCache::Changes)> on_residency;

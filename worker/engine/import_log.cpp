@@ -1,7 +1,6 @@
 #include "worker/engine/import_log.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace promptcache {
 
@@ -17,15 +16,25 @@ void AddImport(std::vector<Import>& imports, const Import& import) {
   }
 }
 
-bool ImportLog::Add(const UnitKey& key, const Import& import, SteadyTime now) {
-  if (import.reference.schema.empty()) return true;
-  if (count_ == kMost) return false;
+void ImportLog::Add(const UnitKey& key, const Import& import, SteadyTime now) {
+  if (import.reference.schema.empty()) return;
+  if (count_ == kMost) {
+    ++left_out_;
+    return;
+  }
   if (count_ == 0) due_ = now + kTellEvery;
   std::vector<Import>& imports = units_[key];
   count_ -= imports.size();
   AddImport(imports, import);
   count_ += imports.size();
-  return true;
+}
+
+void ImportLog::Remove(const UnitKey& key) {
+  const auto unit = units_.find(key);
+  if (unit == units_.end()) return;
+  count_ -= unit->second.size();
+  units_.erase(unit);
+  if (count_ == 0) due_ = SteadyTime::max();
 }
 
 std::vector<UnitImport> ImportLog::Take() {

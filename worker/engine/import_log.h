@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -24,16 +25,21 @@ class ImportLog {
   static constexpr std::chrono::seconds kTellEvery{1};
   static constexpr size_t kMost = 1 << 16;
 
-  // False when it is full: the import is left out.
-  bool Add(const UnitKey& key, const Import& import, SteadyTime now);
+  // When it is full, the import is left out.
+  void Add(const UnitKey& key, const Import& import, SteadyTime now);
   // When there is something to tell; SteadyTime::max() while nothing was added.
   SteadyTime due() const { return due_; }
+  // Forgets what was to be told of the unit.
+  void Remove(const UnitKey& key);
+  // How many imports were left out since the last call.
+  uint64_t TakeLeftOut() { return std::exchange(left_out_, 0); }
   // Everything, in no order.
   std::vector<UnitImport> Take();
 
  private:
   std::unordered_map<UnitKey, std::vector<Import>> units_;
   size_t count_ = 0;  // of all units
+  uint64_t left_out_ = 0;
   SteadyTime due_ = SteadyTime::max();
 };
 

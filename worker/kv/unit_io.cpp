@@ -4,6 +4,7 @@
 
 #include "cachestore/format/blob.h"
 #include "cachestore/format/blob_io.h"
+#include "cachestore/format/int8_layout.h"
 
 namespace promptcache {
 namespace {
@@ -41,6 +42,27 @@ Status CheckHeader(const BlobHeader& header, const UnitExpectation& expected) {
 // A host tensor as bytes. REQUIRES: contiguous.
 std::span<uint8_t> BytesOf(const at::Tensor& tensor) {
   return {static_cast<uint8_t*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())};
+}
+
+BlobShape BlobShapeOf(const at::Tensor& kv) {
+  return {.layers = static_cast<uint32_t>(kv.size(0)),
+          .kv_heads = static_cast<uint32_t>(kv.size(2)),
+          .tokens = static_cast<uint32_t>(kv.size(3)),
+          .head_dim = static_cast<uint32_t>(kv.size(4))};
+}
+
+// Into int8 and back, a layer at a time. `kv`: contiguous, host.
+Status RoundToInt8(const at::Tensor& kv) {
+  PC_ASSIGN_OR_RETURN(const BlobDtype dtype, BlobDtypeOf(kv.scalar_type()));
+  const BlobShape shape = BlobShapeOf(kv);
+  PC_ASSIGN_OR_RETURN(const uint64_t bytes, Int8SegmentBytes(dtype, shape));
+  std::vector<uint8_t> segment(bytes);
+  for (int64_t i = 0; i < kv.size(0); ++i) {
+    const std::span<uint8_t> layer = BytesOf(kv.select(0, i));
+    PC_RETURN_IF_ERROR(QuantizeLayer(dtype, shape, layer, segment));
+    PC_RETURN_IF_ERROR(DequantizeLayer(dtype, shape, segment, layer));
+  }
+  return {};
 }
 
 }  // namespace
@@ -110,27 +132,37 @@ Status UnitLoad::ReadNext() {
 }
 
 Status UnitLoad::Failed(Status status) {
-  if (status.code() == Code::kDataLoss) {
+  // A reader of this key was given a blob that another key should have named.
+  const bool misplaced = reader_ != nullptr && status.code() == Code::kFailedPrecondition;
+  if (misplaced || status.code() == Code::kDataLoss) {
     const Status told = store_.ReportCorrupt(expected_.key);
-    if (!told.ok()) status = DataLoss(status.message() + " (" + told.message() + ")");
+    if (!told.ok()) status = Status(status.code(), status.message() + " (" + told.message() + ")");
   }
   if (arrival_) arrival_->Fail(status);
   arrival_ = nullptr;
   return status;
 }
 
-Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity,
+Result<UnitPtr> AsStored(UnitPtr unit, std::string_view kv_layout) {
+  if (kv_layout != kInt8Layout) return unit;
+  auto stored = std::make_shared<Unit>(*unit);
+  const at::Tensor host =
+      at::empty(unit->kv.sizes(), unit->kv.options().device(at::kCPU)).copy_(unit->kv);
+  PC_RETURN_IF_ERROR(RoundToInt8(host));
+  stored->kv = host.to(unit->kv.device());
+  return UnitPtr(std::move(stored));
+}
+
+Status StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
                  const std::vector<Import>& imports) {
   try {
     const at::Tensor kv = unit.kv.to(at::kCPU).contiguous();
     BlobHeader header;
-    header.identity = identity;
+    header.identity = format.identity;
+    header.encoding = format.encoding;
     header.recipe = *unit.recipe;
     PC_ASSIGN_OR_RETURN(header.dtype, BlobDtypeOf(kv.scalar_type()));
-    header.shape = {.layers = static_cast<uint32_t>(kv.size(0)),
-                    .kv_heads = static_cast<uint32_t>(kv.size(2)),
-                    .tokens = static_cast<uint32_t>(kv.size(3)),
-                    .head_dim = static_cast<uint32_t>(kv.size(4))};
+    header.shape = BlobShapeOf(kv);
     header.encode_seconds = unit.encode_seconds;
     std::vector<std::span<const uint8_t>> layers;
     for (int64_t layer = 0; layer < kv.size(0); ++layer) {

@@ -19,10 +19,17 @@ struct UnitExpectation {
   at::TensorOptions options;  // dtype and device
 };
 
+// What a worker stores its units as.
+struct StoreFormat {
+  Identity identity;  // its kv_layout may be any that blobs know
+  BlobEncoding encoding = BlobEncoding::kPlain;
+};
+
 // A unit on its way from a store, a layer at a time. Every byte is verified before it counts. The
-// errors: kNotFound: not stored; kDataLoss: damaged (the store has been told); kFailedPrecondition:
-// another identity, naming the field; kUnavailable, kDeadlineExceeded: the store;
-// kResourceExhausted: no memory. Not thread safe, but who holds the unit may be on another thread.
+// errors: kNotFound: not stored; kDataLoss: damaged; kFailedPrecondition: of another identity or
+// shape than its key says, naming the field (of both the store has been told); kUnavailable,
+// kDeadlineExceeded: the store; kResourceExhausted: no memory. Not thread safe, but who holds the
+// unit may be on another thread.
 class UnitLoad {
  public:
   // The store outlives it.
@@ -42,7 +49,7 @@ class UnitLoad {
  private:
   Result<UnitPtr> OpenUnit();
   Status ReadNext();
-  // Tells the store of damage and the unit's readers of any failure.
+  // Tells the store of what is not what its key says, and the unit's readers of any failure.
   Status Failed(Status status);
 
   BlobStore& store_;
@@ -55,9 +62,15 @@ class UnitLoad {
   at::Tensor host_;  // where a layer is read to; a layer of the unit itself where that is possible
 };
 
-// Writes the unit as a blob and commits it. OK when it is stored already. Thread safe.
-// kBusy while another writer is storing it: no failure.
-Status StoreUnit(BlobStore& store, const Unit& unit, const Identity& identity,
+// The unit as it would be loaded again if it were stored: itself, unless the layout loses
+// something; then another, whose bits are those of the stored one. So a unit is the same wherever
+// it comes from. kInvalidArgument when the layout cannot hold its values. Throws c10::Error without
+// memory.
+Result<UnitPtr> AsStored(UnitPtr unit, std::string_view kv_layout);
+
+// Writes the unit, as it was computed, as a blob and commits it. OK when it is stored already.
+// Thread safe. kBusy while another writer is storing it: no failure.
+Status StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
                  const std::vector<Import>& imports = {});
 
 }  // namespace promptcache

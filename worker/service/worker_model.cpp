@@ -1,15 +1,22 @@
 #include "worker/service/worker_model.h"
 
+#include "cachestore/format/compression.h"
 #include "common/text/load_tokenizer.h"
 
 namespace promptcache {
 namespace {
 
-// The setting, which is where the name came from.
+// Errors name the setting, which is where the name came from.
 Result<ComputeDtype> DtypeOf(const WorkerSettings& settings) {
   auto dtype = ParseComputeDtype(settings.dtype);
   if (!dtype.ok()) return dtype.status().WithContext("worker.dtype");
   return dtype;
+}
+
+Result<Compression> CompressionOf(const WorkerSettings& settings) {
+  auto compression = ParseCompression(settings.store_compression);
+  if (!compression.ok()) return compression.status().WithContext("worker.store_compression");
+  return compression;
 }
 
 }  // namespace
@@ -22,6 +29,7 @@ Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(
   }
   auto model = std::make_shared<WorkerModelImpl>();
   PC_ASSIGN_OR_RETURN(const ComputeDtype dtype, DtypeOf(settings));
+  PC_ASSIGN_OR_RETURN(const Compression compression, CompressionOf(settings));
   PC_ASSIGN_OR_RETURN(auto tokenizer, LoadTokenizerFile(settings.model));
   model->loaded_tokenizer = std::move(tokenizer);
   PC_ASSIGN_OR_RETURN(LoadedModel loaded,
@@ -31,6 +39,8 @@ Result<std::shared_ptr<WorkerModel>> WorkerModel::Load(
                                                  .progress = progress}));
   model->loaded = std::move(loaded);
   model->loaded.identity.tokenizer = model->loaded_tokenizer->digest().ToHex();
+  model->loaded.identity.kv_layout = compression.kv_layout;
+  model->encoding = compression.encoding;
   return std::shared_ptr<WorkerModel>(std::move(model));
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cachestore/format/blob.h"
 #include "worker/model/model.h"
 #include "worker/service/worker_service.h"
 
@@ -18,6 +19,7 @@ class WorkerModelImpl : public WorkerModel {
   }
 
   LoadedModel loaded;
+  BlobEncoding encoding = BlobEncoding::kPlain;
   std::unique_ptr<Tokenizer> loaded_tokenizer;
 };
 

@@ -42,7 +42,7 @@ class ServiceImpl : public WorkerService {
     EngineDeps engine{.model = model.loaded.model.get(),
                       .tokenizer = model.loaded_tokenizer.get(),
                       .store = deps_.store,
-                      .identity = model.identity()};
+                      .format = {model.identity(), model.encoding}};
     engine.on_residency = [this](UnitCache::Changes changes) {
       PostHere([this, changes = std::move(changes)]() mutable { SendChanges(std::move(changes)); });
     };

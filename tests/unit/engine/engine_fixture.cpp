@@ -101,7 +101,7 @@ void EngineTest::Start(BlobStore* store) {
   engine_ = Engine::Start({.model = loaded_.model.get(),
                            .tokenizer = tokenizer_.get(),
                            .store = store,
-                           .identity = loaded_.identity,
+                           .format = {loaded_.identity},
                            .clock = &clock_,
                            .on_residency = on_residency_},
                           options_);

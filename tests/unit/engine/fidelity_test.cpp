@@ -67,6 +67,25 @@ TEST_F(Fidelity, LinkedOfEverythingIsFullPrefillAndNoneIsNot) {
   }
 }
 
+TEST_F(Fidelity, Int8IsMeasuredBesideWhatLosesNothing) {
+  options_.linked = {0, 200};
+  options_.compression = "int8";
+  const auto report = Measure();
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  ASSERT_THAT(report->cells, SizeIs(9));  // full, and two encodings, repairs and layouts
+  EXPECT_EQ(FidelityToJson(*report)["cells"][2]["kv_layout"], "lkhtd-int8-v1");
+  for (size_t i = 1; i < report->cells.size(); i += 2) {
+    const FidelityCell &lossless = report->cells[i], &int8 = report->cells[i + 1];
+    EXPECT_EQ(int8.linked_tokens, lossless.linked_tokens);
+    EXPECT_EQ(lossless.kl_layout.maximum(), 0);
+    if (int8.linked_tokens == 0) {
+      EXPECT_GT(int8.kl_layout.minimum(), 0);
+      EXPECT_LT(int8.kl_layout.maximum(), 1e-2);
+      EXPECT_LT(int8.kl_layout.maximum(), lossless.kl.minimum());  // less than reuse itself
+    }
+  }
+}
+
 TEST_F(Fidelity, TheSameSeedMeasuresTheSameTexts) {
   const auto once = Measure(), again = Measure();
   ASSERT_TRUE(once.ok() && again.ok());

@@ -1,4 +1,4 @@
-// A store whose readers wait at a gate, as a slow disk makes them.
+// A store whose readers and writers wait at gates, as a slow disk makes them.
 #pragma once
 
 #include <atomic>
@@ -34,6 +34,30 @@ class GatedStore : public ForwardingStore {
     changed_.wait(lock, [this] { return waiting_ > 0; });
   }
   uint64_t opened() const { return opened_; }  // readers, so far
+
+  // Puts wait until they are let go on.
+  void ClosePuts() {
+    std::lock_guard lock(mutex_);
+    puts_closed_ = true;
+  }
+  void OpenPuts() {
+    std::lock_guard lock(mutex_);
+    puts_closed_ = false;
+    changed_.notify_all();
+  }
+  void WaitForPut() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return puts_waiting_ > 0; });
+  }
+
+  Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override {
+    std::unique_lock lock(mutex_);
+    ++puts_waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !puts_closed_; });
+    --puts_waiting_;
+    return ForwardingStore::StartPut(put);
+  }
 
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
     PC_ASSIGN_OR_RETURN(auto reader, inner().Open(key));
@@ -73,6 +97,8 @@ class GatedStore : public ForwardingStore {
   // Guarded by mutex_.
   uint64_t closed_from_ = UINT64_MAX;
   int waiting_ = 0;
+  bool puts_closed_ = false;
+  int puts_waiting_ = 0;
 };
 
 }  // namespace promptcache::testing

@@ -26,10 +26,10 @@ Import By(const std::string& module, uint64_t ttl_ms = 0) {
 
 TEST(ImportLog, EachReferenceOfAUnitIsToldOnceWithItsLastLifetime) {
   ImportLog log;
-  EXPECT_TRUE(log.Add(Key(1), By("s/a", 10), kStart));
-  EXPECT_TRUE(log.Add(Key(1), By("s/b"), kStart));
-  EXPECT_TRUE(log.Add(Key(2), By("s/a"), kStart));
-  EXPECT_TRUE(log.Add(Key(1), By("s/a", 20), kStart));
+  log.Add(Key(1), By("s/a", 10), kStart);
+  log.Add(Key(1), By("s/b"), kStart);
+  log.Add(Key(2), By("s/a"), kStart);
+  log.Add(Key(1), By("s/a", 20), kStart);
   EXPECT_THAT(log.Take(),
               UnorderedElementsAre(UnitImport{Key(1), By("s/a", 20)}, UnitImport{Key(1), By("s/b")},
                                    UnitImport{Key(2), By("s/a")}));
@@ -50,7 +50,7 @@ TEST(ImportLog, FirstImportDecidesWhenToTell) {
 
 TEST(ImportLog, ImportsOfNobodyAreLeftOut) {
   ImportLog log;
-  EXPECT_TRUE(log.Add(Key(1), Import{.lifetime = {.pinned = true}}, kStart));
+  log.Add(Key(1), Import{.lifetime = {.pinned = true}}, kStart);
   EXPECT_EQ(log.due(), SteadyTime::max());
   EXPECT_THAT(log.Take(), IsEmpty());
 }
@@ -58,11 +58,25 @@ TEST(ImportLog, ImportsOfNobodyAreLeftOut) {
 TEST(ImportLog, RemembersSoManyOnly) {
   ImportLog log;
   for (size_t i = 0; i < ImportLog::kMost; ++i) {
-    ASSERT_TRUE(log.Add(Key(static_cast<uint16_t>(i / 2)), By(i % 2 == 0 ? "s/a" : "s/b"), kStart));
+    log.Add(Key(static_cast<uint16_t>(i / 2)), By(i % 2 == 0 ? "s/a" : "s/b"), kStart);
   }
-  EXPECT_FALSE(log.Add(Key(0), By("s/c"), kStart));
+  log.Add(Key(0), By("s/c"), kStart);
+  EXPECT_EQ(log.TakeLeftOut(), 1u);
+  EXPECT_EQ(log.TakeLeftOut(), 0u);
   EXPECT_EQ(log.Take().size(), ImportLog::kMost);
-  EXPECT_TRUE(log.Add(Key(0), By("s/c"), kStart));
+  log.Add(Key(0), By("s/c"), kStart);
+  EXPECT_EQ(log.TakeLeftOut(), 0u);
+}
+
+TEST(ImportLog, UnitThatIsRemovedIsNotTold) {
+  ImportLog log;
+  log.Add(Key(1), By("s/a"), kStart);
+  log.Add(Key(2), By("s/b"), kStart);
+  log.Remove(Key(1));
+  EXPECT_THAT(log.Take(), ElementsAre(UnitImport{Key(2), By("s/b")}));
+  log.Add(Key(1), By("s/a"), kStart);
+  log.Remove(Key(1));
+  EXPECT_EQ(log.due(), SteadyTime::max());
 }
 
 TEST(AddImport, KeepsOneEntryForEachReference) {

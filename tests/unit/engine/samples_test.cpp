@@ -43,7 +43,7 @@ class Samples : public EngineTest {
     counting_ = std::make_unique<CountingModel>(*loaded_.model);
     engine_ = Engine::Start({.model = counting_.get(),
                              .tokenizer = tokenizer_.get(),
-                             .identity = loaded_.identity,
+                             .format = {loaded_.identity},
                              .clock = &clock_},
                             options_);
   }

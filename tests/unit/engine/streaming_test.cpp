@@ -64,7 +64,7 @@ class EngineStreaming : public EngineTest {
     engine_ = Engine::Start({.model = &*model_,
                              .tokenizer = tokenizer_.get(),
                              .store = &gated_,
-                             .identity = loaded_.identity},
+                             .format = {loaded_.identity}},
                             options_);
   }
 

@@ -65,7 +65,7 @@ TEST_F(RealModelTest, UnitEqualsPlainPrefillWhereverItStandsAndComesBackBitForBi
   const testing::TempDir directory;
   auto store = OpenDiskStore({.directory = directory.Sub("store")});
   ASSERT_TRUE(store.ok()) << store.status().ToString();
-  ASSERT_TRUE(StoreUnit((*store)->blobs(), *unit, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit((*store)->blobs(), *unit, {loaded_.identity}).ok());
   const auto read = testing::LoadUnit((*store)->blobs(), {.key = unit->key,
                                                           .recipe = recipe,
                                                           .digest = recipe->Digest(),

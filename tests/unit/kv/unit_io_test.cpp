@@ -66,9 +66,29 @@ INSTANTIATE_TEST_SUITE_P(Dtype, UnitIoTest,
 TEST_P(UnitIoTest, ComesBackBitForBitFromMemory) {
   MemoryBlobStore store;
   EXPECT_EQ(LoadUnit(store, Expected()).status().code(), Code::kNotFound);
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   ExpectSameBits(store);
-  EXPECT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());  // it is there: nothing to do
+  EXPECT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());  // it is there: nothing to do
+}
+
+TEST_P(UnitIoTest, EncodingThatLosesNothingGivesTheSameBits) {
+  MemoryBlobStore store;
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity, BlobEncoding::kBytePlaneZstd}).ok());
+  ExpectSameBits(store);
+}
+
+TEST_P(UnitIoTest, Int8GivesTheBitsThatAsStoredHas) {
+  Identity int8 = loaded_.identity;
+  int8.kv_layout = kInt8Layout;
+  MemoryBlobStore store;
+  ASSERT_TRUE(StoreUnit(store, *unit_, {int8}).ok());
+  UnitExpectation expected = Expected();
+  expected.identity = &int8;
+  const UnitPtr loaded = LoadUnit(store, expected).value();
+  const UnitPtr stored = AsStored(unit_, kInt8Layout).value();
+  EXPECT_TRUE(at::equal(loaded->kv, stored->kv));
+  EXPECT_FALSE(at::equal(unit_->kv, stored->kv));
+  EXPECT_EQ(AsStored(unit_, kBlobLayout).value(), unit_);
 }
 
 TEST_P(UnitIoTest, ComesBackBitForBitFromDiskAfterReopening) {
@@ -76,7 +96,7 @@ TEST_P(UnitIoTest, ComesBackBitForBitFromDiskAfterReopening) {
   {
     auto store = OpenDiskStore({.directory = directory.Sub("store")});
     ASSERT_TRUE(store.ok()) << store.status().ToString();
-    ASSERT_TRUE(StoreUnit((*store)->blobs(), *unit_, loaded_.identity).ok());
+    ASSERT_TRUE(StoreUnit((*store)->blobs(), *unit_, {loaded_.identity}).ok());
   }
   auto store = OpenDiskStore({.directory = directory.Sub("store")});
   ASSERT_TRUE(store.ok()) << store.status().ToString();
@@ -91,7 +111,7 @@ Status ReadyUpTo(const UnitPtr& unit, int64_t layers) {
 
 TEST_P(UnitIoTest, LayersCountOneByOneAsTheyAreVerified) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   UnitLoad load(store, Expected());
   const UnitPtr unit = load.Start().value();
   for (int64_t layer = 0; layer < 3; ++layer) {
@@ -104,7 +124,7 @@ TEST_P(UnitIoTest, LayersCountOneByOneAsTheyAreVerified) {
 
 TEST_P(UnitIoTest, DamagedLayerNeverCountsAsThere) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   testing::TamperingStore damaged(store);
   damaged.Flip(ReadBlobHeader(*store.Open(unit_->key).value())->segments[1].offset, 1);
   UnitLoad load(damaged, Expected());
@@ -118,7 +138,7 @@ TEST_P(UnitIoTest, DamagedLayerNeverCountsAsThere) {
 
 TEST_P(UnitIoTest, LoadThatIsGivenUpLeavesNobodyWaiting) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   auto load = std::make_unique<UnitLoad>(store, Expected());
   const UnitPtr unit = load->Start().value();
   load = nullptr;
@@ -127,7 +147,7 @@ TEST_P(UnitIoTest, LoadThatIsGivenUpLeavesNobodyWaiting) {
 
 TEST_P(UnitIoTest, FlippedByteAnywhereIsDataLossAndTold) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   const auto reader = store.Open(unit_->key).value();
   const uint64_t size = reader->size();
   const BlobHeader header = ReadBlobHeader(*reader).value();
@@ -147,7 +167,7 @@ TEST_P(UnitIoTest, FlippedByteAnywhereIsDataLossAndTold) {
   for (const uint64_t offset : offsets) {
     for (const uint8_t mask : {0x01, 0x80}) {
       MemoryBlobStore fresh;
-      ASSERT_TRUE(StoreUnit(fresh, *unit_, loaded_.identity).ok());
+      ASSERT_TRUE(StoreUnit(fresh, *unit_, {loaded_.identity}).ok());
       testing::TamperingStore damaged(fresh);
       damaged.Flip(offset, mask);
       const auto loaded = LoadUnit(damaged, Expected());
@@ -163,23 +183,28 @@ TEST_P(UnitIoTest, FlippedByteAnywhereIsDataLossAndTold) {
 
 TEST_P(UnitIoTest, AnotherModelsBlobIsAMissThatNamesTheField) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
+  uint64_t reports = 0;
+  testing::TamperingStore told(store);
   for (const auto field : {&Identity::weights, &Identity::tokenizer, &Identity::positions,
                            &Identity::dtype, &Identity::encoder}) {
     Identity here = loaded_.identity;
     here.*field = "other";
     UnitExpectation expected = Expected();
     expected.identity = &here;
-    const Status status = LoadUnit(store, expected).status();
+    const Status status = LoadUnit(told, expected).status();
     EXPECT_EQ(status.code(), Code::kFailedPrecondition) << status.ToString();
     EXPECT_THAT(status.message(), HasSubstr("other"));
+    // Keys follow from the identity: nobody can use a blob under a key that is not its own.
+    EXPECT_EQ(told.corruption_reports(), ++reports);
+    EXPECT_EQ(store.Stats()->blobs, 0u);
+    ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   }
-  EXPECT_EQ(store.Stats()->blobs, 1u);  // nothing wrong with it: others may want it
 }
 
 TEST_P(UnitIoTest, BlobOfAnotherRecipeUnderTheKeyIsDataLoss) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   UnitExpectation expected = Expected();
   expected.recipe = MakeRecipe({}, RandomIds(7, 3));
   expected.digest = expected.recipe->Digest();
@@ -188,7 +213,7 @@ TEST_P(UnitIoTest, BlobOfAnotherRecipeUnderTheKeyIsDataLoss) {
 
 TEST_P(UnitIoTest, BlobOfAnotherShapeIsRefused) {
   MemoryBlobStore store;
-  ASSERT_TRUE(StoreUnit(store, *unit_, loaded_.identity).ok());
+  ASSERT_TRUE(StoreUnit(store, *unit_, {loaded_.identity}).ok());
   UnitExpectation expected = Expected();
   ++expected.shape.layers;
   EXPECT_EQ(LoadUnit(store, expected).status().code(), Code::kFailedPrecondition);
@@ -199,12 +224,12 @@ TEST_P(UnitIoTest, StoreThatIsGoneSaysSo) {
   testing::TamperingStore gone(store);
   gone.Fail(Unavailable("no store"));
   EXPECT_EQ(LoadUnit(gone, Expected()).status().code(), Code::kUnavailable);
-  EXPECT_EQ(StoreUnit(gone, *unit_, loaded_.identity).code(), Code::kUnavailable);
+  EXPECT_EQ(StoreUnit(gone, *unit_, {loaded_.identity}).code(), Code::kUnavailable);
 }
 
 TEST_P(UnitIoTest, FullStoreSaysSo) {
   MemoryBlobStore store({.max_blob_bytes = 100});
-  EXPECT_EQ(StoreUnit(store, *unit_, loaded_.identity).code(), Code::kResourceExhausted);
+  EXPECT_EQ(StoreUnit(store, *unit_, {loaded_.identity}).code(), Code::kResourceExhausted);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ name = "smol"
 path = "models/smol.gguf"
 dtype = "bf16"
 template = "own.toml"
+compression = "int8-zstd"
 
 [[model]]
 path = "/models/other.gguf"
@@ -43,6 +44,9 @@ scaffolds = { "greeting/name" = "Ada" }
   EXPECT_EQ(manifest->models[0].path, "dir/models/smol.gguf");
   EXPECT_EQ(manifest->models[0].dtype, "bf16");
   EXPECT_EQ(manifest->models[0].chat_template, "dir/own.toml");
+  EXPECT_EQ(manifest->models[0].compression,
+            (Compression{.kv_layout = kInt8Layout, .encoding = BlobEncoding::kBytePlaneZstd}));
+  EXPECT_EQ(manifest->models[1].compression, Compression());
   EXPECT_EQ(manifest->models[1].name, "other.gguf");
   EXPECT_EQ(manifest->models[1].path, "/models/other.gguf");
   ASSERT_EQ(manifest->schemas.size(), 1U);
@@ -88,6 +92,8 @@ TEST(Manifest, ValuesOfAnotherKindAreRefusedWithTheirLine) {
   EXPECT_EQ(ErrorOf("[[schema]]\n"), "dir/m.toml:1: file is missing or empty");
   EXPECT_EQ(ErrorOf("[schema]\nfile = \"a\"\n"),
             "dir/m.toml:1: write [[schema]], with two brackets");
+  EXPECT_EQ(ErrorOf("[[model]]\npath = \"m\"\ncompression = \"int4\"\n"),
+            "dir/m.toml:3: compression 'int4' is not none, zstd, int8 or int8-zstd");
   EXPECT_EQ(ErrorOf(schema + "max_tokens = 1\n"),
             "dir/m.toml:3: max_tokens is not an integer in 2..16777216");
   EXPECT_EQ(ErrorOf(schema + "positions = \"packed\"\n"),

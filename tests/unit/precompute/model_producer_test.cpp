@@ -44,6 +44,27 @@ TEST_F(ModelProducerTest, RunsAsManyTokensAsWereForecast) {
   EXPECT_EQ(ListAll(store).value()[0].identity, plan->format.identity);
 }
 
+TEST_F(ModelProducerTest, Int8TakesTheBytesThatWereForecastAndZstdFewer) {
+  for (const char* name : {"int8", "int8-zstd"}) {
+    const ManifestModel model{.name = "tiny",
+                              .path = TinyLlamaPath(),
+                              .dtype = "fp32",
+                              .compression = ParseCompression(name).value()};
+    auto plan = PlanModel({.models = {model}, .schemas = {{.file = WriteSchema()}}}, model, {});
+    ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+    auto producer = ModelProducer::Load(*plan, {.threads = 1});
+    ASSERT_TRUE(producer.ok()) << producer.status().ToString();
+    MemoryBlobStore store;
+    for (const WorkUnit& unit : plan->units) {
+      ASSERT_TRUE((*producer)->Produce(unit, store).ok()) << unit.module();
+    }
+    const uint64_t forecast = TotalOf(plan->units).bytes;
+    EXPECT_LE(store.Stats()->bytes, forecast);
+    EXPECT_EQ(store.Stats()->bytes == forecast, std::string(name) == "int8");
+    EXPECT_EQ(ListAll(store).value()[0].identity.kv_layout, kInt8Layout);
+  }
+}
+
 TEST_F(ModelProducerTest, AModelThatChangedSinceThePlanIsRefused) {
   const ManifestModel model{.name = "tiny", .path = TinyLlamaPath(), .dtype = "fp32"};
   auto plan = PlanModel({.models = {model}, .schemas = {{.file = WriteSchema()}}}, model, {});
