@@ -25,13 +25,15 @@ Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(transport, ZmqTransport::Create());
   CallOnStopSignal([&] { transport->Stop(); });
   PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore(DiskStoreOptionsOf(own)));
-  PC_ASSIGN_OR_RETURN(std::unique_ptr<StoreServer> server,
-                      StoreServer::Create(*transport,
-                                          {.blobs = store->blobs(),
-                                           .admin = store->admin(),
-                                           .meta = own.meta ? &store->meta() : nullptr},
-                                          {.endpoint = own.endpoint,
-                                           .threads = static_cast<uint32_t>(own.threads)}));
+  PC_ASSIGN_OR_RETURN(
+      std::unique_ptr<StoreServer> server,
+      StoreServer::Create(*transport,
+                          {.blobs = store->blobs(),
+                           .admin = store->admin(),
+                           .meta = own.meta ? &store->meta() : nullptr},
+                          {.endpoint = own.endpoint,
+                           .threads = static_cast<uint32_t>(own.threads),
+                           .transfer_idle = std::chrono::milliseconds(own.transfer_idle_ms)}));
   Log(LogLevel::kInfo, "serving", {{"endpoint", server->endpoint()}, {"directory", own.directory}});
   PC_RETURN_IF_ERROR(WriteReadyFile(flags.service, {{"endpoint", server->endpoint()}}));
   transport->Run();

@@ -46,6 +46,7 @@ struct StoreSettings {
   int64_t use_half_life_s = 0;
   int64_t min_free_bytes = 0;
   int64_t threads = 0;
+  int64_t transfer_idle_ms = 0;
   bool meta = false;
 };
 

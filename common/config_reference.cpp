@@ -102,6 +102,8 @@ const SettingRow kRows[] = {
               "Blobs that would leave less free on the disk are refused; below an eighth of it the "
               "store only reads until there is room."),
     PC_NUMBER(store, threads, 2, 1, 64, "threads", "Threads that read and write the disk."),
+    PC_NUMBER(store, transfer_idle_ms, 60'000, 100, kDayMs, "ms",
+              "A put or a fetch whose peer does not go on for this long is ended."),
     PC_SWITCH(store, meta, true, "Keep schemas and other small records for coordinators."),
 
     PC_TEXT(worker, name, "worker-1", "Unique name of the worker in its cluster."),

@@ -24,11 +24,12 @@ struct StoreStats {
   uint64_t pinned_bytes = 0;
   uint64_t quota_bytes = 0;  // 0: as much as the disk has
   uint64_t pin_quota_bytes = 0;
-  uint64_t free_bytes = 0;     // of the disk
-  uint64_t payload_bytes = 0;  // of blobs committed since start
-  uint64_t written_bytes = 0;  // to the disk for them: payload, tables, logs, rewriting
-  std::string read_only;       // why nothing can be written now; empty: it can
-  uint64_t lock_wait_us = 0;   // of all threads together, for the table of blobs
+  uint64_t free_bytes = 0;      // of the disk
+  uint64_t payload_bytes = 0;   // of blobs committed since start
+  uint64_t written_bytes = 0;   // to the disk for them: payload, tables, logs, rewriting
+  std::string read_only;        // why nothing can be written now; empty: it can
+  uint64_t lock_wait_us = 0;    // of all threads together, for the table of blobs
+  uint64_t idle_transfers = 0;  // of a server, ended because their peers did not go on
   bool operator==(const StoreStats&) const = default;
 };
 

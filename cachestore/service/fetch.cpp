@@ -116,6 +116,8 @@ class Fetch final : public Transfer {
   }
   void OnChunk(Frame /*payload*/) override { Fail(InvalidArgument("a chunk for a fetch")); }
   void OnCommit() override { Fail(InvalidArgument("a commit of a fetch")); }
+  bool WaitsForPeer() const override { return started_ && !reading_; }
+  uint64_t moved_bytes() const override { return offset_ - range_.begin; }
 
  private:
   void AddCredit(uint64_t bytes) {

@@ -84,6 +84,11 @@ class Put final : public Transfer {
         });
   }
 
+  bool WaitsForPeer() const override {
+    return state_ == State::kOpen && window_ == context_.options.put_window_bytes;
+  }
+  uint64_t moved_bytes() const override { return bytes_; }
+
  private:
   enum class State { kOpening, kOpen, kCommitting };
 

@@ -97,6 +97,11 @@ class RemoteReader : public BlobReader {
     Result<RemoteMessage> message = call_->Next();
     if (!message.ok()) return Drop(message.status());
     if (const auto* done = std::get_if<Done>(&message->body)) {
+      // The store ended a fetch that stood still; what is left is asked for anew.
+      if (done->code == Code::kDeadlineExceeded && position_ > start_) {
+        StartAt(position_);
+        return NextChunk();
+      }
       return Drop(done->code == Code::kOk ? DataLoss("the blob ended early")
                                           : StatusOf(done->code, done->message));
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <vector>
 
 #include "cachestore/service/answers.h"
 #include "cachestore/service/transfer.h"
@@ -19,6 +20,12 @@ struct TransferKey {
   auto operator<=>(const TransferKey&) const = default;
 };
 
+struct RunningTransfer {
+  std::shared_ptr<Transfer> transfer;
+  uint64_t moved_bytes = 0;           // when it was looked at last
+  std::chrono::milliseconds idle{0};  // since it went on, as often as it was looked at
+};
+
 // A request with one answer, while it waits and is worked on.
 struct Question {
   Message request;
@@ -33,16 +40,19 @@ class ServerImpl : public StoreServer {
       : store_(store),
         options_(options),
         slots_(std::make_shared<Budget>(options.max_transfers)),
+        transport_(transport),
         peers_(transport, TableOptions(), Events()),
         pool_(transport, options.threads),
         context_{.blobs = store.blobs,
                  .options = options,
                  .jobs = pool_.queue(),
                  .bytes = std::make_shared<Budget>(options.max_held_bytes)} {}
+  ~ServerImpl() override { transport_.CancelTimer(timer_); }
 
   Status Start() {
     PC_ASSIGN_OR_RETURN(endpoint_, peers_.Listen({.endpoint = options_.endpoint,
                                                   .max_message_bytes = kMaxStoreMessageBytes}));
+    timer_ = transport_.After(LookEvery(), [this] { EndIdle(); });
     return {};
   }
 
@@ -104,8 +114,14 @@ class ServerImpl : public StoreServer {
     pool_.Submit({.work = [this, question] { Work(*question); },
                   .done =
                       [this, question, from, alive = std::weak_ptr<const bool>(alive_)] {
-                        if (!alive.expired()) Send(from, std::move(question->answer));
+                        if (!alive.expired()) SendAnswer(from, std::move(question->answer));
                       }});
+  }
+
+  void SendAnswer(const TransferKey& to, Message answer) {
+    auto* stats = std::get_if<StoreStats>(&answer);
+    if (stats != nullptr) stats->idle_transfers = idle_transfers_;
+    Send(to, std::move(answer));
   }
 
   // On a thread of the pool.
@@ -141,7 +157,7 @@ class ServerImpl : public StoreServer {
       if (is_commit) Send(key, DoneOf(NotFound("no put with this id is running")));
       return true;
     }
-    const std::shared_ptr<Transfer> transfer = found->second;  // it may end itself
+    const std::shared_ptr<Transfer> transfer = found->second.transfer;  // it may end itself
     if (is_cancel) {
       transfers_.erase(found);
     } else if (is_commit) {
@@ -170,13 +186,35 @@ class ServerImpl : public StoreServer {
         .deadline = DeadlineOf(envelope)};
     if (!link.slot) return Send(key, DoneOf(Busy("too many transfers at once; try again later")));
     const auto* fetch = std::get_if<FetchBlob>(&envelope.body);
-    transfers_[key] = fetch != nullptr
-                          ? StartFetch(context_, std::move(link), *fetch)
-                          : StartPut(context_, std::move(link), std::get<PutBlob>(envelope.body));
+    transfers_[key].transfer =
+        fetch != nullptr ? StartFetch(context_, std::move(link), *fetch)
+                         : StartPut(context_, std::move(link), std::get<PutBlob>(envelope.body));
   }
 
   void DropTransfers(PeerId peer) {
     std::erase_if(transfers_, [peer](const auto& entry) { return entry.first.peer == peer; });
+  }
+
+  std::chrono::milliseconds LookEvery() const {
+    return std::max(options_.transfer_idle / 4, std::chrono::milliseconds(1));
+  }
+
+  void EndIdle() {
+    std::vector<std::shared_ptr<Transfer>> idle;
+    for (auto& [key, running] : transfers_) {
+      const uint64_t moved = running.transfer->moved_bytes();
+      const bool stands = running.transfer->WaitsForPeer() && moved == running.moved_bytes;
+      running.moved_bytes = moved;
+      running.idle = stands ? running.idle + LookEvery() : std::chrono::milliseconds(0);
+      if (running.idle >= options_.transfer_idle) idle.push_back(running.transfer);
+    }
+    idle_transfers_ += idle.size();
+    for (const auto& transfer : idle) {
+      transfer->Fail(DeadlineExceeded("the peer did not go on for " +
+                                      std::to_string(options_.transfer_idle.count()) +
+                                      " ms (store.transfer_idle_ms)"));
+    }
+    timer_ = transport_.After(LookEvery(), [this] { EndIdle(); });
   }
 
   // Constant after construction.
@@ -186,13 +224,16 @@ class ServerImpl : public StoreServer {
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 
   // Owned by the reactor thread.
+  Transport& transport_;
+  TimerId timer_ = 0;
+  uint64_t idle_transfers_ = 0;  // that were ended
   std::string endpoint_;
   PeerTable peers_;
 
   // Its threads use the stores and `this`.
   WorkPool pool_;
   const TransferContext context_;
-  std::map<TransferKey, std::shared_ptr<Transfer>> transfers_;
+  std::map<TransferKey, RunningTransfer> transfers_;
 };
 
 Status CheckOptions(const StoreServerOptions& options) {
@@ -204,6 +245,8 @@ Status CheckOptions(const StoreServerOptions& options) {
   if (options.put_window_bytes == 0 || options.max_credit_bytes == 0) {
     return InvalidArgument("without put_window_bytes and max_credit_bytes nothing moves");
   }
+  if (options.transfer_idle.count() <= 0)
+    return InvalidArgument("without transfer_idle no transfer lasts");
   return {};
 }
 

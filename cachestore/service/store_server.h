@@ -4,6 +4,7 @@
 // the server's own threads, one operation of a transfer at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ struct StoreServerOptions {
   uint64_t put_window_bytes = 8 << 20;   // a writer may be this far ahead of the disk
   uint64_t max_credit_bytes = 64 << 20;  // what a reader may ask for at once
   uint32_t max_transfers = 1024;         // more are kBusy
+  // A fetch or a put whose peer does not go on for this long, or a quarter more, ends with
+  // kDeadlineExceeded: the peer holds a key and a place for others.
+  std::chrono::milliseconds transfer_idle{60'000};
   // Chunks and requests between stores and peers; what would pass it is kBusy.
   uint64_t max_held_bytes = uint64_t{1} << 30;
   const Clock* clock = &SystemClock();  // for the time that requests may take

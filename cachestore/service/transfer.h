@@ -46,6 +46,11 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   virtual void OnChunk(Frame payload) = 0;
   virtual void OnCommit() = 0;
 
+  // Whether only its peer can make it go on, and how many bytes have gone on so far.
+  virtual bool WaitsForPeer() const = 0;
+  virtual uint64_t moved_bytes() const = 0;
+  void Fail(const Status& status) { link_.end(DoneOf(status)); }
+
  protected:
   Transfer(const TransferContext& context, TransferLink link)
       : context_(context),
@@ -59,7 +64,6 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
            if (const auto self = weak.lock()) done();
          }});
   }
-  void Fail(const Status& status) { link_.end(DoneOf(status)); }
 
   const TransferContext& context_;
   const TransferLink link_;

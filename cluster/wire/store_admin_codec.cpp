@@ -113,7 +113,8 @@ uint32_t WriteBody(Writer& writer, const StoreStats& in) {
   return wire::CreateStoreStats(writer.builder(), in.blobs, in.bytes, in.puts, in.gets, in.hits,
                                 in.corruptions, in.evictions, in.expirations, in.refused_pins,
                                 in.pinned_bytes, in.quota_bytes, in.pin_quota_bytes, in.free_bytes,
-                                in.payload_bytes, in.written_bytes, read_only, in.lock_wait_us)
+                                in.payload_bytes, in.written_bytes, read_only, in.lock_wait_us,
+                                in.idle_transfers)
       .o;
 }
 void ReadBody(Reader& reader, const wire::StoreStats& in, StoreStats* out) {
@@ -133,7 +134,8 @@ void ReadBody(Reader& reader, const wire::StoreStats& in, StoreStats* out) {
           .payload_bytes = in.payload_bytes(),
           .written_bytes = in.written_bytes(),
           .read_only = reader.Text(in.read_only()),
-          .lock_wait_us = in.lock_wait_us()};
+          .lock_wait_us = in.lock_wait_us(),
+          .idle_transfers = in.idle_transfers()};
 }
 
 uint32_t WriteBody(Writer& writer, const RemoveReferences& in) {

@@ -221,6 +221,21 @@ TEST(RogueStoreTest, LiesOfAFetchAreErrors) {
   }
 }
 
+TEST(RogueStoreTest, FetchThatWasEndedAsIdleGoesOnWhereItWas) {
+  const SampleBlob blob = MakeSampleBlob();
+  const uint64_t half = blob.bytes.size() / 2;
+  RogueStore rogue([&](const Message& message) -> std::vector<Said> {
+    const auto* fetch = std::get_if<FetchBlob>(&message);
+    if (fetch == nullptr) return {};
+    const auto rest = std::span(blob.bytes).subspan(fetch->offset);
+    const Chunk chunk{fetch->offset, blob.bytes.size()};
+    if (fetch->offset > 0) return {{chunk, Frame::Copy(rest)}};
+    return {{chunk, Frame::Copy(rest.first(half))}, {Done{.code = Code::kDeadlineExceeded}, {}}};
+  });
+  const auto remote = rogue.Connect(PatientRemote());
+  EXPECT_TRUE(GetBytes(*remote, blob.key).value() == blob.bytes);
+}
+
 TEST(RogueStoreTest, StoreThatSendsMoreThanItWasAskedForIsNotKept) {
   // 200 MiB for a window of 1 MiB, all before the reader reads on.
   const Frame chunk = Frame::Own(std::vector<uint8_t>(1 << 20));

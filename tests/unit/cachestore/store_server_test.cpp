@@ -65,6 +65,7 @@ TEST_F(StoreServerTest, OptionsThatCouldNeverServeAreRefused) {
   EXPECT_TRUE(refused([](auto& o) { o.chunk_bytes = uint64_t{1} << 30; }));
   EXPECT_TRUE(refused([](auto& o) { o.put_window_bytes = 0; }));
   EXPECT_TRUE(refused([](auto& o) { o.max_credit_bytes = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.transfer_idle = milliseconds(0); }));
   EXPECT_TRUE(refused([](auto& o) { o.endpoint = "tcp://0.0.0.0:1"; }));
   EXPECT_FALSE(refused([](auto&) {}));
 }

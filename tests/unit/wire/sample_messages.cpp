@@ -291,6 +291,7 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
           {"window", FetchBlob{.key = SampleDigest(30), .window = "/promptcache-00ff"}},
           {"window", Chunk{.offset = 7, .blob_bytes = 1ULL << 36, .window_bytes = 1 << 20}},
           {"lock_wait", StoreStats{.lock_wait_us = 12'345}},
+          {"idle", StoreStats{.idle_transfers = 3}},
           {"inspect", FetchBlob{.key = SampleDigest(30), .inspect = true}},
           {"imports", PutBlob{.key = SampleDigest(31), .bytes = 5, .imports = {SampleImport()}}},
           {"page", BlobList{.after = SampleDigest(32), .limit = 100}},

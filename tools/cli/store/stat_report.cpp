@@ -103,6 +103,7 @@ std::string RenderStats(const StoreStats& stats) {
   since.AddRow({"expired", std::to_string(stats.expirations)});
   since.AddRow({"damaged", std::to_string(stats.corruptions)});
   since.AddRow({"pins refused", std::to_string(stats.refused_pins)});
+  since.AddRow({"transfers that stood still", std::to_string(stats.idle_transfers)});
   since.AddRow({"bytes of units put", FormatBytes(stats.payload_bytes)});
   since.AddRow({"written for them", FormatBytes(stats.written_bytes)});
   since.AddRow({"write amplification", fmt::format("{:.3f}", WriteAmplification(stats))});
@@ -133,6 +134,7 @@ json StatsToJson(const StoreStats& stats) {
           {"expirations", stats.expirations},
           {"corruptions", stats.corruptions},
           {"refused_pins", stats.refused_pins},
+          {"idle_transfers", stats.idle_transfers},
           {"payload_bytes", stats.payload_bytes},
           {"written_bytes", stats.written_bytes},
           {"write_amplification", WriteAmplification(stats)}};
