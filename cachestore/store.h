@@ -135,8 +135,9 @@ class MetaStore {
                                          const std::string& value) = 0;
   // Removes when the revision matches; the same errors.
   virtual Status CompareAndRemove(const std::string& key, uint64_t expected) = 0;
-  // Entries whose key begins with `prefix`, in key order.
-  virtual Result<std::vector<MetaEntry>> List(const std::string& prefix) = 0;
+  // Entries whose key begins with `prefix`, in key order. kResourceExhausted as soon as keys and
+  // values, and 256 bytes for each, are over `limit_bytes`.
+  virtual Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) = 0;
 };
 
 }  // namespace promptcache

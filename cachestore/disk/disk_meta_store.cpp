@@ -69,14 +69,16 @@ Status DiskMetaStore::CompareAndRemove(const std::string& key, uint64_t expected
   return database_->WriteSynced(batch, "remove meta key '" + key + "'");
 }
 
-Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix) {
+Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix,
+                                                   uint64_t limit_bytes) {
+  MetaListLimit limit(prefix, limit_bytes);
   std::vector<MetaEntry> entries;
   if (!prefix.starts_with(kJobPrefix)) {
-    PC_RETURN_IF_ERROR(AddFrom(database_->meta(), prefix, entries));
+    PC_RETURN_IF_ERROR(AddFrom(database_->meta(), prefix, limit, entries));
   }
   const bool with_jobs = prefix.starts_with(kJobPrefix) || kJobPrefix.starts_with(prefix);
   if (with_jobs && database_->journal() != nullptr) {
-    PC_RETURN_IF_ERROR(AddFrom(database_->journal(), prefix, entries));
+    PC_RETURN_IF_ERROR(AddFrom(database_->journal(), prefix, limit, entries));
     std::sort(entries.begin(), entries.end(),
               [](const MetaEntry& a, const MetaEntry& b) { return a.key < b.key; });
   }
@@ -84,12 +86,13 @@ Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix) {
 }
 
 Status DiskMetaStore::AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
-                              std::vector<MetaEntry>& entries) const {
+                              MetaListLimit& limit, std::vector<MetaEntry>& entries) const {
   const std::string start = RecordKey(prefix);
   const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator({}, family));
   for (it->Seek(start); it->Valid() && it->key().starts_with(start); it->Next()) {
     const std::string key(it->key().ToStringView().substr(1));
     PC_ASSIGN_OR_RETURN(MetaEntry entry, DecodeRecord(key, it->value().ToStringView()));
+    PC_RETURN_IF_ERROR(limit.Take(entry.key, entry.value));
     entries.push_back(std::move(entry));
   }
   return FromRocks(it->status(), "list meta keys");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cachestore/disk/database.h"
+#include "cachestore/limits.h"
 #include "cachestore/store.h"
 
 namespace promptcache::internal {
@@ -20,14 +21,14 @@ class DiskMetaStore : public MetaStore {
   Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
                                  const std::string& value) override;
   Status CompareAndRemove(const std::string& key, uint64_t expected) override;
-  Result<std::vector<MetaEntry>> List(const std::string& prefix) override;
+  Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) override;
 
  private:
   Result<uint64_t> RevisionOf(const std::string& key);
   // Records of jobs are in a family of their own: they come and go, the others stay.
   rocksdb::ColumnFamilyHandle* FamilyOf(const std::string& key) const;
   Status AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
-                 std::vector<MetaEntry>& entries) const;
+                 MetaListLimit& limit, std::vector<MetaEntry>& entries) const;
   std::mutex& MutexOf(const std::string& key);
 
   const std::shared_ptr<Database> database_;

@@ -35,11 +35,14 @@ Status MemoryMetaStore::CompareAndRemove(const std::string& key, uint64_t expect
   return {};
 }
 
-Result<std::vector<MetaEntry>> MemoryMetaStore::List(const std::string& prefix) {
+Result<std::vector<MetaEntry>> MemoryMetaStore::List(const std::string& prefix,
+                                                     uint64_t limit_bytes) {
   std::lock_guard lock(mutex_);
+  MetaListLimit limit(prefix, limit_bytes);
   std::vector<MetaEntry> found;
   for (auto it = entries_.lower_bound(prefix); it != entries_.end(); ++it) {
     if (!it->first.starts_with(prefix)) break;
+    PC_RETURN_IF_ERROR(limit.Take(it->first, it->second.value));
     found.push_back(it->second);
   }
   return found;

@@ -57,7 +57,7 @@ class MemoryMetaStore : public MetaStore {
   Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
                                  const std::string& value) override;
   Status CompareAndRemove(const std::string& key, uint64_t expected) override;
-  Result<std::vector<MetaEntry>> List(const std::string& prefix) override;
+  Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) override;
 
  private:
   // REQUIRES: mutex_ is held.

@@ -78,18 +78,10 @@ Message Remove(StoreAdmin& admin, const RemoveReferences& request) {
 }
 
 Message ListMeta(MetaStore& meta, const std::string& prefix) {
-  auto entries = meta.List(prefix);
+  auto entries = meta.List(prefix, kMaxAnswerBytes);
   if (!entries.ok()) return ReplyOf(entries.status());
   MetaReply reply;
-  uint64_t bytes = 0;
-  for (MetaEntry& entry : *entries) {
-    bytes += kRecordOverhead + entry.key.size() + entry.value.size();
-    if (bytes > kMaxAnswerBytes) {
-      return ReplyOf(TooLarge("the " + std::to_string(entries->size()) +
-                              " records whose key begins with '" + prefix + "'"));
-    }
-    reply.entries.push_back(RecordOf(std::move(entry)));
-  }
+  for (MetaEntry& entry : *entries) reply.entries.push_back(RecordOf(std::move(entry)));
   return reply;
 }
 
@@ -187,6 +179,10 @@ uint64_t RequestBytes(const Message& request) {
   if (const auto* record = std::get_if<RecordImports>(&request)) {
     for (const UnitImport& one : record->imports) bytes += ReferenceBytes(one.import.reference);
   }
+  if (const auto* put = std::get_if<PutBlob>(&request)) {
+    for (const Import& import : put->imports) bytes += ReferenceBytes(import.reference);
+  }
+  if (const auto* fetch = std::get_if<FetchBlob>(&request)) bytes += fetch->window.size();
   return bytes;
 }
 

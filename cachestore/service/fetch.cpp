@@ -11,6 +11,7 @@ namespace {
 // What the strand works on.
 struct Source {
   Budget::Part slot;
+  Budget::Part request;
   std::unique_ptr<BlobReader> reader;
   std::unique_ptr<WindowWriter> window;  // null: bytes go as payload frames
 };
@@ -86,6 +87,7 @@ class Fetch final : public Transfer {
   Fetch(const TransferContext& context, TransferLink link, uint64_t credit)
       : Transfer(context, std::move(link)), source_(std::make_shared<Source>()) {
     source_->slot = link_.slot;
+    source_->request = link_.request;
     AddCredit(credit);
   }
 

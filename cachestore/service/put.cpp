@@ -8,6 +8,7 @@ namespace {
 // What the strand works on.
 struct Sink {
   Budget::Part slot;
+  Budget::Part request;
   std::unique_ptr<BlobWriter> writer;
 };
 
@@ -16,6 +17,7 @@ class Put final : public Transfer {
   Put(const TransferContext& context, TransferLink link)
       : Transfer(context, std::move(link)), sink_(std::make_shared<Sink>()) {
     sink_->slot = link_.slot;
+    sink_->request = link_.request;
   }
 
   ~Put() override {

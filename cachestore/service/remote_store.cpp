@@ -1,5 +1,6 @@
 #include "cachestore/service/remote_store.h"
 
+#include "cachestore/limits.h"
 #include "cachestore/service/remote_link.h"
 #include "cachestore/service/remote_transfer.h"
 
@@ -112,10 +113,14 @@ class RemoteStoreImpl : public RemoteStore {
     return CallForStatus(link_, MetaSet{key, expected, true, ""});
   }
 
-  Result<std::vector<MetaEntry>> List(const std::string& prefix) override {
+  Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) override {
     PC_ASSIGN_OR_RETURN(auto reply, CallOnce<MetaReply>(link_, MetaList{prefix}));
     std::vector<MetaEntry> entries;
-    for (MetaRecord& record : reply.entries) entries.push_back(EntryOf(std::move(record)));
+    MetaListLimit limit(prefix, limit_bytes);
+    for (MetaRecord& record : reply.entries) {
+      PC_RETURN_IF_ERROR(limit.Take(record.key, record.value));
+      entries.push_back(EntryOf(std::move(record)));
+    }
     return entries;
   }
 

@@ -183,8 +183,12 @@ class ServerImpl : public StoreServer {
               Send(key, std::move(done));
             },
         .slot = slots_->Take(1),
+        .request = context_.bytes->Take(RequestBytes(envelope.body)),
         .deadline = DeadlineOf(envelope)};
     if (!link.slot) return Send(key, DoneOf(Busy("too many transfers at once; try again later")));
+    if (!link.request) {
+      return Send(key, DoneOf(Busy("the cachestore has too many requests; try again later")));
+    }
     const auto* fetch = std::get_if<FetchBlob>(&envelope.body);
     transfers_[key].transfer =
         fetch != nullptr ? StartFetch(context_, std::move(link), *fetch)

@@ -28,8 +28,10 @@ struct TransferContext {
 struct TransferLink {
   std::function<void(Message, Frame payload)> send;
   std::function<void(Done)> end;  // the last word
-  Budget::Part slot;              // kept until reader or writer is closed
-  SteadyTime deadline;            // to be opened by
+  // Kept until reader or writer is closed.
+  Budget::Part slot;
+  Budget::Part request;  // its share of the memory
+  SteadyTime deadline;   // to be opened by
 };
 
 // Belongs to the reactor thread. Blocking work runs on a strand and touches nothing of the transfer

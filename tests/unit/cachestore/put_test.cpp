@@ -245,6 +245,26 @@ TEST_P(PutTest, ManySmallChunksThatWaitCountAgainstTheBudget) {
   EXPECT_EQ(store_.open(), 0);
 }
 
+TEST_P(PutTest, ImportsCountAgainstTheBudgetUntilThePutIsOver) {
+  Serve({.put_window_bytes = kWindow, .max_held_bytes = 1 << 20});
+  const std::string name(100'000, 'm');
+  const PutBlob put{.key = blob_.key,
+                    .bytes = size(),
+                    .imports = std::vector<Import>(6, {.reference = {.module = name}})};
+  peer().Say(id_, put);
+  ASSERT_TRUE(talk_->StepUntil([&] { return !peer().All<Credit>(id_).empty(); }));
+  PutBlob other = put;
+  other.key = UnitKey{};
+  const RequestId refused = RequestId::Random();
+  peer().Say(refused, other);
+  EXPECT_EQ(DoneFor(*talk_, refused).code, Code::kBusy);
+  peer().Say(id_, Cancel{});
+  talk_->Settle();
+  const RequestId taken = RequestId::Random();
+  peer().Say(taken, other);
+  EXPECT_TRUE(talk_->StepUntil([&] { return !peer().All<Credit>(taken).empty(); }));
+}
+
 TEST_P(PutTest, ServerThatGoesWhileChunksWaitLeavesNothing) {
   Serve();
   Begin(id_);

@@ -295,7 +295,7 @@ TEST(RogueStoreTest, AnswersThatDoNotFitTheQuestionAreErrors) {
   for (const Status& status :
        {remote->Contains(keys).status(), ListAll(*remote).status(), remote->Stats().status(),
         remote->CompareAndSet("k", 0, "v").status(), remote->Get("k").status(),
-        static_cast<MetaStore&>(*remote).List("").status()}) {
+        static_cast<MetaStore&>(*remote).List("", 1000).status()}) {
     EXPECT_EQ(status.code(), Code::kUnavailable) << status.ToString();
   }
 }

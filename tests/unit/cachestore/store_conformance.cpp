@@ -1,6 +1,7 @@
 #include "tests/unit/cachestore/store_conformance.h"
 
 #include <atomic>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -12,6 +13,8 @@ namespace promptcache::testing {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreConformance);
 
 namespace {
+
+constexpr uint64_t kAnySize = std::numeric_limits<uint64_t>::max();
 
 TEST_P(StoreConformance, CommittedBlobReadsBackBitForBit) {
   for (const SampleBlob& blob : {MakeSampleBlob(), MakeLargeBlob(2, 5 << 20)}) {
@@ -325,12 +328,24 @@ TEST_P(StoreConformance, MetaListsByPrefixInKeyOrder) {
   for (const char* key : {"schema/b", "recipe/x", "schema/a", "schemb", "schema"}) {
     ASSERT_TRUE(meta().CompareAndSet(key, 0, key).ok());
   }
-  const auto list = meta().List("schema/").value();
+  const auto list = meta().List("schema/", kAnySize).value();
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(list[0], (MetaEntry{.key = "schema/a", .value = "schema/a", .revision = 1}));
   EXPECT_EQ(list[1].key, "schema/b");
-  EXPECT_EQ(meta().List("").value().size(), 5u);
-  EXPECT_TRUE(meta().List("zzz").value().empty());
+  EXPECT_EQ(meta().List("", kAnySize).value().size(), 5u);
+  EXPECT_TRUE(meta().List("zzz", kAnySize).value().empty());
+}
+
+TEST_P(StoreConformance, MetaListOverItsLimitIsRefusedAtOnce) {
+  for (const char* key : {"a/1", "a/2", "b/1"}) {
+    ASSERT_TRUE(meta().CompareAndSet(key, 0, std::string(1000, 'x')).ok());
+  }
+  const uint64_t entry = 256 + 3 + 1000;
+  EXPECT_EQ(meta().List("a/", 2 * entry).value().size(), 2u);
+  const Status status = meta().List("a/", 2 * entry - 1).status();
+  EXPECT_EQ(status.code(), Code::kResourceExhausted);
+  EXPECT_NE(status.message().find("'a/'"), std::string::npos);
+  EXPECT_EQ(meta().List("", 2 * entry).status().code(), Code::kResourceExhausted);
 }
 
 TEST_P(StoreConformance, MetaTakesAnyBytesUpToItsLimits) {

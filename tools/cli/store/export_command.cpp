@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cachestore/pack/key_file.h"
@@ -68,7 +69,8 @@ Status WriteBlobs(BlobStore& store, const std::vector<BlobInfo>& blobs, PackWrit
 // Schemas, jobs and whatever else there is, and the pins of `blobs`.
 Status WriteRecords(MetaStore& meta, const std::vector<BlobInfo>& blobs, PackWriter& writer,
                     ExportReport& report) {
-  PC_ASSIGN_OR_RETURN(std::vector<MetaEntry> entries, meta.List(""));
+  PC_ASSIGN_OR_RETURN(std::vector<MetaEntry> entries,
+                      meta.List("", std::numeric_limits<uint64_t>::max()));
   report.records = entries.size();
   report.pins = static_cast<uint64_t>(
       std::count_if(blobs.begin(), blobs.end(), [](const auto& blob) { return blob.use.pinned; }));
