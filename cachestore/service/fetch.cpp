@@ -64,13 +64,16 @@ Status ReadChunks(Source& source, const NextReads& next, Batch& batch) {
   return {};
 }
 
-Result<Range> OpenRange(BlobStore& blobs, const FetchBlob& fetch, Source& source) {
+Result<Range> OpenRange(const TransferContext& context, const FetchBlob& fetch, Source& source) {
+  BlobStore& blobs = context.blobs;
   PC_ASSIGN_OR_RETURN(source.reader,
                       fetch.inspect ? blobs.Inspect(fetch.key) : blobs.Open(fetch.key));
   if (!fetch.window.empty()) {
-    // A reader on another machine has none here; then its bytes go over the wire.
+    // A reader on another machine has none here, and one over the credit is memory that the server
+    // would fill for its reader; then the bytes go over the wire.
     auto window = WindowWriter::Open(fetch.window);
-    if (window.ok()) source.window = *std::move(window);
+    const bool is_used = window.ok() && (*window)->size() <= context.options.max_credit_bytes;
+    if (is_used) source.window = *std::move(window);
   }
   const uint64_t size = source.reader->size();
   if (fetch.offset > size || fetch.length > size - fetch.offset) {
@@ -99,9 +102,10 @@ class Fetch final : public Transfer {
     auto range = std::make_shared<Result<Range>>(DeadlineExceeded(
         "the fetch waited longer for a thread of the cachestore than its sender waits"));
     Run(
-        [&blobs = context_.blobs, &clock = *context_.options.clock, source = source_, fetch, range,
-         deadline = link_.deadline] {
-          if (clock.Now() <= deadline) *range = OpenRange(blobs, fetch, *source);
+        [&context = context_, source = source_, fetch, range, deadline = link_.deadline] {
+          if (context.options.clock->Now() <= deadline) {
+            *range = OpenRange(context, fetch, *source);
+          }
         },
         [this, range] {
           if (!range->ok()) return Fail(range->status());

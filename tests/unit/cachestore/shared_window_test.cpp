@@ -83,6 +83,20 @@ TEST_F(WindowedStore, BytesOfAServerOnThisMachineComeThroughMemory) {
   EXPECT_EQ(remote->reads().copied_bytes, blob_.bytes.size());
 }
 
+TEST_F(WindowedStore, WindowOverTheServersCreditIsNotUsed) {
+  ServedStore served(memory_, nullptr,
+                     {.endpoint = "tcp://127.0.0.1:*", .max_credit_bytes = 1 << 20});
+  RemoteStoreOptions options = PatientRemote();
+  for (const uint64_t window_bytes : {1 << 20, (1 << 20) + 1}) {
+    options.window_bytes = window_bytes;
+    const auto remote = served.Connect(options);
+    EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
+    const bool is_used = window_bytes == 1 << 20;
+    EXPECT_EQ(remote->reads().window_bytes, is_used ? blob_.bytes.size() : 0);
+    EXPECT_EQ(remote->reads().wire_bytes, is_used ? 0 : blob_.bytes.size());
+  }
+}
+
 TEST_F(WindowedStore, InOneProcessMessagesShareTheMemoryAlready) {
   ServedStore served(memory_, nullptr, {.endpoint = "inproc://store"});
   const auto remote = served.Connect(PatientRemote());
