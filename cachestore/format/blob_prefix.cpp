@@ -102,14 +102,16 @@ uint64_t ElementBytes(const BlobHeader& header) {
 
 Status PlaceSegments(uint64_t header_bytes, BlobHeader& header) {
   PC_ASSIGN_OR_RETURN(const uint64_t plain, PlainSegmentBytes(header));
+  const uint64_t least = MinPackedBytes(plain);
   const uint64_t limit = MaxPackedBytes(plain, ElementBytes(header));
   header.data_offset = AlignUp(kBlobPrefixBytes + header_bytes);
   uint64_t end = header.data_offset;
   for (BlobSegment& segment : header.segments) {
     if (header.encoding == BlobEncoding::kPlain) segment.length = plain;
-    if (segment.length == 0 || segment.length > limit) {
+    if (segment.length < least || segment.length > limit) {
       return InvalidArgument("blob: a segment of " + std::to_string(segment.length) +
-                             " bytes, possible are 1 to " + std::to_string(limit));
+                             " bytes, possible are " + std::to_string(least) + " to " +
+                             std::to_string(limit));
     }
     segment.offset = AlignUp(end);
     end = segment.offset + segment.length;

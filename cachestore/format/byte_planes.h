@@ -17,6 +17,8 @@ namespace promptcache {
 
 // No more bytes than this come of `bytes`. `width`: bytes of an element.
 constexpr uint64_t MaxPackedBytes(uint64_t bytes, size_t width) { return bytes + 8 * width; }
+// And no fewer: at best, zstd says 128 KiB in 4 bytes.
+constexpr uint64_t MinPackedBytes(uint64_t bytes) { return bytes / (32 << 10) + 1; }
 
 // REQUIRES: width is 1, 2 or 4.
 Result<std::vector<uint8_t>> PackBytePlanes(std::span<const uint8_t> bytes, size_t width);

@@ -15,7 +15,6 @@ bool IsInt8(const BlobHeader& header) { return header.identity.kv_layout == kInt
 // Undoes the encoding and checks what comes of it.
 Status DecodePlain(const BlobHeader& header, const BlobSegment& segment,
                    std::span<const uint8_t> stored, std::span<uint8_t> plain) {
-  if (stored.size() != segment.length) return DataLoss("is cut short");
   if (header.encoding == BlobEncoding::kBytePlaneZstd) {
     PC_RETURN_IF_ERROR(UnpackBytePlanes(stored, internal::ElementBytes(header), plain));
   } else if (stored.size() == plain.size()) {
@@ -28,6 +27,7 @@ Status DecodePlain(const BlobHeader& header, const BlobSegment& segment,
 
 Status DecodeLayer(const BlobHeader& header, const BlobSegment& segment,
                    std::span<const uint8_t> stored, std::span<uint8_t> layer) {
+  if (stored.size() != segment.length) return DataLoss("is cut short");
   if (!IsInt8(header)) return DecodePlain(header, segment, stored, layer);
   PC_ASSIGN_OR_RETURN(const uint64_t bytes, internal::PlainSegmentBytes(header));
   std::vector<uint8_t> plain(bytes);

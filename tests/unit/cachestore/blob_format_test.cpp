@@ -137,6 +137,34 @@ TEST(BlobFormat, MalformedHeaderWithRightChecksumNeverPassesInconsistent) {
   }
 }
 
+// Whoever reads a layer makes room for it: a few stored bytes may not ask for terabytes.
+TEST(BlobFormat, ShapeThatItsSegmentsCannotGiveIsRefused) {
+  SampleBlob blob =
+      MakeSampleBlob({.shape = {.layers = 1, .kv_heads = 77, .tokens = 3, .head_dim = 99},
+                      .encoding = BlobEncoding::kBytePlaneZstd,
+                      .bits = 0});
+  const internal::BlobPrefix prefix = internal::ParseBlobPrefix(blob.bytes).value();
+  const auto end = blob.bytes.begin() + static_cast<ptrdiff_t>(prefix.data_offset);
+  const std::array<uint8_t, 4> heads = {77, 0, 0, 0};
+  const auto at =
+      std::search(blob.bytes.begin() + kBlobPrefixBytes, end, heads.begin(), heads.end());
+  ASSERT_NE(at, end);
+  *at = 0;
+  *(at + 2) = 1;  // 65,536 heads
+  const Status status = ParseBlobHeader(WithPrefix(blob, prefix)).status();
+  EXPECT_EQ(status.code(), Code::kDataLoss);
+  EXPECT_NE(status.message().find("possible are 4753 to"), std::string::npos) << status.message();
+}
+
+TEST(BlobFormat, LayersOfOneNumberAreWhatTheirSegmentsCanGive) {
+  const SampleBlob blob =
+      MakeSampleBlob({.shape = {.layers = 1, .kv_heads = 64, .tokens = 64, .head_dim = 256},
+                      .encoding = BlobEncoding::kBytePlaneZstd,
+                      .bits = 0});
+  EXPECT_LT(blob.bytes.size(), 16u << 10);
+  EXPECT_EQ(VerifyBlob(blob.bytes).value(), blob.header);
+}
+
 TEST(BlobFormat, EncoderRefusesWhatAReaderWould) {
   const BlobHeader good = MakeSampleBlob().header;
   const auto refused = [&](auto change) {
