@@ -103,8 +103,9 @@ class BlobStore {
   // One flag per key: committed or not.
   virtual Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) = 0;
   virtual Result<BlobPage> List(const BlobPageRequest& request) = 0;
-  // Counts a use of each unit and adds or renews its reference; keys that are not committed are
-  // passed over. New references and pins are durable with the answer, the rest within seconds.
+  // Counts a use of each unit and adds or renews its reference; of a unit that is being written,
+  // with its commit. Other keys that are not committed are passed over. New references and pins of
+  // committed units are durable with the answer, the rest within seconds.
   virtual Status RecordImports(std::span<const UnitImport> imports) = 0;
   // OK also when the key is absent.
   virtual Status Remove(const UnitKey& key) = 0;

@@ -57,9 +57,10 @@ Status BlobTable::Commit(std::span<const NewBlob> blobs, const WriteNew& write) 
     for (const NewBlob& added : blobs) {
       const BlobInfo& info = added.blob->info;
       keys.push_back(info.key);
-      catalog_.EndPut(info.key, info.bytes);
+      const std::vector<Import> meanwhile = catalog_.EndPut(info.key, info.bytes);
       catalog_.Insert(info.key, {.bytes = info.bytes, .encode_seconds = info.encode_seconds},
                       added.imports, now);
+      for (const Import& import : meanwhile) (void)catalog_.RecordImport(info.key, import, now);
     }
     uses = UsesOf(keys);
   }
@@ -173,7 +174,10 @@ Status BlobTable::RecordImports(std::span<const UnitImport> imports) {
     std::lock_guard lock(mutex_);
     for (const UnitImport& one : imports) {
       // What has expired is not brought back to life: it would come from the disk as if new.
-      if (catalog_.Find(one.key, now) == nullptr) continue;
+      if (catalog_.Find(one.key, now) == nullptr) {
+        catalog_.AddToPut(one.key, one.import);
+        continue;
+      }
       unsaved_.insert(one.key);
       if (catalog_.RecordImport(one.key, one.import, now) == Durability::kNow) {
         urgent.push_back(one.key);

@@ -59,13 +59,22 @@ Result<std::vector<UnitKey>> Catalog::StartPut(const UnitKey& key, uint64_t byte
         std::to_string(limits_.quota_bytes) + ": " + std::to_string(pinned_bytes_) +
         " bytes are pinned and " + std::to_string(reserved_bytes_) + " are being written");
   }
-  putting_.insert(key);
+  putting_.try_emplace(key);
   reserved_bytes_ += needed;
   return victims;
 }
 
-void Catalog::EndPut(const UnitKey& key, uint64_t bytes) {
-  if (putting_.erase(key) > 0) reserved_bytes_ -= Charge(bytes);
+std::vector<Import> Catalog::EndPut(const UnitKey& key, uint64_t bytes) {
+  auto ended = putting_.extract(key);
+  if (ended.empty()) return {};
+  reserved_bytes_ -= Charge(bytes);
+  return std::move(ended.mapped());
+}
+
+void Catalog::AddToPut(const UnitKey& key, const Import& import) {
+  constexpr size_t kMost = 4096;
+  const auto found = putting_.find(key);
+  if (found != putting_.end() && found->second.size() < kMost) found->second.push_back(import);
 }
 
 void Catalog::Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,

@@ -12,7 +12,6 @@
 #include <set>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -51,7 +50,10 @@ class Catalog {
   // BlobStore::StartPut.
   Result<std::vector<UnitKey>> StartPut(const UnitKey& key, uint64_t bytes, uint64_t now_ms);
   // The writer has gone; call also after Insert.
-  void EndPut(const UnitKey& key, uint64_t bytes);
+  // Returns the imports that were told meanwhile.
+  std::vector<Import> EndPut(const UnitKey& key, uint64_t bytes);
+  // Keeps an import, one of at most 4,096, for the blob that is being put. Nothing when none is.
+  void AddToPut(const UnitKey& key, const Import& import);
   // A blob that was committed.
   void Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,
               uint64_t now_ms);
@@ -115,7 +117,7 @@ class Catalog {
   std::unordered_map<UnitKey, CatalogBlob> blobs_;
   Order order_;                                  // of those that are not pinned
   std::set<std::pair<uint64_t, UnitKey>> ends_;  // when the next reference or the blob expires
-  std::unordered_set<UnitKey> putting_;
+  std::unordered_map<UnitKey, std::vector<Import>> putting_;  // with what was told meanwhile
   uint64_t bytes_ = 0;
   uint64_t reserved_bytes_ = 0;  // charged to puts that run
   uint64_t pinned_bytes_ = 0;

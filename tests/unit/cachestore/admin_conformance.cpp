@@ -55,6 +55,26 @@ TEST_P(StoreConformance, RecordedImportsCountAndUnknownKeysArePassedOver) {
   EXPECT_EQ(use.references.size(), 2u);
 }
 
+TEST_P(StoreConformance, ImportsToldWhileTheBlobIsWrittenAreItsReferences) {
+  const SampleBlob blob = MakeSampleBlob();
+  const PutRequest put{blob.key, blob.bytes.size(), {ImportOf("a", "x")}};
+  const UnitImport imports[] = {{blob.key, ImportOf("b", "y", {.ttl_ms = 1 << 30})},
+                                {blob.key, ImportOf("c", "z", {.pinned = true})}};
+  auto given_up = blobs().StartPut(put).value();
+  ASSERT_TRUE(blobs().RecordImports(imports).ok());
+  given_up.reset();
+  const auto writer = StartWhenFree(blobs(), put).value();
+  ASSERT_TRUE(writer->Append(blob.bytes).ok());
+  ASSERT_TRUE(blobs().RecordImports({&imports[1], 1}).ok());
+  ASSERT_TRUE(writer->Commit().ok());
+  const BlobUse use = InfoOf(blobs(), blob.key).use;
+  EXPECT_EQ(use.imports, 2u);
+  ASSERT_EQ(use.references.size(), 2u);  // none of those told to the put that was given up
+  EXPECT_EQ(use.references[0].reference, put.imports[0].reference);
+  EXPECT_EQ(use.references[1].reference, imports[1].import.reference);
+  EXPECT_TRUE(use.references[1].lifetime.pinned);
+}
+
 TEST_P(StoreConformance, RemovingASchemaDropsItsBlobsAndSaysWhatStays) {
   const SampleBlob own = MakeSampleBlob({.seed = 1});
   const SampleBlob shared = MakeSampleBlob({.seed = 2});

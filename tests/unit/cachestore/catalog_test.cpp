@@ -96,6 +96,14 @@ TEST_F(CatalogTest, PutsThatRunCountAsIfTheyWereThere) {
   EXPECT_TRUE(Put(2, 50, 1).ok());
 }
 
+TEST_F(CatalogTest, ImportsAreKeptForAPutThatRunsUpToABound) {
+  ASSERT_TRUE(catalog_.StartPut(KeyOf(1), 60, kStart).ok());
+  for (int i = 0; i < 5000; ++i) catalog_.AddToPut(KeyOf(1), ImportOf("a"));
+  catalog_.AddToPut(KeyOf(2), ImportOf("a"));
+  EXPECT_EQ(catalog_.EndPut(KeyOf(1), 60).size(), 4096u);
+  EXPECT_EQ(catalog_.EndPut(KeyOf(2), 60).size(), 0u);
+}
+
 TEST_F(CatalogTest, PinnedBlobsStayUnderPressureAndDoNotExpire) {
   ASSERT_TRUE(Put(1, 50, 0.001, kStart, {ImportOf("a", {.ttl_ms = 5, .pinned = true})}).ok());
   for (uint8_t number = 2; number < 20; ++number) ASSERT_TRUE(Put(number, 50, 100).ok());

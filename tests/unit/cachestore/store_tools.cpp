@@ -16,13 +16,19 @@ Status PutBytes(BlobStore& store, const UnitKey& key, std::span<const uint8_t> b
   return writer->Commit();
 }
 
-Status PutWhenFree(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes) {
-  Status status = Busy("not tried");
-  while (status.code() == Code::kBusy) {
-    status = PutBytes(store, key, bytes);
+Result<std::unique_ptr<BlobWriter>> StartWhenFree(BlobStore& store, const PutRequest& put) {
+  auto writer = store.StartPut(put);
+  while (writer.status().code() == Code::kBusy) {
     std::this_thread::yield();
+    writer = store.StartPut(put);
   }
-  return status;
+  return writer;
+}
+
+Status PutWhenFree(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes) {
+  PC_ASSIGN_OR_RETURN(const auto writer, StartWhenFree(store, {key, bytes.size()}));
+  PC_RETURN_IF_ERROR(writer->Append(bytes));
+  return writer->Commit();
 }
 
 Result<std::vector<uint8_t>> GetBytes(BlobStore& store, const UnitKey& key) {

@@ -13,11 +13,13 @@
 
 namespace promptcache::testing {
 
+// Tries again while another writer has the key: over the wire it may take a moment until the store
+// has heard of its end.
+Result<std::unique_ptr<BlobWriter>> StartWhenFree(BlobStore& store, const PutRequest& put);
 // Writes the bytes in pieces and commits them.
 Status PutBytes(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes,
                 size_t piece = SIZE_MAX);
-// Tries again while another writer has the key: over the wire it may take a moment until the store
-// has heard of its end.
+// In one piece, with StartWhenFree.
 Status PutWhenFree(BlobStore& store, const UnitKey& key, std::span<const uint8_t> bytes);
 Result<std::vector<uint8_t>> GetBytes(BlobStore& store, const UnitKey& key);
 
