@@ -28,9 +28,12 @@ rocksdb::DBOptions MakeDbOptions(rocksdb::Env* env) {
   options.keep_log_file_num = 4;
   options.max_log_file_size = 16 << 20;
   options.db_host_id = "";
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   // One damaged file must not make the others unreadable: each blob is checked by itself.
   options.paranoid_checks = false;
+  // Without those checks a log is not read up to its first damage, but past it: the records of the
+  // damaged block (32 KiB) are lost, and later ones are found where blocks still begin as they
+  // should. After a torn write they do not; see LeaveTornLog.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   return options;
 }
 
@@ -50,6 +53,7 @@ rocksdb::ColumnFamilyOptions MakeRecordOptions() {
   rocksdb::ColumnFamilyOptions options;
   options.compression = rocksdb::kNoCompression;
   options.write_buffer_size = 16 << 20;
+  options.max_write_buffer_number = 8;  // logs may be torn one soon after the other
   options.memtable_protection_bytes_per_key = 8;
   rocksdb::BlockBasedTableOptions table;
   table.checksum = rocksdb::kXXH3;
@@ -97,9 +101,16 @@ Status FromRocks(const rocksdb::Status& status, std::string_view what) {
   return Unavailable(message);
 }
 
-// Tells where a file went that was ingested.
-class Database::IngestListener : public rocksdb::EventListener {
+// Tells where a file went that was ingested, and how often a log could not be written.
+class Database::Listener : public rocksdb::EventListener {
  public:
+  // Called by the thread that writes, before RocksDB lets the next writer at the log.
+  bool ShouldBeNotifiedOnFileIO() override { return true; }
+  void OnIOError(const rocksdb::IOErrorInfo& info) override {
+    if (info.file_path.ends_with(".log")) ++log_errors_;
+  }
+  uint64_t log_errors() const { return log_errors_; }
+
   void OnExternalFileIngested(rocksdb::DB* /*db*/,
                               const rocksdb::ExternalFileIngestionInfo& info) override {
     std::lock_guard lock(mutex_);
@@ -114,11 +125,12 @@ class Database::IngestListener : public rocksdb::EventListener {
  private:
   std::mutex mutex_;
   std::map<std::string, std::string> places_;
+  std::atomic<uint64_t> log_errors_ = 0;
 };
 
 Database::Database(DatabaseOptions options)
     : options_(std::move(options)),
-      ingested_(std::make_shared<IngestListener>()),
+      listener_(std::make_shared<Listener>()),
       statistics_(rocksdb::CreateDBStatistics()) {
   statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
 }
@@ -140,7 +152,7 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options)
 Status Database::OpenFamilies() {
   rocksdb::DBOptions db_options = MakeDbOptions(options_.environment->env);
   db_options.statistics = statistics_;
-  db_options.listeners.push_back(ingested_);
+  db_options.listeners.push_back(listener_);
   std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()},
       {"data", MakeDataOptions()},
@@ -225,7 +237,24 @@ Status Database::WriteSynced(rocksdb::WriteBatch& batch, std::string_view what) 
   PC_RETURN_IF_ERROR(CheckWritable());
   rocksdb::WriteOptions options;
   options.sync = true;
-  return FromRocks(db_->Write(options, &batch), what);
+  for (;;) {
+    const uint64_t errors = left_log_errors_;
+    PC_RETURN_IF_ERROR(FromRocks(db_->Write(options, &batch), what));
+    if (listener_->log_errors() == errors) return {};
+    PC_RETURN_IF_ERROR(LeaveTornLog(errors));
+  }
+}
+
+Status Database::LeaveTornLog(uint64_t known_errors) {
+  std::lock_guard lock(log_mutex_);
+  if (left_log_errors_ != known_errors) return {};  // another writer did
+  const uint64_t errors = listener_->log_errors();
+  rocksdb::FlushOptions options;
+  options.wait = false;  // for the new log; RocksDB might wait for the tables without end
+  options.allow_write_stall = true;
+  PC_RETURN_IF_ERROR(FromRocks(db_->Flush(options, {data_, meta_, journal_}), "leave a torn log"));
+  left_log_errors_ = errors;
+  return {};
 }
 
 Result<std::vector<std::string>> Database::Ingest(std::span<const std::string> incoming) {
@@ -242,7 +271,7 @@ Result<std::vector<std::string>> Database::Ingest(std::span<const std::string> i
   PC_RETURN_IF_ERROR(FromRocks(
       db_->IngestExternalFile(data_, {incoming.begin(), incoming.end()}, options), "ingest"));
   std::vector<std::string> places;
-  for (const std::string& path : incoming) places.push_back(ingested_->Take(path));
+  for (const std::string& path : incoming) places.push_back(listener_->Take(path));
   return places;
 }
 

@@ -38,8 +38,7 @@ Status FromRocks(const rocksdb::Status& status, std::string_view what);
 struct DatabaseOptions {
   std::string directory;
   OpenMode mode = OpenMode::kReadWrite;
-  // Nothing is written while less than this is free: RocksDB goes on in a log of which a part could
-  // not be written, and what follows there may not be found again.
+  // Nothing is written while less than this is free: a disk that is full tears the log.
   uint64_t min_free_bytes = 0;
   std::shared_ptr<const DiskEnvironment> environment = std::make_shared<DiskEnvironment>();
 };
@@ -77,7 +76,8 @@ class Database {
 
   // A record of "meta"; kNotFound when there is none.
   Result<std::string> GetMeta(const std::string& key) const;
-  // Writes the batch and syncs the log.
+  // Writes the batch and syncs the log; twice when the log was torn meanwhile, so nobody else may
+  // write its keys. After an error what it writes may be there or not.
   Status WriteSynced(rocksdb::WriteBatch& batch, std::string_view what);
   // Takes in table files written at IncomingPath, all or none, durably, and returns where they are
   // now, in order.
@@ -92,15 +92,19 @@ class Database {
   uint64_t WrittenBytes() const;
 
  private:
-  class IngestListener;
+  class Listener;
 
   explicit Database(DatabaseOptions options);
   Status OpenFamilies();
   Status CheckVersion();
+  // RocksDB goes on in a log of which a part could not be written, and may not find what follows
+  // there. This begins a new log, unless that was done since `known_errors` were all there were;
+  // the caller then writes again. REQUIRES: it has just written, else RocksDB keeps the log.
+  Status LeaveTornLog(uint64_t known_errors);
 
   // Constant after Open.
   const DatabaseOptions options_;
-  std::shared_ptr<IngestListener> ingested_;
+  std::shared_ptr<Listener> listener_;
   std::shared_ptr<rocksdb::Statistics> statistics_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
@@ -109,6 +113,9 @@ class Database {
   rocksdb::ColumnFamilyHandle* journal_ = nullptr;
 
   std::atomic<uint64_t> ingested_bytes_ = 0;
+
+  std::mutex log_mutex_;                       // held while a new log is begun
+  std::atomic<uint64_t> left_log_errors_ = 0;  // of the logs before the present one
 };
 
 std::string ChunkKey(uint64_t generation, uint32_t chunk);
