@@ -125,7 +125,10 @@ struct MetaEntry {
 };
 
 // Small durable records (schemas, recipes) with compare-and-set. A successful write is synced.
-// All methods may be called from any thread. Keys are at most 1 KiB, values at most 64 MiB.
+// All methods may be called from any thread. Keys are at most 1 KiB, values at most 64 MiB. A
+// record that is damaged is kDataLoss naming its key to whoever asks for it or expects a revision
+// of it, and as if absent to whoever expects 0: so it can be written anew or removed. Lists pass it
+// over.
 class MetaStore {
  public:
   virtual ~MetaStore() = default;

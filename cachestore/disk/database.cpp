@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/log.h"
+
 namespace promptcache::internal {
 namespace {
 
@@ -179,6 +181,9 @@ Status Database::CheckVersion() {
   uint64_t version = 1;  // which wrote no number
   if (bytes.ok()) {
     version = DecodeNumber(*bytes);
+  } else if (bytes.status().code() == Code::kDataLoss) {
+    // Blobs are not given up for a number: each manifest has a version of its own.
+    Log(LogLevel::kWarning, "store.version_unreadable", {{"reason", bytes.status().message()}});
   } else if (bytes.status().code() != Code::kNotFound) {
     return bytes.status();
   }

@@ -43,9 +43,12 @@ Result<CheckReport> LookAtAll(DiskCore& core) {
   for (const uint64_t generation : core.Orphans()) {
     report.findings.push_back({"chunks without a manifest", std::to_string(generation)});
   }
-  if (records.unreadable_parts > 0) {
+  for (const std::string& key : records.damaged_records) {
+    report.findings.push_back({"record damaged", key});
+  }
+  if (!records.unreadable.empty()) {
     report.findings.push_back(
-        {"records unreadable", std::to_string(records.unreadable_parts) + " blocks"});
+        {"records unreadable", std::to_string(records.unreadable.size()) + " blocks"});
   }
   CheckCounters(core, records, report);
   return report;

@@ -47,7 +47,11 @@ Result<DiskOpenReport> DiskCore::Load() {
   PC_ASSIGN_OR_RETURN(ScannedRecords records, ScanRecords(*database_));
   const std::vector<DataFile> files = database_->DataFiles();
   const FilesByGeneration own = OwnFiles(files);
-  DiskOpenReport report{.unreadable_parts = records.unreadable_parts};
+  if (records.readable == 0 && !records.unreadable.empty()) {
+    return DataLoss("no record in " + database_->directory() + " can be read");
+  }
+  DiskOpenReport report{.damaged_records = records.damaged_records.size(),
+                        .unreadable_parts = records.unreadable.size()};
   for (ScannedRecords::Found& found : records.blobs) {
     const UnitKey key = found.manifest.info.key;
     generations_->StartAfter(found.manifest.generation);
@@ -67,6 +71,7 @@ Result<DiskOpenReport> DiskCore::Load() {
   report.damaged_blobs = records.damaged.size();
   table_.CountCorruptions(records.damaged.size());
   if (!database_->CheckWritable().ok()) return report;
+  PC_RETURN_IF_ERROR(GiveUp(*database_, records.unreadable));
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
   PC_ASSIGN_OR_RETURN(report.unfinished_puts, DropOrphans());
   return report;
@@ -115,6 +120,7 @@ Result<std::vector<UnitKey>> DiskCore::DropBadRecords() {
   for (const ScannedRecords::Found& found : records.blobs) {
     if (!FileDefect(found.manifest, files).empty()) damaged.push_back(found.manifest.info.key);
   }
+  PC_RETURN_IF_ERROR(GiveUp(*database_, records.unreadable));
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
   return damaged;
 }

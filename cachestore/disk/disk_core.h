@@ -12,10 +12,11 @@
 #include "cachestore/disk/disk_blob.h"
 #include "cachestore/disk/generations.h"
 #include "cachestore/disk/open.h"
+#include "cachestore/disk/record_walk.h"
 
 namespace promptcache::internal {
 
-// What was found in the records of "meta".
+// What was found in the records.
 struct ScannedRecords {
   struct Found {
     Manifest manifest;
@@ -23,10 +24,12 @@ struct ScannedRecords {
   };
   std::vector<Found> blobs;  // in key order
   std::vector<UnitKey> damaged;
-  std::vector<UnitKey> uses_alone;  // without a manifest
-  uint64_t unreadable_parts = 0;    // that had to be skipped
+  std::vector<UnitKey> uses_alone;           // without a manifest
+  std::vector<std::string> damaged_records;  // keys of the MetaStore
+  std::vector<RecordRange> unreadable;       // that had to be skipped
+  uint64_t readable = 0;                     // records of any kind
 };
-// kUnavailable when the disk refuses.
+// kUnavailable when the disk refuses; kFailedPrecondition when a later version wrote a manifest.
 Result<ScannedRecords> ScanRecords(const Database& database);
 
 // Which file holds a generation alone, and how large it should be.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "cachestore/disk/record_walk.h"
 #include "cachestore/limits.h"
 
 namespace promptcache::internal {
@@ -11,14 +12,14 @@ namespace {
 constexpr size_t kRevisionBytes = 8;
 constexpr std::string_view kJobPrefix = "job/";
 
-Result<MetaEntry> DecodeRecord(const std::string& key, std::string_view bytes) {
-  if (bytes.size() < kRevisionBytes) return DataLoss("meta key '" + key + "': record cut short");
-  return MetaEntry{.key = key,
+}  // namespace
+
+Result<MetaEntry> DecodeRecord(std::string_view key, std::string_view bytes) {
+  if (bytes.size() < kRevisionBytes) return DataLoss("record cut short");
+  return MetaEntry{.key = std::string(key),
                    .value = std::string(bytes.substr(kRevisionBytes)),
                    .revision = DecodeNumber(bytes)};
 }
-
-}  // namespace
 
 std::mutex& DiskMetaStore::MutexOf(const std::string& key) {
   return mutexes_[std::hash<std::string>()(key) % mutexes_.size()];
@@ -35,35 +36,48 @@ Result<std::optional<MetaEntry>> DiskMetaStore::Get(const std::string& key) {
   std::string bytes;
   const rocksdb::Status status = database_->db().Get({}, family, RecordKey(key), &bytes);
   if (status.IsNotFound()) return std::optional<MetaEntry>();
-  PC_RETURN_IF_ERROR(FromRocks(status, "read meta key '" + key + "'"));
-  PC_ASSIGN_OR_RETURN(MetaEntry entry, DecodeRecord(key, bytes));
-  return std::optional<MetaEntry>(std::move(entry));
+  Result<MetaEntry> entry = FromRocks(status, "read");
+  if (status.ok()) entry = DecodeRecord(key, bytes);
+  if (entry.ok()) return std::optional<MetaEntry>(std::move(entry).value());
+  const std::string what = "meta key '" + key + "': " + entry.status().message();
+  if (entry.status().code() != Code::kDataLoss) return Status(entry.status().code(), what);
+  return DataLoss(what + "; write or remove it as if it were absent, at revision 0");
 }
 
-Result<uint64_t> DiskMetaStore::RevisionOf(const std::string& key) {
-  PC_ASSIGN_OR_RETURN(const std::optional<MetaEntry> entry, Get(key));
-  return entry ? entry->revision : 0;
+Status DiskMetaStore::CheckRevision(const std::string& key, uint64_t expected) {
+  const Result<std::optional<MetaEntry>> entry = Get(key);
+  if (entry.status().code() == Code::kDataLoss && expected == 0) {
+    return GiveUpUnreadable(FamilyOf(key));
+  }
+  PC_RETURN_IF_ERROR(entry.status());
+  const uint64_t revision = *entry ? (*entry)->revision : 0;
+  return revision == expected ? Status() : WrongRevision(key, expected, revision);
+}
+
+Status DiskMetaStore::GiveUpUnreadable(rocksdb::ColumnFamilyHandle* family) {
+  // Whoever comes second finds nothing, and takes nothing that was written since.
+  std::lock_guard lock(give_up_mutex_);
+  RecordWalk walk(*database_, family, std::string(1, kRecordTag));
+  PC_RETURN_IF_ERROR(walk.Run([](std::string_view, std::string_view) { return true; }));
+  return GiveUp(*database_, walk.unreadable());
 }
 
 Result<uint64_t> DiskMetaStore::CompareAndSet(const std::string& key, uint64_t expected,
                                               const std::string& value) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, value.size()));
   std::lock_guard lock(MutexOf(key));
-  PC_ASSIGN_OR_RETURN(const uint64_t revision, RevisionOf(key));
-  if (revision != expected) return WrongRevision(key, expected, revision);
+  PC_RETURN_IF_ERROR(CheckRevision(key, expected));
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(
-      batch.Put(FamilyOf(key), RecordKey(key), EncodeNumber(revision + 1) + value), "write"));
+      batch.Put(FamilyOf(key), RecordKey(key), EncodeNumber(expected + 1) + value), "write"));
   PC_RETURN_IF_ERROR(database_->WriteSynced(batch, "write meta key '" + key + "'"));
-  return revision + 1;
+  return expected + 1;
 }
 
 Status DiskMetaStore::CompareAndRemove(const std::string& key, uint64_t expected) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, 0));
   std::lock_guard lock(MutexOf(key));
-  PC_ASSIGN_OR_RETURN(const uint64_t revision, RevisionOf(key));
-  if (revision != expected) return WrongRevision(key, expected, revision);
-  if (revision == 0) return {};
+  PC_RETURN_IF_ERROR(CheckRevision(key, expected));
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(batch.Delete(FamilyOf(key), RecordKey(key)), "remove"));
   return database_->WriteSynced(batch, "remove meta key '" + key + "'");
@@ -87,15 +101,16 @@ Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix,
 
 Status DiskMetaStore::AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
                               MetaListLimit& limit, std::vector<MetaEntry>& entries) const {
-  const std::string start = RecordKey(prefix);
-  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator({}, family));
-  for (it->Seek(start); it->Valid() && it->key().starts_with(start); it->Next()) {
-    const std::string key(it->key().ToStringView().substr(1));
-    PC_ASSIGN_OR_RETURN(MetaEntry entry, DecodeRecord(key, it->value().ToStringView()));
-    PC_RETURN_IF_ERROR(limit.Take(entry.key, entry.value));
-    entries.push_back(std::move(entry));
-  }
-  return FromRocks(it->status(), "list meta keys");
+  RecordWalk walk(*database_, family, RecordKey(prefix));
+  Status fits;
+  PC_RETURN_IF_ERROR(walk.Run([&](std::string_view key, std::string_view value) {
+    Result<MetaEntry> entry = DecodeRecord(key, value);
+    if (!entry.ok()) return true;
+    fits = limit.Take(entry->key, entry->value);
+    if (fits.ok()) entries.push_back(std::move(entry).value());
+    return fits.ok();
+  }));
+  return fits;
 }
 
 }  // namespace promptcache::internal

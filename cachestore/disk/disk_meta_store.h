@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cachestore/disk/database.h"
@@ -12,6 +13,9 @@
 #include "cachestore/store.h"
 
 namespace promptcache::internal {
+
+// kDataLoss when it is malformed.
+Result<MetaEntry> DecodeRecord(std::string_view key, std::string_view bytes);
 
 class DiskMetaStore : public MetaStore {
  public:
@@ -24,7 +28,10 @@ class DiskMetaStore : public MetaStore {
   Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) override;
 
  private:
-  Result<uint64_t> RevisionOf(const std::string& key);
+  // kFailedPrecondition unless the key is at this revision. REQUIRES: its mutex is held.
+  Status CheckRevision(const std::string& key, uint64_t expected);
+  // Gives up what cannot be read of the family.
+  Status GiveUpUnreadable(rocksdb::ColumnFamilyHandle* family);
   // Records of jobs are in a family of their own: they come and go, the others stay.
   rocksdb::ColumnFamilyHandle* FamilyOf(const std::string& key) const;
   Status AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
@@ -34,6 +41,7 @@ class DiskMetaStore : public MetaStore {
   const std::shared_ptr<Database> database_;
   // One writer a key at a time; writers of different keys share a sync of the log.
   std::array<std::mutex, 16> mutexes_;
+  std::mutex give_up_mutex_;  // after one of these
 };
 
 }  // namespace promptcache::internal

@@ -59,7 +59,8 @@ Result<Manifest> DecodeManifest(const UnitKey& key, std::string_view bytes) {
   PC_ASSIGN_OR_RETURN(RecordReader in, RecordReader::Checked(bytes, where));
   const auto version = in.Integer<uint32_t>();
   if (version != kManifestVersion && version != kSharedFilesVersion) {
-    return DataLoss(where + "version " + std::to_string(version) + ", this build reads 1 and 2");
+    return FailedPrecondition(where + "version " + std::to_string(version) +
+                              ", this build reads 1 and 2; use the version that wrote it");
   }
   Manifest manifest{.own_file = version == kManifestVersion};
   manifest.generation = in.Integer<uint64_t>();

@@ -35,7 +35,8 @@ inline uint64_t ChunkCount(uint64_t bytes) { return (bytes + kChunkBytes - 1) / 
 // Of the present version. REQUIRES: own_file.
 std::string EncodeManifest(const Manifest& manifest);
 
-// kDataLoss unless checksum, version, sizes and counts agree. `key` is the one it is stored under.
+// kDataLoss unless checksum, sizes and counts agree; kFailedPrecondition when it is whole and of a
+// later version. `key` is the one it is stored under.
 Result<Manifest> DecodeManifest(const UnitKey& key, std::string_view bytes);
 
 std::string EncodeUse(const BlobUse& use);

@@ -36,4 +36,23 @@ inline void DamageChunk(const std::string& directory, const UnitKey& key, size_t
   FlipByte(FileOf(*database, manifest), manifest.chunks.at(chunk).file_offset + 1000);
 }
 
+// Flips the first byte of each place in the tables of records (not of blobs) where `text` stands.
+// Returns how many there were.
+inline int DamageRecords(const std::string& directory, const std::string& text) {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  internal::Database::Open({.directory = directory}).value()->db().GetLiveFilesMetaData(&files);
+  int places = 0;
+  for (const rocksdb::LiveFileMetaData& file : files) {
+    if (file.column_family_name == "data") continue;
+    const std::string path = directory + file.name;
+    std::ifstream stream(path, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+    for (size_t at = bytes.find(text); at != std::string::npos; at = bytes.find(text, at + 1)) {
+      FlipByte(path, at);
+      ++places;
+    }
+  }
+  return places;
+}
+
 }  // namespace promptcache::testing
