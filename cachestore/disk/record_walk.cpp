@@ -74,8 +74,8 @@ std::optional<std::string> RecordWalk::BehindBlockOf(const std::string& key) con
 }
 
 bool RecordWalk::InOneBlock(const std::string& first, const std::string& end) const {
-  // By the indexes of the table files, exactly. Of a table without blocks, which only gives keys up,
-  // every range has the whole size: so a range without keys tells what to take off.
+  // By the indexes of the table files, exactly. Of a table without blocks, which only gives keys
+  // up, every range has the whole size: so a range without keys tells what to take off.
   const rocksdb::Range ranges[] = {{first, end}, {first, first}};
   uint64_t bytes[] = {0, 0};
   const rocksdb::Status status =

@@ -45,8 +45,8 @@ class RecordWalk {
   std::vector<RecordRange> unreadable_;
 };
 
-// Makes keys that cannot be read ones that are absent, durably. Until then walks do not find what is
-// written between them either.
+// Makes keys that cannot be read ones that are absent, durably. Until then walks do not find what
+// is written between them either.
 Status GiveUp(Database& database, std::span<const RecordRange> unreadable);
 
 }  // namespace promptcache::internal

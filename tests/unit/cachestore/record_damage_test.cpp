@@ -92,9 +92,9 @@ TEST_F(RecordDamageTest, WhatStandsBetweenTwoDamagedRecordsIsListed) {
   Damage(ValueOf(13));
   Damage(ValueOf(29));
   EXPECT_EQ(Listed("schema/"), AllBut({0, 11, 13, 29}));
-  EXPECT_EQ(Listed("schema/s11"), (std::vector<std::string>{KeyOf(10), KeyOf(12), KeyOf(14),
-                                                           KeyOf(15), KeyOf(16), KeyOf(17),
-                                                           KeyOf(18), KeyOf(19)}));
+  EXPECT_EQ(Listed("schema/s11"),
+            (std::vector<std::string>{KeyOf(10), KeyOf(12), KeyOf(14), KeyOf(15), KeyOf(16),
+                                      KeyOf(17), KeyOf(18), KeyOf(19)}));
 }
 
 TEST_F(RecordDamageTest, DamageUnderAnOpenStoreIsTakenForAbsentByWhoExpectsNothing) {
@@ -112,9 +112,9 @@ TEST_F(RecordDamageTest, DamageUnderAnOpenStoreIsTakenForAbsentByWhoExpectsNothi
     if (at != std::string::npos) FlipByte(table, at);
   }
   MetaStore& meta = store_->meta();
-  for (const Status& status : {meta.Get(KeyOf(7)).status(),
-                               meta.CompareAndSet(KeyOf(7), 1, "next").status(),
-                               meta.CompareAndRemove(KeyOf(7), 1)}) {
+  for (const Status& status :
+       {meta.Get(KeyOf(7)).status(), meta.CompareAndSet(KeyOf(7), 1, "next").status(),
+        meta.CompareAndRemove(KeyOf(7), 1)}) {
     EXPECT_EQ(status.code(), Code::kDataLoss);
     EXPECT_THAT(status.message(), HasSubstr(KeyOf(7)));
     EXPECT_THAT(status.message(), HasSubstr("as if it were absent"));
@@ -155,7 +155,8 @@ TEST_F(RecordDamageTest, ADamagedVersionKeepsTheStoreAndIsWrittenAnew) {
 
 TEST_F(RecordDamageTest, BlobsWhoseManifestsAreLostCanBeStoredAnewForGood) {
   // A text that stands in manifests and in nothing else.
-  Damage(std::string(reinterpret_cast<const char*>(samples_[0].header.recipe_digest.bytes.data()), 32));
+  Damage(std::string(reinterpret_cast<const char*>(samples_[0].header.recipe_digest.bytes.data()),
+                     32));
   EXPECT_LT(ReadableBlobs(), samples_.size());
   EXPECT_GT(ReadableBlobs(), 0u);
   for (const SampleBlob& sample : samples_) {
@@ -175,8 +176,7 @@ TEST_F(RecordDamageTest, AManifestOfALaterVersionRefusesTheStore) {
     std::string value = database->GetMeta(key).value();
     value[0] = 9;
     value.resize(value.size() - sizeof(Hash128));
-    const Hash128 hash =
-        Xxh3_128({reinterpret_cast<const uint8_t*>(value.data()), value.size()});
+    const Hash128 hash = Xxh3_128({reinterpret_cast<const uint8_t*>(value.data()), value.size()});
     value += internal::EncodeNumber(hash.low) + internal::EncodeNumber(hash.high);
     ASSERT_TRUE(database->db().Put({}, database->meta(), key, value).ok());
   }

@@ -86,6 +86,11 @@ class Verification {
   Status error_;
 };
 
+bool Names(const VerifyReport& report, const UnitKey& key) {
+  return std::any_of(report.damaged.begin(), report.damaged.end(),
+                     [&](const DamagedBlob& blob) { return blob.key == key; });
+}
+
 }  // namespace
 
 Result<VerifyReport> VerifyBlobs(BlobStore& store, const std::vector<BlobInfo>& blobs,
@@ -103,20 +108,23 @@ Result<VerifyReport> VerifyBlobs(BlobStore& store, const std::vector<BlobInfo>& 
 }
 
 void AddFindings(const CheckReport& check, VerifyReport& report) {
-  std::vector<DamagedBlob>& damaged = report.damaged;
   for (const CheckFinding& finding : check.findings) {
     const Result<UnitKey> key = UnitKey::FromHex(finding.where.substr(0, kKeyDigits));
     if (!key.ok()) continue;
-    const bool known = std::any_of(damaged.begin(), damaged.end(),
-                                   [&](const DamagedBlob& blob) { return blob.key == *key; });
-    if (known) continue;
-    damaged.push_back({.key = *key, .reason = finding.kind + finding.where.substr(kKeyDigits)});
+    if (Names(report, *key)) continue;
+    report.damaged.push_back(
+        {.key = *key, .reason = finding.kind + finding.where.substr(kKeyDigits)});
   }
 }
 
-Status DropDamaged(BlobStore& store, VerifyReport& report) {
+Status DropDamaged(BlobStore& store, StoreAdmin& admin, VerifyReport& report) {
+  PC_ASSIGN_OR_RETURN(std::vector<BlobInfo> blobs, ListAll(store));
+  std::erase_if(blobs, [&](const BlobInfo& blob) { return !Names(report, blob.key); });
+  PC_ASSIGN_OR_RETURN(VerifyReport now, VerifyBlobs(store, blobs, 1, nullptr));
+  PC_ASSIGN_OR_RETURN(const CheckReport check, admin.Check(CheckMode::kReport));
+  AddFindings(check, now);
   for (DamagedBlob& blob : report.damaged) {
-    PC_RETURN_IF_ERROR(store.ReportCorrupt(blob.key));
+    if (Names(now, blob.key)) PC_RETURN_IF_ERROR(store.ReportCorrupt(blob.key));
     blob.dropped = true;
   }
   return {};

@@ -38,7 +38,8 @@ Result<VerifyReport> VerifyBlobs(BlobStore& store, const std::vector<BlobInfo>& 
 void AddFindings(const CheckReport& check, VerifyReport& report);
 
 // Drops the damaged blobs and says so in the report; they are encoded again when they are used.
-Status DropDamaged(BlobStore& store, VerifyReport& report);
+// Each is looked at once more: a worker may have dropped it and stored it anew.
+Status DropDamaged(BlobStore& store, StoreAdmin& admin, VerifyReport& report);
 bool HasDamageLeft(const VerifyReport& report);
 
 nlohmann::json VerifyToJson(const VerifyReport& report);

@@ -42,7 +42,7 @@ Result<int> RunVerify(const CommandContext& context, const VerifyFlags& flags) {
   if (flags.repair && !report.damaged.empty()) {
     PC_ASSIGN_OR_RETURN(const auto access,
                         OpenStoreAccess(context, flags.target, OpenFor::kChanging));
-    PC_RETURN_IF_ERROR(DropDamaged(access->blobs(), report));
+    PC_RETURN_IF_ERROR(DropDamaged(access->blobs(), access->admin(), report));
   }
   if (flags.target.json) {
     PrintJson(VerifyToJson(report));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cachestore/memory/memory_store.h"
+#include "tests/unit/cachestore/forwarding_store.h"
 #include "tests/unit/cachestore/sample_blob.h"
 #include "tests/unit/cachestore/store_tools.h"
 #include "tests/unit/cli/store/named_blobs.h"
@@ -47,17 +48,48 @@ TEST_F(Verify, ReadsEveryByteAndSaysHowFarItIs) {
   EXPECT_TRUE(report->damaged.empty());
 }
 
+// Lists one unit under another's recipe until it is repaired.
+class MislabelledStore : public ForwardingStore {
+ public:
+  MislabelledStore(BlobStore& inner, const UnitKey& key) : ForwardingStore(inner), key_(key) {}
+
+  void Repair() { key_ = {}; }
+  Result<BlobPage> List(const BlobPageRequest& request) override {
+    PC_ASSIGN_OR_RETURN(BlobPage page, inner().List(request));
+    for (BlobInfo& blob : page.blobs) {
+      if (blob.key != key_) continue;
+      blob.recipe = {};
+      blob.use.references = {{.reference = ReferenceTo("desk/refunds")}};
+    }
+    return page;
+  }
+
+ private:
+  UnitKey key_;
+};
+
 TEST_F(Verify, NamesABlobThatIsAnotherUnit) {
-  blobs_[2].recipe = {};
-  blobs_[2].use.references = {{.reference = ReferenceTo("desk/refunds")}};
+  MislabelledStore store(store_, blobs_[2].key);
+  blobs_ = ListAll(store).value();
   VerifyReport report = Check();
   ASSERT_EQ(report.damaged.size(), 1U);
   EXPECT_EQ(report.damaged[0].key, blobs_[2].key);
   EXPECT_THAT(RenderVerify(report), HasSubstr("unit of desk/refunds@0123456789abcdef"));
   EXPECT_TRUE(HasDamageLeft(report));
-  ASSERT_TRUE(DropDamaged(store_, report).ok());
+  ASSERT_TRUE(DropDamaged(store, store_, report).ok());
   EXPECT_FALSE(HasDamageLeft(report));
   EXPECT_EQ(ListAll(store_).value().size(), 4U);
+}
+
+TEST_F(Verify, DropsNothingThatWasStoredAnewMeanwhile) {
+  MislabelledStore store(store_, blobs_[2].key);
+  blobs_ = ListAll(store).value();
+  VerifyReport report = Check();
+  ASSERT_EQ(report.damaged.size(), 1U);
+  store.Repair();
+  ASSERT_TRUE(DropDamaged(store, store_, report).ok());
+  EXPECT_FALSE(HasDamageLeft(report));
+  EXPECT_EQ(ListAll(store_).value().size(), 5U);
 }
 
 TEST_F(Verify, PassesOverWhatIsGoneMeanwhile) {
