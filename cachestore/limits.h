@@ -12,6 +12,9 @@ namespace promptcache {
 inline constexpr uint64_t kMaxMetaKeyBytes = 1024;
 inline constexpr uint64_t kMaxMetaValueBytes = 64 << 20;
 inline constexpr uint64_t kMetaEntryOverhead = 256;  // what an entry of a list counts besides
+// References of one blob. One more takes the place of the one that was imported longest ago and is
+// not pinned, so that a load never fails for it; where all are pinned, it is counted as a use only.
+inline constexpr uint64_t kMaxBlobReferences = 1024;
 
 // kInvalidArgument for 0 bytes, kResourceExhausted over the limit.
 inline Status CheckBlobBytes(uint64_t bytes, uint64_t limit) {
@@ -41,7 +44,8 @@ class MetaListLimit {
     bytes_ += kMetaEntryOverhead + key.size() + value.size();
     if (bytes_ <= limit_) return {};
     return ResourceExhausted("the records whose key begins with '" + prefix_ +
-                             "' do not fit into a list of " + std::to_string(limit_) + " bytes");
+                             "' do not fit into a list of " + std::to_string(limit_) +
+                             " bytes; list them in parts, by longer prefixes");
   }
 
  private:

@@ -17,13 +17,18 @@ void BlobTable::Restore(std::shared_ptr<StoredBlob> blob, BlobUse use) {
 
 // ---- puts ----
 
-Status BlobTable::StartPut(const PutRequest& put) {
+Status BlobTable::StartPut(const PutRequest& put, const CheckRoom& check) {
   const uint64_t now = clock_.UnixMillis();
   std::unique_lock change(change_mutex_);
   PC_RETURN_IF_ERROR(DropExpired(put.key, now));
+  uint64_t reserved = 0;
+  uint64_t freed = 0;
   Result<std::vector<UnitKey>> victims = [&] {
     std::lock_guard lock(mutex_);
-    return catalog_.StartPut(put.key, put.bytes, now);
+    auto chosen = catalog_.StartPut(put.key, put.bytes, now);
+    reserved = catalog_.reserved_bytes();
+    if (chosen.ok()) freed = BytesOf(*chosen);
+    return chosen;
   }();
   if (victims.status().code() == Code::kAlreadyExists) {
     change.unlock();
@@ -32,7 +37,8 @@ Status BlobTable::StartPut(const PutRequest& put) {
     PC_RETURN_IF_ERROR(RecordImports(imports));
   }
   PC_RETURN_IF_ERROR(victims.status());
-  const Status dropped = DropNow(*victims);
+  Status dropped = check(reserved, freed);
+  if (dropped.ok()) dropped = DropNow(*victims);
   std::lock_guard lock(mutex_);
   if (!dropped.ok()) {
     catalog_.EndPut(put.key, put.bytes);
@@ -82,11 +88,6 @@ Status BlobTable::Commit(std::span<const NewBlob> blobs, const WriteNew& write) 
 void BlobTable::CountCorruptions(uint64_t count) {
   std::lock_guard lock(mutex_);
   counters_.corruptions += count;
-}
-
-uint64_t BlobTable::reserved_bytes() const {
-  std::lock_guard lock(mutex_);
-  return catalog_.reserved_bytes();
 }
 
 // ---- looking ----
@@ -292,7 +293,7 @@ Result<GarbageReport> BlobTable::CollectGarbage() {
     std::lock_guard lock(mutex_);
     expired = catalog_.TakeExpired(now);
     report.expired_references = expired.references;
-    for (const UnitKey& key : expired.blobs) report.freed_bytes += blobs_.at(key)->info.bytes;
+    report.freed_bytes += BytesOf(expired.blobs);
     unsaved_.insert(expired.changed.begin(), expired.changed.end());
   }
   PC_RETURN_IF_ERROR(DropNow(expired.blobs));
@@ -301,7 +302,7 @@ Result<GarbageReport> BlobTable::CollectGarbage() {
     std::lock_guard lock(mutex_);
     counters_.expirations += expired.blobs.size();
     evicted = catalog_.OverQuota();
-    for (const UnitKey& key : evicted) report.freed_bytes += blobs_.at(key)->info.bytes;
+    report.freed_bytes += BytesOf(evicted);
   }
   PC_RETURN_IF_ERROR(DropNow(evicted));
   report.evicted_blobs = evicted.size();
@@ -326,6 +327,12 @@ std::vector<StoredBlobPtr> BlobTable::BlobsOf(std::span<const UnitKey> keys) con
   std::vector<StoredBlobPtr> blobs;
   for (const UnitKey& key : keys) blobs.push_back(blobs_.at(key));
   return blobs;
+}
+
+uint64_t BlobTable::BytesOf(std::span<const UnitKey> keys) const {
+  uint64_t bytes = 0;
+  for (const UnitKey& key : keys) bytes += blobs_.at(key)->info.bytes;
+  return bytes;
 }
 
 std::vector<KeyedUse> BlobTable::UsesOf(std::span<const UnitKey> keys) const {

@@ -57,8 +57,11 @@ class BlobTable {
 
   // ---- puts ----
 
-  // Makes room and reserves it until EndPut or Commit. The errors of BlobStore::StartPut.
-  Status StartPut(const PutRequest& put);
+  // What the medium says to the bytes of all puts that run, with this one, when `freed` bytes go.
+  using CheckRoom = std::function<Status(uint64_t reserved, uint64_t freed)>;
+  // Makes room and reserves it until EndPut or Commit. The errors of BlobStore::StartPut, and of
+  // `check`: then nothing was dropped for the put.
+  Status StartPut(const PutRequest& put, const CheckRoom& check);
   void EndPut(const UnitKey& key, uint64_t bytes);
   // `write` makes them durable with their uses, and is given these in the same order; then they
   // are there. Each has a put that was started, which ends with this, whatever comes of it.
@@ -66,7 +69,6 @@ class BlobTable {
   Status Commit(std::span<const NewBlob> blobs, const WriteNew& write);
   // Blobs whose bytes failed verification elsewhere: refused puts, damage found when opening.
   void CountCorruptions(uint64_t count);
-  uint64_t reserved_bytes() const;  // of the puts that run
 
   // ---- looking ----
 
@@ -112,6 +114,7 @@ class BlobTable {
 
   // REQUIRES: mutex_ is held.
   std::vector<StoredBlobPtr> BlobsOf(std::span<const UnitKey> keys) const;
+  uint64_t BytesOf(std::span<const UnitKey> keys) const;
   std::vector<KeyedUse> UsesOf(std::span<const UnitKey> keys) const;
   std::vector<UnitKey> KeysMatching(const BlobSelector& selector) const;
   void Forget(const UnitKey& key);

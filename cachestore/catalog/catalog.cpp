@@ -5,6 +5,8 @@
 #include <limits>
 #include <string>
 
+#include "cachestore/limits.h"
+
 namespace promptcache {
 namespace {
 
@@ -24,6 +26,16 @@ uint64_t NextEnd(const BlobUse& use) {
   if (IsPinned(use)) return next;
   for (const BlobReference& reference : use.references) next = std::min(next, EndOf(reference));
   return next;
+}
+
+// The reference that is not pinned and was imported longest ago; the end when all are pinned.
+std::vector<BlobReference>::iterator OldestUnpinned(std::vector<BlobReference>& references) {
+  auto oldest = references.end();
+  for (auto it = references.begin(); it != references.end(); ++it) {
+    if (it->lifetime.pinned) continue;
+    if (oldest == references.end() || it->imported_unix_ms < oldest->imported_unix_ms) oldest = it;
+  }
+  return oldest;
 }
 
 }  // namespace
@@ -188,13 +200,25 @@ Durability Catalog::RecordImport(const UnitKey& key, const Import& import, uint6
   Leave(key, blob);
   Use(blob, now_ms);
   auto& references = blob.use.references;
-  auto place = std::lower_bound(references.begin(), references.end(), import.reference,
-                                [](const BlobReference& known, const Reference& reference) {
-                                  return known.reference < reference;
-                                });
+  const auto find = [&] {
+    return std::lower_bound(references.begin(), references.end(), import.reference,
+                            [](const BlobReference& one, const Reference& reference) {
+                              return one.reference < reference;
+                            });
+  };
+  auto place = find();
   const bool known = place != references.end() && place->reference == import.reference;
   const Durability durability =
       known && place->lifetime == lifetime ? Durability::kSoon : Durability::kNow;
+  if (!known && references.size() >= kMaxBlobReferences) {
+    const auto oldest = OldestUnpinned(references);
+    if (oldest == references.end()) {
+      Enter(key, blob);
+      return Durability::kSoon;
+    }
+    references.erase(oldest);
+    place = find();
+  }
   if (!known) place = references.insert(place, {.reference = import.reference});
   place->lifetime = lifetime;
   place->imported_unix_ms = std::max(place->imported_unix_ms, now_ms);

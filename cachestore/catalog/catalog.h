@@ -77,7 +77,8 @@ class Catalog {
   // ---- lives ----
 
   // A use. Nothing when the key is not there. A pin that the quota has no room for is counted, and
-  // the import lives like any other.
+  // the import lives like any other. A reference beyond kMaxBlobReferences (limits.h) drops
+  // another.
   Durability RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms);
   // An operator's pin. kResourceExhausted over the pin quota; true when it changed anything.
   Result<bool> SetPin(const UnitKey& key, PinChange change);

@@ -90,13 +90,13 @@ class DiskWriter : public BlobWriter {
 };
 
 // kResourceExhausted when the disk would be left with less than it should have.
-Status CheckRoom(const DiskCore& core, uint64_t bytes) {
-  const Result<uint64_t> free = core.database()->FreeBytes();
-  const uint64_t needed = bytes + core.options().min_free_bytes;
-  if (!free.ok() || *free >= needed) return {};
-  return ResourceExhausted("the disk of " + core.database()->directory() + " has " +
-                           std::to_string(*free) + " bytes free, the blob needs " +
-                           std::to_string(needed));
+Status CheckRoom(const Database& database, uint64_t min_free_bytes, uint64_t reserved,
+                 uint64_t freed) {
+  const Result<uint64_t> free = database.FreeBytes();
+  const uint64_t needed = reserved + min_free_bytes;
+  if (!free.ok() || *free + freed >= needed) return {};
+  return ResourceExhausted("the disk of " + database.directory() + " has " + std::to_string(*free) +
+                           " bytes free, the blob needs " + std::to_string(needed - freed));
 }
 
 }  // namespace
@@ -104,10 +104,10 @@ Status CheckRoom(const DiskCore& core, uint64_t bytes) {
 Result<std::unique_ptr<BlobWriter>> MakeDiskWriter(std::shared_ptr<DiskCore> core,
                                                    const PutRequest& put) {
   PC_RETURN_IF_ERROR(core->database()->CheckWritable());
-  PC_RETURN_IF_ERROR(core->table().StartPut(put));
-  Status room = CheckRoom(*core, core->table().reserved_bytes());
-  Result<std::unique_ptr<ChunkFileWriter>> file = room;
-  if (room.ok()) file = ChunkFileWriter::Create(core->database(), core->generations().Next());
+  PC_RETURN_IF_ERROR(core->table().StartPut(put, [&](uint64_t reserved, uint64_t freed) {
+    return CheckRoom(*core->database(), core->options().min_free_bytes, reserved, freed);
+  }));
+  auto file = ChunkFileWriter::Create(core->database(), core->generations().Next());
   if (!file.ok()) {
     core->table().EndPut(put.key, put.bytes);
     return file.status();

@@ -111,7 +111,7 @@ MemoryBlobStore::~MemoryBlobStore() = default;
 
 Result<std::unique_ptr<BlobWriter>> MemoryBlobStore::StartPut(const PutRequest& put) {
   PC_RETURN_IF_ERROR(CheckBlobBytes(put.bytes, state_->options.max_blob_bytes));
-  PC_RETURN_IF_ERROR(state_->table.StartPut(put));
+  PC_RETURN_IF_ERROR(state_->table.StartPut(put, [](uint64_t, uint64_t) { return Status(); }));
   return std::unique_ptr<BlobWriter>(std::make_unique<Writer>(state_, put));
 }
 

@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
 #include <string>
+
+#include "cachestore/limits.h"
 
 namespace promptcache::testing {
 namespace {
@@ -188,6 +192,36 @@ TEST_F(CatalogTest, ALoweredQuotaNamesWhatMustGo) {
                                   .use = {.used_unix_ms = kStart, .weight = 1}});
   }
   EXPECT_EQ(small.OverQuota(), (std::vector<UnitKey>{KeyOf(1), KeyOf(2)}));
+}
+
+TEST_F(CatalogTest, OneReferenceTooManyTakesThePlaceOfTheOldestThatIsNotPinned) {
+  ASSERT_TRUE(Put(1, 10, 1).ok());
+  const auto record = [&](uint64_t number, Lifetime lifetime = {}) {
+    return catalog_.RecordImport(KeyOf(1), ImportOf(std::to_string(number), lifetime),
+                                 kStart + number);
+  };
+  EXPECT_EQ(record(0, {.pinned = true}), Durability::kNow);
+  for (uint64_t i = 1; i < kMaxBlobReferences + 2; ++i) EXPECT_EQ(record(i), Durability::kNow);
+  EXPECT_EQ(catalog_.references(), kMaxBlobReferences);
+  const auto& references = catalog_.FindStored(KeyOf(1))->use.references;
+  std::set<std::string> modules;
+  for (const BlobReference& one : references) modules.insert(one.reference.module);
+  EXPECT_TRUE(modules.contains("0"));
+  EXPECT_FALSE(modules.contains("1"));
+  EXPECT_FALSE(modules.contains("2"));
+  EXPECT_TRUE(modules.contains(std::to_string(kMaxBlobReferences + 1)));
+  EXPECT_TRUE(std::is_sorted(references.begin(), references.end(),
+                             [](auto& a, auto& b) { return a.reference < b.reference; }));
+}
+
+TEST_F(CatalogTest, WhereAllReferencesArePinnedOneMoreIsAUseOnly) {
+  ASSERT_TRUE(Put(1, 10, 1).ok());
+  for (uint64_t i = 0; i < kMaxBlobReferences; ++i) {
+    catalog_.RecordImport(KeyOf(1), ImportOf(std::to_string(i), {.pinned = true}), kStart);
+  }
+  EXPECT_EQ(catalog_.RecordImport(KeyOf(1), ImportOf("more"), kStart), Durability::kSoon);
+  EXPECT_EQ(catalog_.references(), kMaxBlobReferences);
+  EXPECT_EQ(catalog_.FindStored(KeyOf(1))->use.imports, kMaxBlobReferences + 1);
 }
 
 TEST_F(CatalogTest, OnlyNewsMustBeWrittenAtOnce) {

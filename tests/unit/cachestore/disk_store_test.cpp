@@ -312,6 +312,27 @@ TEST_F(DiskStoreTest, AFullDiskRefusesBlobsThenEverythingAndServesOnAndRecovers)
   store_.reset();  // before what it refers to
 }
 
+TEST_F(DiskStoreTest, APutThatTheDiskHasNoRoomForDropsNothing) {
+  Close();
+  std::atomic<uint64_t> free = 1 << 30;
+  const internal::DiskEnvironment machine{
+      .free_bytes = [&](const std::string&) -> Result<uint64_t> { return free.load(); }};
+  store_ = OpenDiskStore({.directory = directory_,
+                          .quota_bytes = 4 << 20,
+                          .min_free_bytes = 1 << 20,
+                          .environment = std::make_shared<internal::DiskEnvironment>(machine)})
+               .value();
+  ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+  const SampleBlob next = MakeLargeBlob(3, 3 << 20);
+  free = 1 << 19;
+  EXPECT_EQ(PutBytes(blobs(), next.key, next.bytes).code(), Code::kResourceExhausted);
+  EXPECT_TRUE(blobs().Contains({&large_.key, 1}).value()[0]);
+  free = 2 << 20;
+  EXPECT_TRUE(PutBytes(blobs(), next.key, next.bytes).ok());
+  EXPECT_FALSE(blobs().Contains({&large_.key, 1}).value()[0]);
+  store_.reset();  // before what it refers to
+}
+
 TEST_F(DiskStoreTest, RecordCutShortIsDataLossAndNamesItsKey) {
   ASSERT_TRUE(store_->meta().CompareAndSet("schema/a", 0, "text").ok());
   Behind([&](Database& database) {
