@@ -194,12 +194,13 @@ Status BlobTable::Drop(const UnitKey& key, DropReason reason, const StoredBlob* 
     std::lock_guard lock(mutex_);
     const auto found = blobs_.find(key);
     if (found == blobs_.end() || (only != nullptr && found->second.get() != only)) return {};
-    if (reason == DropReason::kCorrupt) ++counters_.corruptions;
   }
   if (reason == DropReason::kCorrupt) {
     Log(LogLevel::kError, "store.blob_damaged", {{"unit", key.ToHex()}});
   }
-  return DropNow({&key, 1});
+  PC_RETURN_IF_ERROR(DropNow({&key, 1}));
+  if (reason == DropReason::kCorrupt) CountCorruptions(1);
+  return {};
 }
 
 Status BlobTable::WhileUnchanged(const std::function<Status()>& look) {
@@ -213,9 +214,10 @@ Status BlobTable::DropFound(const Look& look) {
   {
     std::lock_guard lock(mutex_);
     std::erase_if(damaged, [&](const UnitKey& key) { return !blobs_.contains(key); });
-    counters_.corruptions += damaged.size();
   }
-  return DropNow(damaged);
+  PC_RETURN_IF_ERROR(DropNow(damaged));
+  CountCorruptions(damaged.size());
+  return {};
 }
 
 Result<RemovalReceipt> BlobTable::RemoveReferences(const BlobSelector& selector) {

@@ -77,6 +77,10 @@ std::string TaggedKey(char tag, const Digest256& unit) {
 
 Status OpenError(const rocksdb::Status& status, const std::string& directory) {
   const std::string text = status.ToString();
+  if (text.find("a file for lock") != std::string::npos) {
+    return Unavailable("store directory " + directory + " cannot be locked: " + text +
+                       "; let this user write it, or choose another store.directory");
+  }
   if (status.IsIOError() && text.find("/LOCK") != std::string::npos) {
     return FailedPrecondition("store directory " + directory +
                               " is in use by another process; only one may write it. Stop the "

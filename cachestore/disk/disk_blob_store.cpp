@@ -56,18 +56,22 @@ Result<StoreStats> DiskBlobStore::Stats() {
 Result<RemovalReceipt> DiskBlobStore::RemoveReferences(const BlobSelector& selector,
                                                        Erasure erasure) {
   PC_RETURN_IF_ERROR(CheckWritable());
-  std::map<UnitKey, std::string> files;
+  struct Place {
+    std::string file;  // empty when it is shared with other blobs
+    std::weak_ptr<const StoredBlob> blob;
+  };
+  std::map<UnitKey, Place> places;
   if (erasure == Erasure::kProve) {
     for (const StoredBlobPtr& blob : table().Stored()) {
-      files[blob->info.key] = static_cast<const DiskBlob&>(*blob).place.file;
+      places[blob->info.key] = {static_cast<const DiskBlob&>(*blob).place.file, blob};
     }
   }
   PC_ASSIGN_OR_RETURN(RemovalReceipt receipt, table().RemoveReferences(selector));
   if (erasure == Erasure::kDrop) return receipt;
   for (const RemovedBlob& removed : receipt.removed) {
-    const std::string& file = files[removed.key];
-    // A file shared with other blobs was rewritten without it.
-    if (!file.empty() && std::filesystem::exists(file)) {
+    const Place& place = places[removed.key];
+    // A file shared with other blobs is rewritten without it when its last reader goes.
+    if (!place.blob.expired() || (!place.file.empty() && std::filesystem::exists(place.file))) {
       receipt.still_on_disk.push_back(removed.key);
     }
   }

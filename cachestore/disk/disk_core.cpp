@@ -52,12 +52,14 @@ Result<DiskOpenReport> DiskCore::Load() {
   }
   DiskOpenReport report{.damaged_records = records.damaged_records.size(),
                         .unreadable_parts = records.unreadable.size()};
+  uint64_t damaged_files = records.damaged.size();  // at most: their manifests do not tell
   for (ScannedRecords::Found& found : records.blobs) {
     const UnitKey key = found.manifest.info.key;
     generations_->StartAfter(found.manifest.generation);
     if (const std::string defect = FileDefect(found.manifest, own); !defect.empty()) {
       Log(LogLevel::kError, "store.blob_damaged", {{"unit", key.ToHex()}, {"reason", defect}});
       records.damaged.push_back(key);
+      damaged_files += own.count(found.manifest.generation);
       continue;
     }
     const auto file = own.find(found.manifest.generation);
@@ -73,7 +75,8 @@ Result<DiskOpenReport> DiskCore::Load() {
   if (!database_->CheckWritable().ok()) return report;
   PC_RETURN_IF_ERROR(GiveUp(*database_, records.unreadable));
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
-  PC_ASSIGN_OR_RETURN(report.unfinished_puts, DropOrphans());
+  PC_ASSIGN_OR_RETURN(const uint64_t orphans, DropOrphans());
+  report.unfinished_puts = orphans - std::min(orphans, damaged_files);
   return report;
 }
 

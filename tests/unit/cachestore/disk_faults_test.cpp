@@ -1,4 +1,5 @@
 // Writes that fail under a store on disk: what was answered OK is there after reopening.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cachestore/disk/disk_core.h"
@@ -10,6 +11,21 @@
 
 namespace promptcache::testing {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// As for a user who may not write the directory.
+class ForbiddenLock : public rocksdb::FileSystemWrapper {
+ public:
+  ForbiddenLock() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "ForbiddenLock"; }
+  rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& /*options*/,
+                             rocksdb::FileLock** /*lock*/,
+                             rocksdb::IODebugContext* /*dbg*/) override {
+    return rocksdb::IOStatus::IOError("while open a file for lock: " + name, "Permission denied");
+  }
+};
 
 class DiskFaultsTest : public ::testing::Test {
  protected:
@@ -30,6 +46,18 @@ class DiskFaultsTest : public ::testing::Test {
       std::make_shared<internal::DiskEnvironment>(internal::DiskEnvironment{.env = env_.get()});
   std::unique_ptr<DiskStore> store_;
 };
+
+TEST(DiskLock, ThatMayNotBeTakenIsNotSaidToBeAnotherProcesss) {
+  const TempDir dir;
+  const auto env = rocksdb::NewCompositeEnv(std::make_shared<ForbiddenLock>());
+  const Status status = OpenDiskStore({.directory = dir.Sub("store"),
+                                       .environment = std::make_shared<internal::DiskEnvironment>(
+                                           internal::DiskEnvironment{.env = env.get()})})
+                            .status();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("Permission denied"));
+  EXPECT_THAT(status.message(), Not(HasSubstr("another process")));
+}
 
 TEST_F(DiskFaultsTest, WhatIsCommittedBehindATornWriteOfTheLogIsThereAfterReopening) {
   ASSERT_TRUE(Put(MakeSampleBlob({.seed = 1})).ok());

@@ -141,6 +141,7 @@ TEST_F(DiskStoreTest, AFileThatIsMissingOrCutShortIsFoundAtOpening) {
     });
     EXPECT_EQ(store_->report().quarantined_to, "");
     EXPECT_EQ(store_->report().damaged_blobs, 1u);
+    EXPECT_EQ(store_->report().unfinished_puts, 0u);
     EXPECT_EQ(blobs().Open(large_.key).status().code(), Code::kNotFound);
     EXPECT_TRUE(GetBytes(blobs(), small_.key).value() == small_.bytes);
     ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
@@ -174,6 +175,7 @@ TEST_F(DiskStoreTest, DamagedManifestIsDroppedAtOpeningWithItsChunks) {
     ASSERT_TRUE(database.db().Put({}, database.meta(), ManifestKey(large_.key), value).ok());
   });
   EXPECT_EQ(store_->report().damaged_blobs, 1u);
+  EXPECT_EQ(store_->report().unfinished_puts, 0u);
   EXPECT_EQ(blobs().Open(large_.key).status().code(), Code::kNotFound);
   EXPECT_EQ(blobs().Stats().value().blobs, 1u);
   EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
@@ -330,6 +332,27 @@ TEST_F(DiskStoreTest, APutThatTheDiskHasNoRoomForDropsNothing) {
   free = 2 << 20;
   EXPECT_TRUE(PutBytes(blobs(), next.key, next.bytes).ok());
   EXPECT_FALSE(blobs().Contains({&large_.key, 1}).value()[0]);
+  store_.reset();  // before what it refers to
+}
+
+TEST_F(DiskStoreTest, DamageIsCountedWhenTheBlobIsDroppedAndNotBefore) {
+  ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+  Close();
+  DamageChunk(directory_, large_.key, 1);
+  std::atomic<uint64_t> free = 1 << 30;
+  const internal::DiskEnvironment machine{
+      .free_bytes = [&](const std::string&) -> Result<uint64_t> { return free.load(); }};
+  store_ = OpenDiskStore({.directory = directory_,
+                          .environment = std::make_shared<internal::DiskEnvironment>(machine)})
+               .value();
+  free = 0;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(GetBytes(blobs(), large_.key).status().code(), Code::kDataLoss);
+    EXPECT_EQ(blobs().Stats().value().corruptions, 0u);
+  }
+  free = 1 << 30;
+  EXPECT_EQ(GetBytes(blobs(), large_.key).status().code(), Code::kDataLoss);
+  EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
   store_.reset();  // before what it refers to
 }
 

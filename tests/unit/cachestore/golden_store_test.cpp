@@ -67,6 +67,18 @@ TEST_P(GoldenStore, ItsBlobsCanBeRemovedAndStoredAnew) {
   EXPECT_TRUE(store->admin().Check(CheckMode::kReport).value().findings.empty());
 }
 
+TEST_P(GoldenStore, WhatAReaderHoldsIsStillOnTheDisk) {
+  const auto store = OpenDiskStore({.directory = directory_}).value();
+  for (const bool read : {true, false}) {
+    const UnitKey& key = blobs_[read ? 0 : 1].key;
+    auto reader = store->blobs().Open(key).value();
+    if (!read) reader.reset();
+    const auto receipt = store->admin().RemoveReferences({.keys = {key}}, Erasure::kProve).value();
+    EXPECT_EQ(receipt.removed.size(), 1u);
+    EXPECT_EQ(receipt.still_on_disk, read ? std::vector<UnitKey>{key} : std::vector<UnitKey>());
+  }
+}
+
 TEST(GoldenStoreV2, KeepsReferencesPinsAndJobs) {
   const TempDir dir;
   std::filesystem::copy(PROMPTCACHE_SOURCE_DIR "/tests/golden/store/v2", dir.Sub("store"));
