@@ -53,6 +53,12 @@ void BlobTable::EndPut(const UnitKey& key, uint64_t bytes) {
   catalog_.EndPut(key, bytes);
 }
 
+void BlobTable::AbandonPut(const UnitKey& key, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  catalog_.EndPut(key, bytes);
+  if (!blobs_.contains(key)) catalog_.Erase(key);
+}
+
 Status BlobTable::Commit(std::span<const NewBlob> blobs, const WriteNew& write) {
   std::lock_guard change(change_mutex_);
   std::vector<UnitKey> keys;

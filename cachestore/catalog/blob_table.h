@@ -63,6 +63,8 @@ class BlobTable {
   // `check`: then nothing was dropped for the put.
   Status StartPut(const PutRequest& put, const CheckRoom& check);
   void EndPut(const UnitKey& key, uint64_t bytes);
+  // The same for a put of which a Commit may have been cut short by an exception.
+  void AbandonPut(const UnitKey& key, uint64_t bytes);
   // `write` makes them durable with their uses, and is given these in the same order; then they
   // are there. Each has a put that was started, which ends with this, whatever comes of it.
   using WriteNew = std::function<Status(std::span<const KeyedUse>)>;

@@ -51,7 +51,7 @@ Result<std::unique_ptr<ChunkFileWriter>> ChunkFileWriter::Create(std::shared_ptr
                                                                  Generation generation) {
   std::unique_ptr<ChunkFileWriter> writer(
       new ChunkFileWriter(std::move(database), std::move(generation)));
-  const rocksdb::Options options = writer->database_->TableOptions();
+  const rocksdb::Options& options = writer->database_->TableOptions();
   // The bytes stay in the page cache: what was just stored is likely read soon.
   constexpr bool kInvalidatePageCache = false;
   writer->file_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options), options,

@@ -5,39 +5,62 @@
 namespace promptcache::internal {
 
 Status CommitQueue::Commit(PendingCommit commit) {
-  Waiting self{.commit = std::move(commit)};
+  const BlobInfo& info = commit.manifest.info;
+  Waiting self{.key = info.key, .bytes = info.bytes};
+  self.commit = std::move(commit);
   std::unique_lock lock(mutex_);
   waiting_.push_back(&self);
   done_.wait(lock, [&] { return self.done || !writing_; });
-  if (self.done) return self.status;
-  const Group group = std::exchange(waiting_, {});
+  if (self.done) return self.status.value();
+  const std::vector<Waiting*> group = std::exchange(waiting_, {});
   writing_ = true;
   lock.unlock();
-  const Status status = WriteGroup(group);
+  try {
+    Write(group);
+  } catch (const std::exception& error) {
+    CutShort(group, error.what());
+  }
   lock.lock();
   writing_ = false;
-  for (Waiting* one : group) {
-    one->status = status;
-    one->done = true;
-  }
+  for (Waiting* one : group) one->done = true;
   done_.notify_all();
-  return status;
+  return self.status.value();
 }
 
-Status CommitQueue::WriteGroup(const Group& group) {
+void CommitQueue::CutShort(Group group, const std::string& why) {
+  for (Waiting* one : group) {
+    if (one->status) continue;
+    table_.AbandonPut(one->key, one->bytes);
+    one->status = Internal("the commit was cut short: " + why);
+  }
+}
+
+size_t CommitQueue::waiting() const {
+  std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+void CommitQueue::Write(Group group) {
   std::vector<std::string> incoming;
   for (const Waiting* one : group) incoming.push_back(one->commit.incoming);
   const Result<std::vector<std::string>> files = database_->Ingest(incoming);
-  if (!files.ok()) {
-    for (const Waiting* one : group) {
-      table_.EndPut(one->commit.manifest.info.key, one->commit.manifest.info.bytes);
-    }
-    return files.status();
+  if (!files.ok() && group.size() > 1) {
+    // One bad file is its own writer's alone.
+    for (size_t i = 0; i < group.size(); ++i) Write(group.subspan(i, 1));
+    return;
   }
+  if (!files.ok()) {
+    for (const Waiting* one : group) table_.EndPut(one->key, one->bytes);
+  }
+  const Status status = files.ok() ? Record(group, *files) : files.status();
+  for (Waiting* one : group) one->status = status;
+}
+
+Status CommitQueue::Record(Group group, std::span<const std::string> files) {
   std::vector<NewBlob> blobs;
   for (size_t i = 0; i < group.size(); ++i) {
     PendingCommit& commit = group[i]->commit;
-    DiskBlob::Place place{database_, std::move(commit.generation), (*files)[i]};
+    DiskBlob::Place place{database_, std::move(commit.generation), files[i]};
     blobs.push_back({std::make_shared<DiskBlob>(std::move(place), std::move(commit.manifest)),
                      std::move(commit.imports)});
   }

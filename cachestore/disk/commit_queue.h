@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,25 +33,34 @@ class CommitQueue {
 
   // OK: the blob is durable and in the table. The put has ended in any case.
   Status Commit(PendingCommit commit);
+  // Commits that wait for those being written.
+  size_t waiting() const;
 
  private:
   struct Waiting {
+    UnitKey key;
+    uint64_t bytes = 0;
     PendingCommit commit;
-    Status status;
+    std::optional<Status> status;
     bool done = false;
   };
-  using Group = std::vector<Waiting*>;
+  using Group = std::span<Waiting* const>;
 
-  Status WriteGroup(const Group& group);
+  // Sets the status of each, or throws what the standard library does.
+  void Write(Group group);
+  // Ends those that have no status.
+  void CutShort(Group group, const std::string& why);
+  // Makes blobs of files that are in the database.
+  Status Record(Group group, std::span<const std::string> files);
   Status WriteManifests(std::span<const NewBlob> blobs, std::span<const KeyedUse> uses);
 
   const std::shared_ptr<Database> database_;
   BlobTable& table_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable done_;
   // Guarded by mutex_.
-  Group waiting_;
+  std::vector<Waiting*> waiting_;
   bool writing_ = false;
 };
 

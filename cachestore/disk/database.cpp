@@ -177,6 +177,7 @@ Status Database::OpenFamilies() {
   data_ = handles_[1];
   meta_ = handles_[2];
   if (handles_.size() > 3) journal_ = handles_[3];
+  table_options_ = db_->GetOptions(data_);
   return {};
 }
 
@@ -217,8 +218,6 @@ Database::~Database() {
 std::string Database::IncomingPath(uint64_t generation) const {
   return directory() + "/" + kIncoming + "/" + std::to_string(generation) + ".sst";
 }
-
-rocksdb::Options Database::TableOptions() const { return db_->GetOptions(data_); }
 
 Result<uint64_t> Database::FreeBytes() const {
   return options_.environment->free_bytes(directory());
@@ -273,12 +272,14 @@ Result<std::vector<std::string>> Database::Ingest(std::span<const std::string> i
   options.failed_move_fall_back_to_copy = false;
   options.snapshot_consistency = false;  // nobody reads a generation before its manifest
   options.write_global_seqno = false;
+  uint64_t total = 0;
   for (const std::string& path : incoming) {
     uint64_t bytes = 0;
-    if (env().GetFileSize(path, &bytes).ok()) ingested_bytes_ += bytes;
+    if (env().GetFileSize(path, &bytes).ok()) total += bytes;
   }
   PC_RETURN_IF_ERROR(FromRocks(
       db_->IngestExternalFile(data_, {incoming.begin(), incoming.end()}, options), "ingest"));
+  ingested_bytes_ += total;
   std::vector<std::string> places;
   for (const std::string& path : incoming) places.push_back(listener_->Take(path));
   return places;

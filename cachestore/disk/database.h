@@ -67,7 +67,7 @@ class Database {
   const std::string& directory() const { return options_.directory; }
   OpenMode mode() const { return options_.mode; }
   std::string IncomingPath(uint64_t generation) const;  // where a file to be ingested is written
-  rocksdb::Options TableOptions() const;                // for writing such a file
+  const rocksdb::Options& TableOptions() const { return table_options_; }  // for writing it
   rocksdb::Env& env() const { return *options_.environment->env; }
   Result<uint64_t> FreeBytes() const;
 
@@ -108,6 +108,7 @@ class Database {
   std::shared_ptr<rocksdb::Statistics> statistics_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  rocksdb::Options table_options_;
   rocksdb::ColumnFamilyHandle* data_ = nullptr;
   rocksdb::ColumnFamilyHandle* meta_ = nullptr;
   rocksdb::ColumnFamilyHandle* journal_ = nullptr;
