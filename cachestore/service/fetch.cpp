@@ -23,7 +23,8 @@ struct Range {
 };
 
 struct HeldChunk {
-  PinnedBytes pinned;
+  PinnedBytes pinned;  // nothing once the bytes are in the window: the store reuses its memory
+  uint64_t bytes = 0;
   bool in_window = false;
 };
 
@@ -54,10 +55,15 @@ Status ReadChunks(Source& source, const NextReads& next, Batch& batch) {
     }
     HeldChunk chunk;
     PC_ASSIGN_OR_RETURN(chunk.pinned, source.reader->ReadPinned(offset, limit));
-    done += chunk.pinned.bytes.size();
+    chunk.bytes = chunk.pinned.bytes.size();
+    done += chunk.bytes;
     if (source.window) {
       chunk.in_window = source.window->Write(window_offset, chunk.pinned.bytes).ok();
-      if (!chunk.in_window) source.window.reset();
+      if (chunk.in_window) {
+        chunk.pinned = {};
+      } else {
+        source.window.reset();
+      }
     }
     batch.chunks.push_back(std::move(chunk));
   }
@@ -167,17 +173,16 @@ class Fetch final : public Transfer {
   void SendBatch(const std::shared_ptr<Batch>& batch) {
     uint64_t offset = offset_;
     for (const HeldChunk& chunk : batch->chunks) {
-      offset_ += chunk.pinned.bytes.size();
-      credit_ -= chunk.pinned.bytes.size();
+      offset_ += chunk.bytes;
+      credit_ -= chunk.bytes;
     }
     Status status = batch->status;
     if (status.ok() && offset_ < range_.end) status = StartReading();
     for (const HeldChunk& chunk : batch->chunks) {
-      const uint64_t count = chunk.pinned.bytes.size();
       const Chunk message{.offset = offset,
                           .blob_bytes = range_.blob_bytes,
-                          .window_bytes = chunk.in_window ? count : 0};
-      offset += count;
+                          .window_bytes = chunk.in_window ? chunk.bytes : 0};
+      offset += chunk.bytes;
       link_.send(message, chunk.in_window ? Frame() : Frame::Share(batch, chunk.pinned.bytes));
     }
     if (!status.ok()) return Fail(status);
