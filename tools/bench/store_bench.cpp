@@ -13,6 +13,7 @@
 #include "cachestore/service/remote_store.h"
 #include "cachestore/service/store_server.h"
 #include "cluster/transport/zmq_transport.h"
+#include "tools/bench/bare_tcp.h"
 #include "tools/bench/store_samples.h"
 
 namespace promptcache {
@@ -186,12 +187,13 @@ class Bench {
     PC_ASSIGN_OR_RETURN(const auto served, Served::Start(*store_));
     const auto messages = served->Connect(MemorySharing::kNever);
     const auto window = served->Connect(MemorySharing::kWherePossible);
+    PC_ASSIGN_OR_RETURN(const auto bare_tcp, BareTcp::Open());
     std::vector<uint8_t> buffer(size.bytes);
     // The first round finds the page cache and the buffer as they are, and does not count.
     for (int round = 0; round <= options_.rounds; ++round) {
       if (round == 1) {
         for (Series* series : {&size.file_read, &size.store_read, &size.store_pinned,
-                               &size.tcp_read, &size.window_read}) {
+                               &size.tcp_read, &size.bare_tcp, &size.window_read}) {
           series->samples.clear();
         }
       }
@@ -205,6 +207,8 @@ class Bench {
                                 [&] { return ReadBlobPinned(store_->blobs(), key); }));
         PC_RETURN_IF_ERROR(
             Rate(size.tcp_read, size.bytes, [&] { return ReadBlobInto(*messages, key, buffer); }));
+        PC_RETURN_IF_ERROR(
+            Rate(size.bare_tcp, size.bytes, [&] { return bare_tcp->Fetch(buffer); }));
         PC_RETURN_IF_ERROR(
             Rate(size.window_read, size.bytes, [&] { return ReadBlobInto(*window, key, buffer); }));
       }

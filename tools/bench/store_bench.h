@@ -33,6 +33,7 @@ struct StoreBenchSize {
   Series store_read;    // into the same buffer, every byte verified
   Series store_pinned;  // verified, in the store's own memory
   Series tcp_read;      // through the service, in messages
+  Series bare_tcp;      // as many bytes of nothing over a tcp connection, which bounds tcp_read
   Series window_read;   // through the service, in shared memory
 };
 

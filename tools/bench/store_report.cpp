@@ -41,6 +41,7 @@ nlohmann::json StoreBenchToJson(const StoreBenchReport& report) {
                           {"pinned_over_file", OverMedian(size.store_pinned, size.file_read)},
                           {"put_over_file", OverMedian(size.store_put, size.file_write)},
                           {"tcp_over_read", OverMedian(size.tcp_read, size.store_read)},
+                          {"bare_tcp_over_read", OverMedian(size.bare_tcp, size.store_read)},
                           {"window_over_read", OverMedian(size.window_read, size.store_read)}};
     AddSeries(one, "file_write_bytes_per_s", size.file_write);
     AddSeries(one, "put_bytes_per_s", size.store_put);
@@ -48,6 +49,7 @@ nlohmann::json StoreBenchToJson(const StoreBenchReport& report) {
     AddSeries(one, "read_bytes_per_s", size.store_read);
     AddSeries(one, "pinned_bytes_per_s", size.store_pinned);
     AddSeries(one, "tcp_bytes_per_s", size.tcp_read);
+    AddSeries(one, "bare_tcp_bytes_per_s", size.bare_tcp);
     AddSeries(one, "window_bytes_per_s", size.window_read);
     json["sizes"].push_back(std::move(one));
   }
@@ -81,6 +83,7 @@ std::string RenderStoreBench(const StoreBenchReport& report) {
                       Row("store, read and verified", size.store_read, size.file_read),
                       Row("  in the store's memory", size.store_pinned, size.file_read),
                       Row("  over tcp", size.tcp_read, size.store_read),
+                      Row("  (a bare tcp connection)", size.bare_tcp, size.store_read),
                       Row("  through shared memory", size.window_read, size.store_read)}) {
       table.AddRow(row);
     }
