@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include "common/log.h"
 
@@ -57,6 +58,9 @@ rocksdb::ColumnFamilyOptions MakeRecordOptions() {
   options.write_buffer_size = 16 << 20;
   options.max_write_buffer_number = 8;  // logs may be torn one soon after the other
   options.memtable_protection_bytes_per_key = 8;
+  // A table with a damaged block is never compacted again: writes must not wait for that.
+  options.level0_slowdown_writes_trigger = std::numeric_limits<int>::max();
+  options.level0_stop_writes_trigger = std::numeric_limits<int>::max();
   rocksdb::BlockBasedTableOptions table;
   table.checksum = rocksdb::kXXH3;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

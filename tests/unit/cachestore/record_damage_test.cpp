@@ -45,7 +45,7 @@ class RecordDamageTest : public ::testing::Test {
   }
   std::vector<std::string> Listed(const std::string& prefix) {
     std::vector<std::string> keys;
-    const auto entries = store_->meta().List(prefix).value();
+    const auto entries = store_->meta().List(prefix, UINT64_MAX).value();
     for (const MetaEntry& entry : entries) keys.push_back(entry.key);
     return keys;
   }
@@ -84,6 +84,18 @@ TEST_F(RecordDamageTest, ListsPassADamagedRecordOverAndItCanBeWrittenAnew) {
     EXPECT_EQ(Listed("schema/"), AllBut({}));
     EXPECT_EQ(store_->meta().Get(KeyOf(7)).value()->value, "anew");
   }
+}
+
+// Each opening leaves a table of the first level; with a damaged one they are not compacted.
+TEST_F(RecordDamageTest, WritesGoOnHoweverOftenADamagedStoreIsOpened) {
+  Damage(ValueOf(7));
+  for (int round = 0; round < 50; ++round) {
+    const std::string key = "schema/t" + std::to_string(round);
+    ASSERT_TRUE(store_->meta().CompareAndSet(key, 0, ValueOf(1)).ok());
+    Open();
+  }
+  EXPECT_EQ(Listed("schema/t").size(), 50u);
+  EXPECT_EQ(Listed("schema/s"), AllBut({7}));
 }
 
 TEST_F(RecordDamageTest, WhatStandsBetweenTwoDamagedRecordsIsListed) {

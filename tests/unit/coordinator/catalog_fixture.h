@@ -92,7 +92,7 @@ class CatalogTest : public ::testing::Test {
     return ::testing::internal::GetCapturedStderr();
   }
   std::string OnlyKey() {
-    const auto entries = *records_.List("");
+    const auto entries = *records_.List("", UINT64_MAX);
     EXPECT_EQ(entries.size(), 1u);
     return entries.empty() ? "" : entries[0].key;
   }

@@ -130,7 +130,7 @@ TEST_F(CatalogTest, BadDocumentIsRefusedAndNothingIsWritten) {
   const Status status = site.Add("<schema name=\"s\">\n<nope/></schema>");
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("schema:2:1"));
-  EXPECT_TRUE(records_.List("")->empty());
+  EXPECT_TRUE(records_.List("", UINT64_MAX)->empty());
 }
 
 // ---- limits ----
@@ -142,7 +142,7 @@ TEST_F(CatalogTest, AllRecordsTogetherHaveALimitThatRemovalMakesRoomUnder) {
   const Status status = site.Add(Document("t", std::string(5'000, 'x')));
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
   EXPECT_THAT(status.message(), AllOf(HasSubstr("the limit is 8000"), HasSubstr("schema rm")));
-  EXPECT_EQ(records_.List("")->size(), 1u);
+  EXPECT_EQ(records_.List("", UINT64_MAX)->size(), 1u);
   EXPECT_TRUE(site.Add(Document("s", std::string(5'000, 'x'))).ok()) << "it replaces itself";
   ASSERT_TRUE(site.Remove("s").ok());
   EXPECT_TRUE(site.Add(Document("t", std::string(5'000, 'x'))).ok());
