@@ -27,8 +27,10 @@ double Series::mean() const {
   return std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
 }
 
-double Series::p99() const {
-  return samples.empty() ? 0 : Sorted(samples)[(samples.size() * 99 + 99) / 100 - 1];
+double Series::percentile(size_t percent) const {
+  if (samples.empty()) return 0;
+  const size_t rank = (samples.size() * percent + 99) / 100;
+  return Sorted(samples)[std::max<size_t>(rank, 1) - 1];
 }
 
 double Series::minimum() const {

@@ -15,7 +15,8 @@ struct Series {
   // All 0 without samples.
   double median() const;
   double mean() const;
-  double p99() const;  // the smallest sample that 99 of 100 do not exceed
+  double p99() const { return percentile(99); }
+  double percentile(size_t percent) const;  // the smallest sample that so many of 100 do not exceed
   double minimum() const;
   double maximum() const;
 };

@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
   AddPrecomputeCommand(app, context);
   AddBenchCommand(app, context);
   AddModelCommand(app, context);
+  AddSimulateCommand(app, context);
   AddStatusCommand(app, context);
   AddConfigCommand(app, context);
   AddDemoCommand(app, context);

@@ -1,0 +1,111 @@
+#include "coordinator/routing/fleet.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace promptcache {
+namespace {
+
+constexpr double kLoadWindowSeconds = 10;
+
+}  // namespace
+
+FleetWorker* Fleet::Find(WorkerId id) {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? nullptr : &found->second;
+}
+
+FleetWorker* Fleet::WorkerOf(const RequestId& request) {
+  const auto found = worker_of_.find(request);
+  return found == worker_of_.end() ? nullptr : Find(found->second);
+}
+
+void Fleet::Join(WorkerId id, WorkerProfile profile, SteadyTime now) {
+  auto known = std::find(identities_.begin(), identities_.end(), profile.identity);
+  if (known == identities_.end()) known = identities_.insert(known, profile.identity);
+  const auto index = static_cast<uint32_t>(known - identities_.begin());
+  workers_.try_emplace(id, std::move(profile), index, now);
+}
+
+std::vector<RequestId> Fleet::Leave(WorkerId id) {
+  const FleetWorker* worker = Find(id);
+  if (worker == nullptr) return {};
+  std::vector<RequestId> left = worker->Requests();
+  for (const RequestId& request : left) worker_of_.erase(request);
+  workers_.erase(id);
+  return left;
+}
+
+void Fleet::Drain(WorkerId id) {
+  if (FleetWorker* worker = Find(id)) worker->Drain();
+}
+
+void Fleet::Report(WorkerId id, const WorkerReport& report, SteadyTime measured) {
+  if (FleetWorker* worker = Find(id)) worker->Report(report, measured);
+}
+
+void Fleet::SetTier(WorkerId id, const UnitKey& unit, Source tier) {
+  if (FleetWorker* worker = Find(id)) worker->SetTier(unit, tier, limits_.max_units_per_worker);
+}
+
+void Fleet::ForgetUnits(WorkerId id) {
+  if (FleetWorker* worker = Find(id)) worker->ForgetUnits();
+}
+
+void Fleet::Stored(const UnitKey& unit) {
+  if (stored_.size() < limits_.max_stored_units) stored_.insert(unit);
+}
+
+void Fleet::Assign(const RouteRequest& request, WorkerId id, double predicted_s, SteadyTime now) {
+  FleetWorker* worker = Find(id);
+  if (worker != nullptr && worker->Assign(request, predicted_s, now)) worker_of_[request.id] = id;
+}
+
+void Fleet::Started(const RequestId& request, std::optional<double> actual_s) {
+  if (FleetWorker* worker = WorkerOf(request)) {
+    worker->Started(request, actual_s, limits_.max_units_per_worker);
+  }
+}
+
+void Fleet::Ended(const RequestId& request) {
+  if (FleetWorker* worker = WorkerOf(request)) worker->Ended(request);
+  worker_of_.erase(request);
+}
+
+void Fleet::ObserveLoad(SteadyTime now) {
+  if (workers_.empty()) return;
+  size_t busy = 0;
+  for (const auto& [id, worker] : workers_) busy += worker.BacklogSeconds(now) > 0 ? 1 : 0;
+  const double passed = std::chrono::duration<double>(now - observed_).count();
+  const double weight = 1 - std::exp(-std::max(0.0, passed) / kLoadWindowSeconds);
+  const double share = static_cast<double>(busy) / static_cast<double>(workers_.size());
+  busy_share_ += weight * (share - busy_share_);
+  observed_ = now;
+}
+
+WorkEstimate Fleet::Estimate(const RouteRequest& request, const FleetWorker& worker) const {
+  const WorkerRates& rates = worker.report().rates;
+  const double token_s = rates.TokenSeconds();
+  WorkEstimate work{.seconds = request.new_tokens * token_s};
+  const std::vector<UnitKey>& keys = worker.KeysOf(request);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const double tokens = request.unit_tokens[i];
+    Source tier = worker.TierOf(keys[i]);
+    if (tier == Source::kDevice) {
+      work.device_tokens += request.unit_tokens[i];
+      continue;
+    }
+    if (tier == Source::kEncoded && stored_.contains(keys[i])) tier = Source::kRemote;
+    const double encode_s = tokens * token_s;
+    const double bytes = tokens * static_cast<double>(worker.profile().kv_bytes_per_token);
+    const double load_s = tier == Source::kEncoded ? encode_s : rates.LoadSeconds(tier, bytes);
+    work.seconds += std::min(load_s, encode_s);
+    work.missing_s += encode_s;
+  }
+  work.seconds *= worker.calibration();
+  work.missing_s *= worker.calibration();
+  return work;
+}
+
+}  // namespace promptcache

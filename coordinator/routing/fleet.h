@@ -1,0 +1,76 @@
+// The workers that requests may go to. Pure state: time comes from the caller.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "coordinator/routing/fleet_worker.h"
+
+namespace promptcache {
+
+using WorkerId = uint64_t;  // of one life of a worker; never used again
+
+struct FleetLimits {
+  // What is reported beyond is not noted: that costs routing some of its knowledge, never an answer.
+  size_t max_units_per_worker = 1 << 20;
+  size_t max_stored_units = 1 << 22;
+};
+
+// What a worker would do for a request: seconds, calibrated.
+struct WorkEstimate {
+  double seconds = 0;
+  double missing_s = 0;  // to encode the units that are not on the device
+  uint64_t device_tokens = 0;
+};
+
+// Events of unknown workers and requests are ignored. Not thread safe.
+class Fleet {
+ public:
+  explicit Fleet(FleetLimits limits = {}) : limits_(limits) {}
+
+  void Join(WorkerId id, WorkerProfile profile, SteadyTime now);
+  // Forgets the worker. Gives the requests it had.
+  std::vector<RequestId> Leave(WorkerId id);
+  // Gets nothing new from here on.
+  void Drain(WorkerId id);
+
+  void Report(WorkerId id, const WorkerReport& report, SteadyTime measured);
+  void SetTier(WorkerId id, const UnitKey& unit, Source tier);
+  void ForgetUnits(WorkerId id);  // before a snapshot
+  // The store that all workers reach has it.
+  void Stored(const UnitKey& unit);
+  void Unstored(const UnitKey& unit) { stored_.erase(unit); }
+
+  // See FleetWorker.
+  void Assign(const RouteRequest& request, WorkerId id, double predicted_s, SteadyTime now);
+  void Started(const RequestId& request, std::optional<double> actual_s);
+  void Ended(const RequestId& request);
+
+  // Averages over ten seconds how many of the workers have work.
+  void ObserveLoad(SteadyTime now);
+  double busy_share() const { return busy_share_; }
+
+  // Each unit the cheapest way. REQUIRES: the worker fits the request.
+  WorkEstimate Estimate(const RouteRequest& request, const FleetWorker& worker) const;
+  const std::map<WorkerId, FleetWorker>& workers() const { return workers_; }
+  // That workers have or had.
+  const std::vector<IdentityDigest>& identities() const { return identities_; }
+
+ private:
+  FleetWorker* Find(WorkerId id);
+  FleetWorker* WorkerOf(const RequestId& request);
+
+  const FleetLimits limits_;
+  std::map<WorkerId, FleetWorker> workers_;
+  std::vector<IdentityDigest> identities_;
+  std::unordered_set<UnitKey> stored_;
+  std::unordered_map<RequestId, WorkerId> worker_of_;
+  double busy_share_ = 0;
+  SteadyTime observed_;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,118 @@
+#include "coordinator/routing/fleet_worker.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace promptcache {
+namespace {
+
+constexpr double kUnmeasuredTokensPerSecond = 1000;
+constexpr double kCalibrationWeight = 0.05;  // of the newest request
+constexpr double kMinCalibration = 0.25;
+constexpr double kMaxCalibration = 4;
+
+uint64_t HashOf(const std::string& text) {
+  return Xxh3_128({reinterpret_cast<const uint8_t*>(text.data()), text.size()}).low;
+}
+
+}  // namespace
+
+double WorkerRates::TokenSeconds() const {
+  return 1 / (prefill_tokens_per_s > 0 ? prefill_tokens_per_s : kUnmeasuredTokensPerSecond);
+}
+
+double WorkerRates::LoadSeconds(Source tier, double bytes) const {
+  if (tier == Source::kDevice) return 0;
+  const TierRate& rate = tier == Source::kHost ? host : tier == Source::kDisk ? disk : remote;
+  if (rate.bytes_per_s <= 0) return std::numeric_limits<double>::infinity();
+  return rate.fixed_s + bytes / rate.bytes_per_s;
+}
+
+FleetWorker::FleetWorker(WorkerProfile profile, uint32_t identity_index, SteadyTime joined)
+    : profile_(std::move(profile)),
+      identity_index_(identity_index),
+      name_hash_(HashOf(profile_.name)),
+      joined_(joined) {
+  report_.rates = profile_.rates;
+}
+
+void FleetWorker::Report(const WorkerReport& report, SteadyTime measured) {
+  report_ = report;
+  backlog_.Report(report.backlog_s, measured);
+}
+
+void FleetWorker::SetTier(const UnitKey& unit, Source tier, size_t limit) {
+  const auto found = units_.find(unit);
+  if (found != units_.end()) {
+    found->second.tier = tier;
+    if (tier == Source::kEncoded && found->second.pending == 0) units_.erase(found);
+  } else if (tier != Source::kEncoded && units_.size() < limit) {
+    units_[unit].tier = tier;
+  }
+}
+
+void FleetWorker::ForgetUnits() {
+  std::erase_if(units_, [](const auto& entry) { return entry.second.pending == 0; });
+  for (auto& [unit, held] : units_) held.tier = Source::kEncoded;
+}
+
+bool FleetWorker::Assign(const RouteRequest& request, double predicted_s, SteadyTime now) {
+  const auto [entry, inserted] = requests_.try_emplace(
+      request.id, Assigned{.units = KeysOf(request),
+                           .slots = request.slots,
+                           .predicted_s = predicted_s / calibration_});
+  if (!inserted) return false;
+  for (const UnitKey& unit : entry->second.units) ++units_[unit].pending;
+  assigned_ += request.slots;
+  ++unstarted_;
+  backlog_.Give(request.id, predicted_s, now);
+  return true;
+}
+
+void FleetWorker::Started(const RequestId& request, std::optional<double> actual_s, size_t limit) {
+  Assigned& assigned = requests_.at(request);
+  if (std::exchange(assigned.started, true)) return;
+  --unstarted_;
+  for (const UnitKey& unit : assigned.units) {
+    if (units_.size() <= limit) units_[unit].tier = Source::kDevice;
+  }
+  if (!actual_s || assigned.predicted_s <= 0) return;
+  const double ratio = std::clamp(*actual_s / assigned.predicted_s, kMinCalibration, kMaxCalibration);
+  calibration_ += kCalibrationWeight * (ratio - calibration_);
+}
+
+void FleetWorker::Ended(const RequestId& request) {
+  const auto ended = requests_.extract(request);
+  const Assigned& assigned = ended.mapped();
+  for (const UnitKey& unit : assigned.units) {
+    const auto held = units_.find(unit);
+    if (--held->second.pending == 0 && held->second.tier == Source::kEncoded) units_.erase(held);
+  }
+  assigned_ -= assigned.slots;
+  if (assigned.started) return;
+  --unstarted_;
+  backlog_.Withdraw(request);
+}
+
+std::vector<RequestId> FleetWorker::Requests() const {
+  std::vector<RequestId> ids;
+  for (const auto& [id, assigned] : requests_) ids.push_back(id);
+  return ids;
+}
+
+std::vector<RequestId> FleetWorker::Unstarted() const {
+  std::vector<RequestId> ids;
+  for (const auto& [id, assigned] : requests_) {
+    if (!assigned.started) ids.push_back(id);
+  }
+  return ids;
+}
+
+Source FleetWorker::TierOf(const UnitKey& unit) const {
+  const auto found = units_.find(unit);
+  if (found == units_.end()) return Source::kEncoded;
+  return found->second.pending > 0 ? Source::kDevice : found->second.tier;
+}
+
+}  // namespace promptcache

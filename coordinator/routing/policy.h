@@ -1,0 +1,50 @@
+// Which of several workers gets a request: policies over the same scores.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/status.h"
+#include "coordinator/routing/fleet.h"
+
+namespace promptcache {
+
+// One worker as a request sees it, and what the policy makes of that. Times in seconds.
+struct WorkerScore {
+  WorkerId worker = 0;
+  std::string name;
+  bool room = false;     // may take it now: free slots, a short queue, no slow start
+  uint32_t requests = 0; // that it has
+  double weight = 0;           // prefill tokens a second that it promised when it joined
+  double hash = 0;             // rendezvous hash of the request's affinity and its name, in (0, 1)
+  uint64_t device_tokens = 0;  // of the units, on the device or on their way there
+  double wait_s = 0;           // for the work before it
+  double work_s = 0;           // to load, encode and compute
+  double missing_s = 0;        // to encode all units that are not on the device
+  // Terms of the policy `cost`; 0 for the others.
+  double congestion_s = 0;    // what the work costs those that come after it
+  double displacement_s = 0;  // what is thrown out of a full device
+  double kv_s = 0;            // memory for running requests becomes scarce
+  double tie_s = 0;           // not the home
+  double total = 0;           // the least is chosen, by whatever measure the policy has
+};
+
+// Policies hold no state: all of it is in the fleet.
+class RoutingPolicy {
+ public:
+  virtual ~RoutingPolicy() = default;
+  virtual std::string_view name() const = 0;
+  // Sets the totals; infinite: not this one. A policy that chooses a worker without room lets the
+  // request wait for it.
+  virtual void Rank(const Fleet& fleet, std::vector<WorkerScore>& scores) const = 0;
+};
+
+// "cost": the least seconds, for this request and those after it. "rendezvous": always the home.
+// "bounded_load": the nearest home with less than 1.25 times its share of requests.
+// "shortest_queue": the fewest requests. kInvalidArgument, with these names, for any other.
+Result<std::unique_ptr<RoutingPolicy>> ParsePolicy(std::string_view name);
+
+}  // namespace promptcache

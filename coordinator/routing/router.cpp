@@ -1,0 +1,82 @@
+#include "coordinator/routing/router.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace promptcache {
+namespace {
+
+// In (0, 1), the same for the same two hashes.
+double UnitHash(uint64_t key, uint64_t worker) {
+  uint64_t mixed = key ^ (worker * 0x9E3779B97F4A7C15);
+  mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
+  mixed ^= mixed >> 31;
+  return (static_cast<double>(mixed >> 12) + 0.5) * 0x1.0p-52;
+}
+
+double SecondsSince(SteadyTime then, SteadyTime now) {
+  return std::chrono::duration<double>(now - then).count();
+}
+
+}  // namespace
+
+bool Router::HasRoom(const RouteRequest& request, const FleetWorker& worker, SteadyTime now) const {
+  if (uint64_t{worker.assigned()} + request.slots > worker.profile().slots) return false;
+  if (worker.BacklogSeconds(now) > options_.queue_bound_s) return false;
+  return SecondsSince(worker.joined(), now) >= options_.slow_start_s ||
+         worker.unstarted() < options_.slow_start_requests;
+}
+
+std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet& fleet,
+                                       SteadyTime now) const {
+  const std::string& key = request.affinity;
+  const uint64_t hash = Xxh3_128({reinterpret_cast<const uint8_t*>(key.data()), key.size()}).low;
+  std::vector<WorkerScore> scores;
+  scores.reserve(fleet.workers().size());
+  for (const auto& [id, worker] : fleet.workers()) {
+    if (worker.draining() || !worker.Fits(request)) continue;
+    const WorkEstimate work = fleet.Estimate(request, worker);
+    scores.push_back({.worker = id,
+                      .name = worker.profile().name,
+                      .room = HasRoom(request, worker, now),
+                      .requests = worker.requests(),
+                      .weight = 1 / worker.profile().rates.TokenSeconds(),
+                      .hash = UnitHash(hash, worker.name_hash()),
+                      .device_tokens = work.device_tokens,
+                      .wait_s = worker.BacklogSeconds(now),
+                      .work_s = work.seconds,
+                      .missing_s = work.missing_s});
+  }
+  return scores;
+}
+
+RoutingDecision Router::Route(const RouteRequest& request, Fleet& fleet, SteadyTime now) const {
+  fleet.ObserveLoad(now);
+  RoutingDecision decision{.scores = Score(request, fleet, now)};
+  std::vector<WorkerScore>& scores = decision.scores;
+  if (scores.empty()) return decision;
+  const auto done = [](const WorkerScore& score) { return score.wait_s + score.work_s; };
+  const auto first = std::min_element(
+      scores.begin(), scores.end(),
+      [&](const WorkerScore& a, const WorkerScore& b) { return done(a) < done(b); });
+  const double soonest_s = request.ahead_s + done(*first);
+  policy_->Rank(fleet, scores);
+  const auto best = std::min_element(
+      scores.begin(), scores.end(),
+      [](const WorkerScore& a, const WorkerScore& b) { return a.total < b.total; });
+  decision.chosen = static_cast<size_t>(best - scores.begin());
+  if (soonest_s > request.time_left_s) {
+    decision.outcome = Outcome::kReject;
+    decision.retry_after_s = soonest_s - request.time_left_s;
+  } else if (!best->room || std::isinf(best->total)) {
+    decision.outcome = Outcome::kHold;
+  } else {
+    decision.outcome = Outcome::kAssign;
+    fleet.Assign(request, best->worker, best->work_s, now);
+  }
+  return decision;
+}
+
+}  // namespace promptcache

@@ -1,0 +1,55 @@
+// Routing: a policy between rails. Pure: all state is in the fleet.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "coordinator/routing/fleet.h"
+#include "coordinator/routing/policy.h"
+
+namespace promptcache {
+
+struct RouterOptions {
+  // A worker with more work than this gets nothing: what it would wait for may better be decided
+  // later.
+  double queue_bound_s = 2;
+  // After it joined, a worker has at most so many requests without a first token.
+  double slow_start_s = 10;
+  uint32_t slow_start_requests = 2;
+};
+
+enum class Outcome : uint8_t {
+  kAssign,  // to the chosen worker
+  kHold,    // until a worker has room
+  kReject,  // no worker can make the deadline
+  kNoWorker // none that could ever take it
+};
+
+struct RoutingDecision {
+  Outcome outcome = Outcome::kNoWorker;
+  size_t chosen = 0;                // of scores; for kHold the one it would like
+  double retry_after_s = 0;         // kReject: when it could be made, were nothing else to come
+  std::vector<WorkerScore> scores;  // of all workers that could take it, by worker
+};
+
+class Router {
+ public:
+  Router(std::unique_ptr<RoutingPolicy> policy, RouterOptions options)
+      : policy_(std::move(policy)), options_(options) {}
+
+  // Assigns the request in the fleet when that is the outcome.
+  RoutingDecision Route(const RouteRequest& request, Fleet& fleet, SteadyTime now) const;
+  const RoutingPolicy& policy() const { return *policy_; }
+
+ private:
+  std::vector<WorkerScore> Score(const RouteRequest& request, const Fleet& fleet,
+                                 SteadyTime now) const;
+  bool HasRoom(const RouteRequest& request, const FleetWorker& worker, SteadyTime now) const;
+
+  std::unique_ptr<RoutingPolicy> policy_;
+  RouterOptions options_;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,80 @@
+#include "coordinator/routing/waiting_queue.h"
+
+#include <algorithm>
+
+namespace promptcache {
+
+Status WaitingQueue::Add(WaitingRequest request) {
+  if (places_.contains(request.id)) return AlreadyExists("the request waits already");
+  if (places_.size() >= max_requests_) {
+    return Busy("all workers are busy and " + std::to_string(max_requests_) +
+                " requests wait already; send it again later");
+  }
+  const Place place{request.deadline, arrivals_++};
+  places_[request.id] = {
+      .priority = request.priority, .tenant = request.tenant, .place = place};
+  Level& level = levels_[request.priority];
+  const auto [tenant, is_new] = level.tenants.try_emplace(request.tenant);
+  if (is_new) tenant->second.given_s = level.start_s;
+  ++level.waiting;
+  work_s_ += request.work_s;
+  tenant->second.requests.emplace(place, std::move(request));
+  return {};
+}
+
+std::optional<WaitingRequest> WaitingQueue::Take(const CanGo& can_go) {
+  for (auto& [priority, level] : levels_) {
+    const std::optional<RequestId> next = Next(level, can_go);
+    if (!next) continue;
+    const Address& address = places_.at(*next);
+    Tenant& tenant = level.tenants.at(address.tenant);
+    level.start_s = std::max(level.start_s, tenant.given_s);
+    tenant.given_s += tenant.requests.at(address.place).work_s;
+    return Remove(*next);
+  }
+  return std::nullopt;
+}
+
+std::optional<RequestId> WaitingQueue::Next(const Level& level, const CanGo& can_go) const {
+  std::vector<std::pair<double, const WaitingRequest*>> turns;
+  for (const auto& [name, tenant] : level.tenants) {
+    if (tenant.requests.empty()) continue;
+    turns.emplace_back(tenant.given_s, &tenant.requests.begin()->second);
+  }
+  std::stable_sort(turns.begin(), turns.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [given_s, request] : turns) {
+    if (can_go(*request)) return request->id;
+  }
+  return std::nullopt;
+}
+
+std::optional<WaitingRequest> WaitingQueue::Remove(const RequestId& id) {
+  const auto address = places_.extract(id);
+  if (address.empty()) return std::nullopt;
+  const auto level = levels_.find(address.mapped().priority);
+  auto& tenants = level->second.tenants;
+  auto waiting = tenants.at(address.mapped().tenant).requests.extract(address.mapped().place);
+  WaitingRequest request = std::move(waiting.mapped());
+  work_s_ = places_.empty() ? 0 : work_s_ - request.work_s;
+  if (--level->second.waiting == 0) {
+    levels_.erase(level);
+  } else {
+    std::erase_if(tenants, [&](const auto& entry) {
+      return entry.second.requests.empty() && entry.second.given_s <= level->second.start_s;
+    });
+  }
+  return request;
+}
+
+std::vector<WaitingRequest> WaitingQueue::TakeExpired(SteadyTime now) {
+  std::vector<RequestId> late;
+  for (const auto& [id, address] : places_) {
+    if (address.place.first <= now) late.push_back(id);
+  }
+  std::vector<WaitingRequest> expired;
+  for (const RequestId& id : late) expired.push_back(*Remove(id));
+  return expired;
+}
+
+}  // namespace promptcache

@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "tools/simulate/draws.h"
+#include "tools/simulate/workload.h"
+
+namespace promptcache {
+namespace {
+
+constexpr uint32_t kSharedModules = 200;
+constexpr uint32_t kHotSchema = 100;
+constexpr uint32_t kOutputTokens = 128;
+
+std::vector<double> Cumulated(const ZipfOptions& options) {
+  std::vector<double> sums;
+  double sum = 0;
+  for (uint32_t k = 1; k <= options.schemas; ++k) {
+    sum += std::pow(k, -options.exponent);
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+void MakeSchemas(const ZipfOptions& options, Workload& workload) {
+  Draws draws(options.seed, 1);
+  const auto add_unit = [&] {
+    workload.unit_tokens.push_back(draws.Integer(600, 1800));
+    return static_cast<uint32_t>(workload.unit_tokens.size() - 1);
+  };
+  for (uint32_t i = 0; i < kSharedModules; ++i) add_unit();
+  for (uint32_t i = 0; i < options.schemas; ++i) {
+    std::vector<uint32_t>& units = workload.warm.emplace_back();
+    const uint32_t modules = draws.Integer(3, 8);
+    while (units.size() < modules) {
+      const bool shared = draws.Uniform() < 0.2;
+      const uint32_t unit = shared ? draws.Integer(0, kSharedModules - 1) : add_unit();
+      if (std::find(units.begin(), units.end(), unit) == units.end()) units.push_back(unit);
+    }
+  }
+}
+
+}  // namespace
+
+Workload MakeZipf(const ZipfOptions& options) {
+  Workload workload{.name = fmt::format("Zipf {:.1f}, {:g}/s", options.exponent,
+                                        options.requests_per_s)};
+  MakeSchemas(options, workload);
+  const std::vector<double> sums = Cumulated(options);
+  Draws draws(options.seed, 2);
+  double now = 0;
+  while ((now += draws.Exponential(1 / options.requests_per_s)) < options.seconds) {
+    const double drawn = draws.Uniform() * sums.back();
+    auto schema = static_cast<uint32_t>(std::upper_bound(sums.begin(), sums.end(), drawn) -
+                                        sums.begin());
+    schema = std::min(schema, options.schemas - 1);
+    const bool hot = draws.Uniform() < options.hot_share && now > options.seconds / 2;
+    if (hot) schema = std::min(kHotSchema, options.schemas) - 1;
+    workload.requests.push_back({.arrival_s = now,
+                                 .schema = schema,
+                                 .units = workload.warm[schema],
+                                 .new_tokens = draws.Integer(100, 600),
+                                 .output_tokens = kOutputTokens});
+  }
+  return workload;
+}
+
+}  // namespace promptcache
