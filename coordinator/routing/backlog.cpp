@@ -6,46 +6,45 @@
 namespace promptcache {
 namespace {
 
-double After(double seconds, SteadyTime from, SteadyTime to) {
-  const double passed = std::chrono::duration<double>(to - from).count();
-  return std::max(0.0, seconds - std::max(0.0, passed));
+constexpr double kReportWeight = 0.2;
+
+double Seconds(SteadyTime from, SteadyTime to) {
+  return std::max(0.0, std::chrono::duration<double>(to - from).count());
 }
 
 }  // namespace
 
-void Backlog::Report(double seconds, SteadyTime measured) {
-  while (!given_.empty() && given_.front().at <= measured) given_.pop_front();
-  start_s_ = std::max(0.0, seconds);
-  start_ = measured;
-  Replay();
-}
-
 void Backlog::Give(const RequestId& request, double seconds, SteadyTime now) {
-  if (given_.size() == kMaxGiven) {
-    const Given& oldest = given_.front();
-    start_s_ = After(start_s_, start_, oldest.at) + oldest.seconds;
-    start_ = oldest.at;
-    given_.pop_front();
-  }
-  given_.push_back({.request = request, .at = now, .seconds = seconds});
-  level_s_ = At(now) + seconds;
-  level_ = now;
+  if (given_.empty()) begun_ = now;
+  given_.push_back({.request = request, .seconds = seconds});
+  given_s_ += seconds;
 }
 
-void Backlog::Withdraw(const RequestId& request) {
-  std::erase_if(given_, [&](const Given& given) { return given.request == request; });
-  Replay();
+void Backlog::Remove(const RequestId& request, SteadyTime now) {
+  const auto found = std::find_if(given_.begin(), given_.end(),
+                                  [&](const Given& given) { return given.request == request; });
+  if (found == given_.end()) return;
+  if (found == given_.begin()) begun_ = now;
+  given_s_ -= found->seconds;
+  given_.erase(found);
+  if (given_.empty()) given_s_ = 0;
 }
 
-double Backlog::At(SteadyTime now) const { return After(level_s_, level_, now); }
+void Backlog::Report(double seconds, SteadyTime measured) {
+  const double difference = seconds - Own(measured);
+  others_s_ = reported_ ? others_s_ + kReportWeight * (difference - others_s_) : difference;
+  reported_ = measured;
+}
 
-void Backlog::Replay() {
-  level_s_ = start_s_;
-  level_ = start_;
-  for (const Given& given : given_) {
-    level_s_ = At(given.at) + given.seconds;
-    level_ = given.at;
-  }
+double Backlog::At(SteadyTime now) const {
+  if (!reported_) return Own(now);
+  const double others = others_s_ > 0 ? std::max(0.0, others_s_ - Seconds(*reported_, now)) : others_s_;
+  return std::max(0.0, Own(now) + others);
+}
+
+double Backlog::Own(SteadyTime now) const {
+  if (given_.empty()) return 0;
+  return given_s_ - std::min(Seconds(begun_, now), given_.front().seconds);
 }
 
 }  // namespace promptcache

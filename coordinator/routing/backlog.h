@@ -1,41 +1,39 @@
-// The work before one worker: what it reported last, and what it was given since.
+// The work before one worker, as one of several coordinators sees it.
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "common/clock.h"
 #include "common/ids.h"
 
 namespace promptcache {
 
-// Seconds of work that the worker does one after another at a rate of one second a second. Work
-// given after the last report is added at the time it was given, so that a report may be old without
-// hiding it. Not thread safe.
+// Seconds. What this coordinator gave and has seen no first token of is known request by request;
+// what others gave shows in reports, as the difference. The difference is averaged, because reports
+// are old and inexact. Not thread safe.
 class Backlog {
  public:
-  // The worker had so much to do at `measured`; what it was given before is in it.
-  void Report(double seconds, SteadyTime measured);
   void Give(const RequestId& request, double seconds, SteadyTime now);
-  // The request was given but will not be computed. Of a report that counted it the next one knows.
-  void Withdraw(const RequestId& request);
+  // The request was computed, or will not be. Ignored when it was not given.
+  void Remove(const RequestId& request, SteadyTime now);
+  // All work before the worker at `measured`, as it says.
+  void Report(double seconds, SteadyTime measured);
   double At(SteadyTime now) const;
 
  private:
   struct Given {
     RequestId request;
-    SteadyTime at;
     double seconds = 0;
   };
-  // Remembered of a worker that does not report; older ones become part of the start.
-  static constexpr size_t kMaxGiven = 4096;
 
-  void Replay();
+  double Own(SteadyTime now) const;
 
-  double start_s_ = 0;
-  SteadyTime start_;
-  std::deque<Given> given_;  // since start_, in order
-  double level_s_ = 0;       // at the last of given_, or at start_
-  SteadyTime level_;
+  std::deque<Given> given_;  // the oldest first
+  double given_s_ = 0;
+  SteadyTime begun_;  // with the oldest
+  double others_s_ = 0;
+  std::optional<SteadyTime> reported_;
 };
 
 }  // namespace promptcache

@@ -62,14 +62,14 @@ void Fleet::Assign(const RouteRequest& request, WorkerId id, double predicted_s,
   if (worker != nullptr && worker->Assign(request, predicted_s, now)) worker_of_[request.id] = id;
 }
 
-void Fleet::Started(const RequestId& request, std::optional<double> actual_s) {
+void Fleet::Started(const RequestId& request, const FirstToken& first) {
   if (FleetWorker* worker = WorkerOf(request)) {
-    worker->Started(request, actual_s, limits_.max_units_per_worker);
+    worker->Started(request, first, limits_.max_units_per_worker);
   }
 }
 
-void Fleet::Ended(const RequestId& request) {
-  if (FleetWorker* worker = WorkerOf(request)) worker->Ended(request);
+void Fleet::Ended(const RequestId& request, SteadyTime now) {
+  if (FleetWorker* worker = WorkerOf(request)) worker->Ended(request, now);
   worker_of_.erase(request);
 }
 

@@ -47,8 +47,8 @@ class Fleet {
 
   // See FleetWorker.
   void Assign(const RouteRequest& request, WorkerId id, double predicted_s, SteadyTime now);
-  void Started(const RequestId& request, std::optional<double> actual_s);
-  void Ended(const RequestId& request);
+  void Started(const RequestId& request, const FirstToken& first);
+  void Ended(const RequestId& request, SteadyTime now);
 
   // Averages over ten seconds how many of the workers have work.
   void ObserveLoad(SteadyTime now);

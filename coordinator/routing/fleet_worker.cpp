@@ -16,6 +16,27 @@ uint64_t HashOf(const std::string& text) {
   return Xxh3_128({reinterpret_cast<const uint8_t*>(text.data()), text.size()}).low;
 }
 
+// Of a report: rates change slowly, measurements of them do not.
+constexpr double kRateWeight = 0.1;
+
+// A rate that was not known before is the new one.
+double Averaged(double before, double now) {
+  if (before <= 0 || now <= 0) return std::max(before, now);
+  return before + kRateWeight * (now - before);
+}
+
+TierRate Averaged(const TierRate& before, const TierRate& now) {
+  return {.fixed_s = Averaged(before.fixed_s, now.fixed_s),
+          .bytes_per_s = Averaged(before.bytes_per_s, now.bytes_per_s)};
+}
+
+WorkerRates Averaged(const WorkerRates& before, const WorkerRates& now) {
+  return {.prefill_tokens_per_s = Averaged(before.prefill_tokens_per_s, now.prefill_tokens_per_s),
+          .host = Averaged(before.host, now.host),
+          .disk = Averaged(before.disk, now.disk),
+          .remote = Averaged(before.remote, now.remote)};
+}
+
 }  // namespace
 
 double WorkerRates::TokenSeconds() const {
@@ -38,7 +59,9 @@ FleetWorker::FleetWorker(WorkerProfile profile, uint32_t identity_index, SteadyT
 }
 
 void FleetWorker::Report(const WorkerReport& report, SteadyTime measured) {
+  const WorkerRates before = report_.rates;
   report_ = report;
+  report_.rates = Averaged(before, report.rates);
   backlog_.Report(report.backlog_s, measured);
 }
 
@@ -70,19 +93,20 @@ bool FleetWorker::Assign(const RouteRequest& request, double predicted_s, Steady
   return true;
 }
 
-void FleetWorker::Started(const RequestId& request, std::optional<double> actual_s, size_t limit) {
+void FleetWorker::Started(const RequestId& request, const FirstToken& first, size_t limit) {
   Assigned& assigned = requests_.at(request);
   if (std::exchange(assigned.started, true)) return;
   --unstarted_;
+  backlog_.Remove(request, first.at);
   for (const UnitKey& unit : assigned.units) {
     if (units_.size() <= limit) units_[unit].tier = Source::kDevice;
   }
-  if (!actual_s || assigned.predicted_s <= 0) return;
-  const double ratio = std::clamp(*actual_s / assigned.predicted_s, kMinCalibration, kMaxCalibration);
+  if (!first.work_s || assigned.predicted_s <= 0) return;
+  const double ratio = std::clamp(*first.work_s / assigned.predicted_s, kMinCalibration, kMaxCalibration);
   calibration_ += kCalibrationWeight * (ratio - calibration_);
 }
 
-void FleetWorker::Ended(const RequestId& request) {
+void FleetWorker::Ended(const RequestId& request, SteadyTime now) {
   const auto ended = requests_.extract(request);
   const Assigned& assigned = ended.mapped();
   for (const UnitKey& unit : assigned.units) {
@@ -92,7 +116,7 @@ void FleetWorker::Ended(const RequestId& request) {
   assigned_ -= assigned.slots;
   if (assigned.started) return;
   --unstarted_;
-  backlog_.Withdraw(request);
+  backlog_.Remove(request, now);
 }
 
 std::vector<RequestId> FleetWorker::Requests() const {

@@ -49,6 +49,11 @@ struct WorkerReport {
   WorkerRates rates;
 };
 
+struct FirstToken {
+  SteadyTime at;
+  std::optional<double> work_s;  // of loading, encoding and computing, without waiting
+};
+
 // Not thread safe.
 class FleetWorker {
  public:
@@ -65,11 +70,10 @@ class FleetWorker {
 
   // Will work on the request for so long. False: it has this request already.
   bool Assign(const RouteRequest& request, double predicted_s, SteadyTime now);
-  // First token, after so many seconds of work without waiting (nullopt: not known). Its units are
-  // on the device, as far as `limit` allows to note them. REQUIRES: assigned.
-  void Started(const RequestId& request, std::optional<double> actual_s, size_t limit);
+  // Its units are on the device, as far as `limit` allows to note them. REQUIRES: assigned.
+  void Started(const RequestId& request, const FirstToken& first, size_t limit);
   // Last word, or cancelled. REQUIRES: assigned.
-  void Ended(const RequestId& request);
+  void Ended(const RequestId& request, SteadyTime now);
   std::vector<RequestId> Requests() const;  // ascending
   std::vector<RequestId> Unstarted() const;  // of these, without a first token
 

@@ -66,6 +66,7 @@ class Simulation {
     const double noise = options_.disturbances.noise;
     return value * draws_.Between(1 - noise, 1 + noise);
   }
+  WorkerRates Off(WorkerRates rates);
   double Replicas() const;
 
   const Workload& workload_;
@@ -132,7 +133,7 @@ void Simulation::Warm() {
   for (size_t i = workload_.warm.size(); i-- > 0;) {
     RouteRequest request{.affinity = std::to_string(i), .keys = {{}}};
     const RoutingDecision decision = homes.Route(request, view_.fleet(), AtSeconds(kLongAgo));
-    view_.fleet().Ended(request.id);
+    view_.fleet().Ended(request.id, AtSeconds(kLongAgo));
     const WorkerId home = decision.scores[decision.chosen].worker;
     slots_[slot_of_.at(home)].worker->tiers().Run({.units = workload_.warm[i]}, stored_);
   }
@@ -154,7 +155,7 @@ void Simulation::Handle(const Event& event) {
     case EventKind::kDecoded:
       if (!alive) return;
       slot.worker->FinishDecode(workload_.requests[event.request]);
-      view_.fleet().Ended(view_.IdOf(event.request));
+      view_.fleet().Ended(view_.IdOf(event.request), AtSeconds(now_s_));
       return TryWaiting();
     case EventKind::kReport:
       if (alive) Report(event.worker);
@@ -178,7 +179,7 @@ void Simulation::Join(size_t worker, double joined_s) {
                      {.name = "worker-" + std::to_string(worker),
                       .slots = model.slots,
                       .kv_bytes_per_token = model.kv_bytes_per_token,
-                      .rates = model.rates},
+                      .rates = Off(model.rates)},
                      AtSeconds(joined_s));
   // They do not all report at the same time.
   Schedule(now_s_ + draws_.Uniform() * options_.disturbances.report_interval_s, EventKind::kReport,
@@ -199,10 +200,7 @@ void Simulation::Report(size_t worker) {
   Slot& slot = slots_[worker];
   WorkerReport report = slot.worker->Report(now_s_);
   report.backlog_s = Off(report.backlog_s);
-  report.rates.prefill_tokens_per_s = Off(report.rates.prefill_tokens_per_s);
-  for (TierRate* rate : {&report.rates.host, &report.rates.disk, &report.rates.remote}) {
-    rate->bytes_per_s = Off(rate->bytes_per_s);
-  }
+  report.rates = Off(report.rates);
   view_.fleet().Report(slot.life, report, AtSeconds(now_s_));
   const std::vector<uint32_t> changes = slot.worker->tiers().TakeChanges();
   const bool lost = draws_.Uniform() < options_.disturbances.lost_deltas;
@@ -215,6 +213,14 @@ void Simulation::Report(size_t worker) {
   slot.delta_lost = lost;
   Schedule(now_s_ + options_.disturbances.report_interval_s, EventKind::kReport, worker);
   TryWaiting();
+}
+
+WorkerRates Simulation::Off(WorkerRates rates) {
+  rates.prefill_tokens_per_s = Off(rates.prefill_tokens_per_s);
+  for (TierRate* rate : {&rates.host, &rates.disk, &rates.remote}) {
+    rate->bytes_per_s = Off(rate->bytes_per_s);
+  }
+  return rates;
 }
 
 void Simulation::ReportUnits(size_t worker, const std::vector<uint32_t>& units) {
@@ -264,7 +270,7 @@ void Simulation::Prefilled(size_t worker) {
   const Work work = sim.FinishPrefill(asked).work;
   result_.busy_s[worker] += work.seconds;
   Count(request, work);
-  view_.fleet().Started(view_.IdOf(request), work.seconds);
+  view_.fleet().Started(view_.IdOf(request), {.at = AtSeconds(now_s_), .work_s = work.seconds});
   Schedule(now_s_ + asked.output_tokens * sim.model().decode_token_s, EventKind::kDecoded, worker,
            request);
   RunNext(worker);
