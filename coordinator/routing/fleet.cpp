@@ -74,13 +74,9 @@ void Fleet::Ended(const RequestId& request, SteadyTime now) {
 }
 
 void Fleet::ObserveLoad(SteadyTime now) {
-  if (workers_.empty()) return;
-  size_t busy = 0;
-  for (const auto& [id, worker] : workers_) busy += worker.BacklogSeconds(now) > 0 ? 1 : 0;
   const double passed = std::chrono::duration<double>(now - observed_).count();
   const double weight = 1 - std::exp(-std::max(0.0, passed) / kLoadWindowSeconds);
-  const double share = static_cast<double>(busy) / static_cast<double>(workers_.size());
-  busy_share_ += weight * (share - busy_share_);
+  for (auto& [id, worker] : workers_) worker.Observe(now, weight);
   observed_ = now;
 }
 
@@ -101,10 +97,10 @@ WorkEstimate Fleet::Estimate(const RouteRequest& request, const FleetWorker& wor
     const double bytes = tokens * static_cast<double>(worker.profile().kv_bytes_per_token);
     const double load_s = tier == Source::kEncoded ? encode_s : rates.LoadSeconds(tier, bytes);
     work.seconds += std::min(load_s, encode_s);
-    work.missing_s += encode_s;
+    work.displaced_s += std::min(rates.ReloadSeconds(bytes), encode_s);
   }
   work.seconds *= worker.calibration();
-  work.missing_s *= worker.calibration();
+  work.displaced_s *= worker.calibration();
   return work;
 }
 

@@ -23,7 +23,7 @@ struct FleetLimits {
 // What a worker would do for a request: seconds, calibrated.
 struct WorkEstimate {
   double seconds = 0;
-  double missing_s = 0;  // to encode the units that are not on the device
+  double displaced_s = 0;  // to load as much again as is not on the device from the tier below
   uint64_t device_tokens = 0;
 };
 
@@ -50,9 +50,8 @@ class Fleet {
   void Started(const RequestId& request, const FirstToken& first);
   void Ended(const RequestId& request, SteadyTime now);
 
-  // Averages over ten seconds how many of the workers have work.
+  // Averages over ten seconds whether each worker has work.
   void ObserveLoad(SteadyTime now);
-  double busy_share() const { return busy_share_; }
 
   // Each unit the cheapest way. REQUIRES: the worker fits the request.
   WorkEstimate Estimate(const RouteRequest& request, const FleetWorker& worker) const;
@@ -69,7 +68,6 @@ class Fleet {
   std::vector<IdentityDigest> identities_;
   std::unordered_set<UnitKey> stored_;
   std::unordered_map<RequestId, WorkerId> worker_of_;
-  double busy_share_ = 0;
   SteadyTime observed_;
 };
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kUnmeasuredTokensPerSecond = 1000;
 constexpr double kCalibrationWeight = 0.05;  // of the newest request
+constexpr double kMeanWeight = 0.02;         // the same
 constexpr double kMinCalibration = 0.25;
 constexpr double kMaxCalibration = 4;
 
@@ -50,6 +51,11 @@ double WorkerRates::LoadSeconds(Source tier, double bytes) const {
   return rate.fixed_s + bytes / rate.bytes_per_s;
 }
 
+double WorkerRates::ReloadSeconds(double bytes) const {
+  return std::min({LoadSeconds(Source::kHost, bytes), LoadSeconds(Source::kDisk, bytes),
+                   LoadSeconds(Source::kRemote, bytes)});
+}
+
 FleetWorker::FleetWorker(WorkerProfile profile, uint32_t identity_index, SteadyTime joined)
     : profile_(std::move(profile)),
       identity_index_(identity_index),
@@ -89,6 +95,8 @@ bool FleetWorker::Assign(const RouteRequest& request, double predicted_s, Steady
   for (const UnitKey& unit : entry->second.units) ++units_[unit].pending;
   assigned_ += request.slots;
   ++unstarted_;
+  const double before_s = mean_work_s_ > 0 ? mean_work_s_ : predicted_s;
+  mean_work_s_ = before_s + kMeanWeight * (predicted_s - before_s);
   backlog_.Give(request.id, predicted_s, now);
   return true;
 }
@@ -117,6 +125,11 @@ void FleetWorker::Ended(const RequestId& request, SteadyTime now) {
   if (assigned.started) return;
   --unstarted_;
   backlog_.Remove(request, now);
+}
+
+void FleetWorker::Observe(SteadyTime now, double weight) {
+  const double busy = BacklogSeconds(now) > 0 ? 1 : 0;
+  busy_share_ += weight * (busy - busy_share_);
 }
 
 std::vector<RequestId> FleetWorker::Requests() const {

@@ -32,6 +32,8 @@ struct WorkerRates {
   double TokenSeconds() const;
   // Infinite where nothing can be loaded from. REQUIRES: not kEncoded.
   double LoadSeconds(Source tier, double bytes) const;
+  // From the nearest tier below the device. Infinite when there is none.
+  double ReloadSeconds(double bytes) const;
 };
 
 struct WorkerProfile {
@@ -74,6 +76,8 @@ class FleetWorker {
   void Started(const RequestId& request, const FirstToken& first, size_t limit);
   // Last word, or cancelled. REQUIRES: assigned.
   void Ended(const RequestId& request, SteadyTime now);
+  // Whether it has work now goes into its busy share, with this weight.
+  void Observe(SteadyTime now, double weight);
   std::vector<RequestId> Requests() const;  // ascending
   std::vector<RequestId> Unstarted() const;  // of these, without a first token
 
@@ -94,6 +98,8 @@ class FleetWorker {
   uint32_t unstarted() const { return unstarted_; }
   // By what factor its work takes longer than its rates say, averaged; 0.25 to 4.
   double calibration() const { return calibration_; }
+  double busy_share() const { return busy_share_; }
+  double mean_work_s() const { return mean_work_s_; }  // of recent requests, as predicted; 0: none
   double BacklogSeconds(SteadyTime now) const { return backlog_.At(now); }
   // Where the unit is, seen from here: kDevice also while a request that needs it is under way.
   // kEncoded: nowhere.
@@ -122,6 +128,8 @@ class FleetWorker {
   uint32_t assigned_ = 0;
   uint32_t unstarted_ = 0;
   double calibration_ = 1;
+  double busy_share_ = 0;
+  double mean_work_s_ = 0;
   bool draining_ = false;
 };
 

@@ -14,17 +14,24 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 // The highest is the home: weighted rendezvous hashing.
 double HomeRank(const WorkerScore& score) { return -score.weight / std::log(score.hash); }
 
+// How many seconds of waiting a second of work on this worker makes for those that come after it: in
+// the long run 1 / (1 - busy share), and now at least as many as requests are waiting.
+double Congestion(const FleetWorker& worker, double wait_s) {
+  constexpr double kMaxAverage = 16;
+  const double average = 1 / std::max(1 - worker.busy_share(), 1 / kMaxAverage);
+  const double mean_s = worker.mean_work_s();
+  return std::max(average, mean_s > 0 ? 1 + wait_s / mean_s : 1);
+}
+
 class CostPolicy : public RoutingPolicy {
  public:
   std::string_view name() const override { return "cost"; }
   void Rank(const Fleet& fleet, std::vector<WorkerScore>& scores) const override {
-    const double congestion =
-        std::min(kMaxCongestion, 1 / std::max(1 - fleet.busy_share(), 1 / kMaxCongestion));
     for (WorkerScore& score : scores) {
-      const WorkerReport& report = fleet.workers().at(score.worker).report();
-      const double kv_use = std::clamp(report.kv_use, 0.0, kMaxKvUse);
-      score.congestion_s = (congestion - 1) * score.work_s;
-      score.displacement_s = report.device_fill > kFullDevice ? score.missing_s : 0;
+      const FleetWorker& worker = fleet.workers().at(score.worker);
+      const double kv_use = std::clamp(worker.report().kv_use, 0.0, kMaxKvUse);
+      score.congestion_s = (Congestion(worker, score.wait_s) - 1) * score.work_s;
+      score.displacement_s = worker.report().device_fill > kFullDevice ? score.displaced_s : 0;
       score.kv_s = kKvSeconds * kv_use / (1 - kv_use);
       score.tie_s = kTieSeconds * (1 - score.hash);
       score.total = score.room ? score.wait_s + score.work_s + score.congestion_s +
@@ -34,7 +41,6 @@ class CostPolicy : public RoutingPolicy {
   }
 
  private:
-  static constexpr double kMaxCongestion = 16;
   static constexpr double kFullDevice = 0.9;
   static constexpr double kKvSeconds = 0.15;
   static constexpr double kMaxKvUse = 0.98;

@@ -23,10 +23,10 @@ struct WorkerScore {
   uint64_t device_tokens = 0;  // of the units, on the device or on their way there
   double wait_s = 0;           // for the work before it
   double work_s = 0;           // to load, encode and compute
-  double missing_s = 0;        // to encode all units that are not on the device
+  double displaced_s = 0;      // to load again what its units would throw out of a full device
   // Terms of the policy `cost`; 0 for the others.
   double congestion_s = 0;    // what the work costs those that come after it
-  double displacement_s = 0;  // what is thrown out of a full device
+  double displacement_s = 0;  // displaced_s where the device is full
   double kv_s = 0;            // memory for running requests becomes scarce
   double tie_s = 0;           // not the home
   double total = 0;           // the least is chosen, by whatever measure the policy has

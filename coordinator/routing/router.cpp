@@ -47,7 +47,7 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
                       .device_tokens = work.device_tokens,
                       .wait_s = worker.BacklogSeconds(now),
                       .work_s = work.seconds,
-                      .missing_s = work.missing_s});
+                      .displaced_s = work.displaced_s});
   }
   return scores;
 }

@@ -12,10 +12,10 @@ Cell ZipfCell(std::string name, std::string what, double exponent, double rate, 
 
 std::vector<Cell> MakeCells() {
   std::vector<Cell> cells = {
-      ZipfCell("zipf1.0-84", "16 GPUs, 84 % load", 1.0, 500, 30),
-      ZipfCell("zipf1.0-99", "16 GPUs, 99 % load", 1.0, 570, 30),
-      ZipfCell("zipf1.4", "16 GPUs, a few schemas make most requests", 1.4, 480, 30),
-      ZipfCell("mixed", "4 GPUs and 12 CPUs", 1.0, 80, 150),
+      ZipfCell("zipf1.0-84", "16 GPUs, 84 % load", 1.0, 540, 120),
+      ZipfCell("zipf1.0-99", "16 GPUs, 99 % load", 1.0, 630, 120),
+      ZipfCell("zipf1.4", "16 GPUs, a few schemas make most requests", 1.4, 480, 120),
+      ZipfCell("mixed", "4 GPUs and 12 CPUs", 1.0, 60, 200),
       ZipfCell("cpu", "16 CPUs", 1.0, 15, 800),
       {.name = "conversation",
        .what = "16 GPUs, the Mooncake trace three times as fast",
@@ -56,7 +56,7 @@ Result<Cell> FindCell(std::string_view name) {
 }
 
 Disturbances Disturbed() {
-  return {.noise = 0.5, .report_interval_s = 2, .away_share = 0.1};
+  return {.noise = 0.5, .report_interval_s = 2, .away_share = 0.03};
 }
 
 }  // namespace promptcache
