@@ -16,12 +16,13 @@ namespace promptcache {
 struct WorkerScore {
   WorkerId worker = 0;
   std::string name;
-  bool room = false;     // may take it now: free slots, a short queue, no slow start
+  bool room = false;           // free slots, and no slow start
+  bool full = false;           // its queue is as long as it may be: a request for it waits here
   uint32_t requests = 0; // that it has
   double weight = 0;           // prefill tokens a second that it promised when it joined
   double hash = 0;             // rendezvous hash of the request's affinity and its name, in (0, 1)
   uint64_t device_tokens = 0;  // of the units, on the device or on their way there
-  double wait_s = 0;           // for the work before it
+  double wait_s = 0;           // for the work before it, there and here
   double work_s = 0;           // to load, encode and compute
   double displaced_s = 0;      // to load again what its units would throw out of a full device
   // Terms of the policy `cost`; 0 for the others.
@@ -37,8 +38,8 @@ class RoutingPolicy {
  public:
   virtual ~RoutingPolicy() = default;
   virtual std::string_view name() const = 0;
-  // Sets the totals; infinite: not this one. A policy that chooses a worker without room lets the
-  // request wait for it.
+  // Sets the totals; infinite: not this one. When the chosen one is full or has no room the request
+  // waits, and is ranked again.
   virtual void Rank(const Fleet& fleet, std::vector<WorkerScore>& scores) const = 0;
 };
 

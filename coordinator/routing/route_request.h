@@ -22,8 +22,7 @@ struct RouteRequest {
   uint32_t slots = 1;       // one for each sample
   // Until its deadline.
   double time_left_s = std::numeric_limits<double>::infinity();
-  // Of work that waits in the coordinator and goes first, for each worker.
-  double ahead_s = 0;
+  double ahead_s = 0;  // of work that waits in the coordinator and goes first
 };
 
 // The request for a plan whose units belong to `domain`.

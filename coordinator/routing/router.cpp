@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 namespace promptcache {
@@ -24,7 +25,6 @@ double SecondsSince(SteadyTime then, SteadyTime now) {
 
 bool Router::HasRoom(const RouteRequest& request, const FleetWorker& worker, SteadyTime now) const {
   if (uint64_t{worker.assigned()} + request.slots > worker.profile().slots) return false;
-  if (worker.BacklogSeconds(now) > options_.queue_bound_s) return false;
   return SecondsSince(worker.joined(), now) >= options_.slow_start_s ||
          worker.unstarted() < options_.slow_start_requests;
 }
@@ -37,17 +37,24 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
   scores.reserve(fleet.workers().size());
   for (const auto& [id, worker] : fleet.workers()) {
     if (worker.draining() || !worker.Fits(request)) continue;
+    const double wait_s = worker.BacklogSeconds(now);
     const WorkEstimate work = fleet.Estimate(request, worker);
     scores.push_back({.worker = id,
                       .name = worker.profile().name,
                       .room = HasRoom(request, worker, now),
+                      .full = wait_s > options_.queue_bound_s,
                       .requests = worker.requests(),
                       .weight = 1 / worker.profile().rates.TokenSeconds(),
                       .hash = UnitHash(hash, worker.name_hash()),
                       .device_tokens = work.device_tokens,
-                      .wait_s = worker.BacklogSeconds(now),
+                      .wait_s = wait_s,
                       .work_s = work.seconds,
                       .displaced_s = work.displaced_s});
+  }
+  // What waits here waits for the full ones.
+  const auto full = std::count_if(scores.begin(), scores.end(), std::mem_fn(&WorkerScore::full));
+  for (WorkerScore& score : scores) {
+    if (score.full) score.wait_s += request.ahead_s / static_cast<double>(full);
   }
   return scores;
 }
@@ -61,7 +68,7 @@ RoutingDecision Router::Route(const RouteRequest& request, Fleet& fleet, SteadyT
   const auto first = std::min_element(
       scores.begin(), scores.end(),
       [&](const WorkerScore& a, const WorkerScore& b) { return done(a) < done(b); });
-  const double soonest_s = request.ahead_s + done(*first);
+  const double soonest_s = done(*first);
   policy_->Rank(fleet, scores);
   const auto best = std::min_element(
       scores.begin(), scores.end(),
@@ -70,7 +77,7 @@ RoutingDecision Router::Route(const RouteRequest& request, Fleet& fleet, SteadyT
   if (soonest_s > request.time_left_s) {
     decision.outcome = Outcome::kReject;
     decision.retry_after_s = soonest_s - request.time_left_s;
-  } else if (!best->room || std::isinf(best->total)) {
+  } else if (!best->room || best->full || std::isinf(best->total)) {
     decision.outcome = Outcome::kHold;
   } else {
     decision.outcome = Outcome::kAssign;

@@ -12,8 +12,8 @@
 namespace promptcache {
 
 struct RouterOptions {
-  // A worker with more work than this gets nothing: what it would wait for may better be decided
-  // later.
+  // A worker with more work than this gets nothing: the request waits here, where it can still go
+  // to another one.
   double queue_bound_s = 2;
   // After it joined, a worker has at most so many requests without a first token.
   double slow_start_s = 10;
@@ -22,7 +22,7 @@ struct RouterOptions {
 
 enum class Outcome : uint8_t {
   kAssign,  // to the chosen worker
-  kHold,    // until a worker has room
+  kHold,    // until the worker it would go to can take it, or another one is better
   kReject,  // no worker can make the deadline
   kNoWorker // none that could ever take it
 };

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace promptcache {
+namespace {
+
+constexpr size_t kMaxTries = 48;
+
+}  // namespace
 
 Status WaitingQueue::Add(WaitingRequest request) {
   if (places_.contains(request.id)) return AlreadyExists("the request waits already");
@@ -23,8 +28,9 @@ Status WaitingQueue::Add(WaitingRequest request) {
 }
 
 std::optional<WaitingRequest> WaitingQueue::Take(const CanGo& can_go) {
+  size_t tries = kMaxTries;
   for (auto& [priority, level] : levels_) {
-    const std::optional<RequestId> next = Next(level, can_go);
+    const std::optional<RequestId> next = Next(level, can_go, tries);
     if (!next) continue;
     const Address& address = places_.at(*next);
     Tenant& tenant = level.tenants.at(address.tenant);
@@ -35,16 +41,17 @@ std::optional<WaitingRequest> WaitingQueue::Take(const CanGo& can_go) {
   return std::nullopt;
 }
 
-std::optional<RequestId> WaitingQueue::Next(const Level& level, const CanGo& can_go) const {
-  std::vector<std::pair<double, const WaitingRequest*>> turns;
-  for (const auto& [name, tenant] : level.tenants) {
-    if (tenant.requests.empty()) continue;
-    turns.emplace_back(tenant.given_s, &tenant.requests.begin()->second);
-  }
+std::optional<RequestId> WaitingQueue::Next(const Level& level, const CanGo& can_go,
+                                            size_t& tries) {
+  std::vector<std::pair<double, const Tenant*>> turns;
+  for (const auto& [name, tenant] : level.tenants) turns.emplace_back(tenant.given_s, &tenant);
   std::stable_sort(turns.begin(), turns.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [given_s, request] : turns) {
-    if (can_go(*request)) return request->id;
+  for (const auto& [given_s, tenant] : turns) {
+    for (const auto& [place, request] : tenant->requests) {
+      if (tries-- == 0) return std::nullopt;
+      if (can_go(request)) return request.id;
+    }
   }
   return std::nullopt;
 }

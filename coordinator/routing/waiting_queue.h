@@ -26,15 +26,14 @@ struct WaitingRequest {
 // Higher priorities go first. Within one, tenants share by seconds of work: next is the one that was
 // given least, as if they took turns of infinitely short work. A tenant that comes back after it had
 // nothing to ask for gets no more for that, and is not forgiven what it was given ahead. A tenant's
-// requests go by deadline, equal ones as they came; while its first cannot go, its others wait too.
-// Not thread safe.
+// requests go by deadline, equal ones as they came, past those that cannot go. Not thread safe.
 class WaitingQueue {
  public:
   explicit WaitingQueue(size_t max_requests) : max_requests_(max_requests) {}
 
   // kBusy when it is full; kAlreadyExists for an id that waits.
   Status Add(WaitingRequest request);
-  // The next that `can_go`, which is called once for each that is offered. nullopt: none.
+  // The next that `can_go`, which is asked about at most 48. nullopt: none of these.
   using CanGo = std::function<bool(const WaitingRequest&)>;
   std::optional<WaitingRequest> Take(const CanGo& can_go);
   // Cancelled, say. nullopt: does not wait.
@@ -63,8 +62,8 @@ class WaitingQueue {
     Place place;
   };
 
-  // First of those whose turn comes first that can go.
-  std::optional<RequestId> Next(const Level& level, const CanGo& can_go) const;
+  // First of those whose turn comes first that can go. Counts how often it asks down from `tries`.
+  static std::optional<RequestId> Next(const Level& level, const CanGo& can_go, size_t& tries);
 
   const size_t max_requests_;
   Levels levels_;

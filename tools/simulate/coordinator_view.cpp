@@ -56,10 +56,14 @@ RouteRequest CoordinatorView::Describe(uint32_t index) const {
 }
 
 CoordinatorView::Answer CoordinatorView::Route(uint32_t request, double deadline_s, double now_s) {
+  return Decide(request, {.time_left_s = deadline_s - now_s, .ahead_s = waiting_.work_s()}, now_s);
+}
+
+CoordinatorView::Answer CoordinatorView::Decide(uint32_t request, const Urgency& urgency,
+                                                double now_s) {
   RouteRequest route = Describe(request);
-  route.time_left_s = deadline_s - now_s;
-  const auto workers = static_cast<double>(fleet_.workers().size());
-  route.ahead_s = workers > 0 ? waiting_.work_s() / workers : 0;
+  route.time_left_s = urgency.time_left_s;
+  route.ahead_s = urgency.ahead_s;
   const RoutingDecision decision = Timed<std::micro>(
       decision_us_, [&] { return router_.Route(route, fleet_, AtSeconds(now_s)); });
   if (decision.scores.empty()) return {};
@@ -77,10 +81,12 @@ void CoordinatorView::Hold(uint32_t request, const Answer& answer, double deadli
 
 std::optional<CoordinatorView::Found> CoordinatorView::TryWaiting(double now_s) {
   Found found;
+  double ahead_s = 0;
   const auto taken = waiting_.Take([&](const WaitingRequest& waiting) {
     found.request = IndexOf(waiting.id);
-    // Admitted before: it is not held against its deadline again.
-    found.answer = Route(found.request, std::numeric_limits<double>::infinity(), now_s);
+    // Admitted before: its deadline is not held against it again.
+    found.answer = Decide(found.request, {.ahead_s = ahead_s}, now_s);
+    ahead_s += waiting.work_s;
     return found.answer.outcome == Outcome::kAssign;
   });
   return taken ? std::optional(found) : std::nullopt;

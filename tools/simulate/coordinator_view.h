@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "coordinator/routing/router.h"
@@ -42,6 +44,12 @@ class CoordinatorView {
   const Series& decision_us() const { return decision_us_; }
 
  private:
+  struct Urgency {
+    double time_left_s = std::numeric_limits<double>::infinity();
+    double ahead_s = 0;
+  };
+
+  Answer Decide(uint32_t request, const Urgency& urgency, double now_s);
   RouteRequest Describe(uint32_t request) const;
 
   const Workload* workload_;

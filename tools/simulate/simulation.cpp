@@ -148,6 +148,7 @@ void Simulation::Handle(const Event& event) {
   const bool alive = slot.worker != nullptr && slot.life == event.life;
   switch (event.kind) {
     case EventKind::kArrival:
+      TryWaiting();
       return Place(event.request);
     case EventKind::kPrefilled:
       if (alive) Prefilled(event.worker);
