@@ -38,7 +38,8 @@ void Backlog::Report(double seconds, SteadyTime measured) {
 
 double Backlog::At(SteadyTime now) const {
   if (!reported_) return Own(now);
-  const double others = others_s_ > 0 ? std::max(0.0, others_s_ - Seconds(*reported_, now)) : others_s_;
+  const double others =
+      others_s_ > 0 ? std::max(0.0, others_s_ - Seconds(*reported_, now)) : others_s_;
   return std::max(0.0, Own(now) + others);
 }
 

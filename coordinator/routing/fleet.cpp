@@ -74,7 +74,7 @@ void Fleet::Ended(const RequestId& request, SteadyTime now) {
 }
 
 void Fleet::ObserveLoad(SteadyTime now) {
-  const double passed = std::chrono::duration<double>(now - observed_).count();
+  const double passed = std::chrono::duration<double>(now - observed_.value_or(now)).count();
   const double weight = 1 - std::exp(-std::max(0.0, passed) / kLoadWindowSeconds);
   for (auto& [id, worker] : workers_) worker.Observe(now, weight);
   observed_ = now;

@@ -15,7 +15,8 @@ namespace promptcache {
 using WorkerId = uint64_t;  // of one life of a worker; never used again
 
 struct FleetLimits {
-  // What is reported beyond is not noted: that costs routing some of its knowledge, never an answer.
+  // What is reported beyond is not noted: that costs routing some of its knowledge, never an
+  // answer.
   size_t max_units_per_worker = 1 << 20;
   size_t max_stored_units = 1 << 22;
 };
@@ -68,7 +69,7 @@ class Fleet {
   std::vector<IdentityDigest> identities_;
   std::unordered_set<UnitKey> stored_;
   std::unordered_map<RequestId, WorkerId> worker_of_;
-  SteadyTime observed_;
+  std::optional<SteadyTime> observed_;
 };
 
 }  // namespace promptcache

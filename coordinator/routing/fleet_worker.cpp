@@ -87,10 +87,10 @@ void FleetWorker::ForgetUnits() {
 }
 
 bool FleetWorker::Assign(const RouteRequest& request, double predicted_s, SteadyTime now) {
-  const auto [entry, inserted] = requests_.try_emplace(
-      request.id, Assigned{.units = KeysOf(request),
-                           .slots = request.slots,
-                           .predicted_s = predicted_s / calibration_});
+  const auto [entry, inserted] =
+      requests_.try_emplace(request.id, Assigned{.units = KeysOf(request),
+                                                 .slots = request.slots,
+                                                 .predicted_s = predicted_s / calibration_});
   if (!inserted) return false;
   for (const UnitKey& unit : entry->second.units) ++units_[unit].pending;
   assigned_ += request.slots;
@@ -110,7 +110,8 @@ void FleetWorker::Started(const RequestId& request, const FirstToken& first, siz
     if (units_.size() <= limit) units_[unit].tier = Source::kDevice;
   }
   if (!first.work_s || assigned.predicted_s <= 0) return;
-  const double ratio = std::clamp(*first.work_s / assigned.predicted_s, kMinCalibration, kMaxCalibration);
+  const double ratio =
+      std::clamp(*first.work_s / assigned.predicted_s, kMinCalibration, kMaxCalibration);
   calibration_ += kCalibrationWeight * (ratio - calibration_);
 }
 

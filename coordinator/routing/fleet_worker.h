@@ -1,5 +1,5 @@
-// What is known of one worker: its rates, the work before it, the units it holds, the requests it has.
-// Pure state: time comes from the caller.
+// What is known of one worker: its rates, the work before it, the units it holds, the requests it
+// has. Pure state: time comes from the caller.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ class FleetWorker {
   // As measured at `measured`.
   void Report(const WorkerReport& report, SteadyTime measured);
   void Drain() { draining_ = true; }
-  // The fastest of its tiers that holds the unit; kEncoded: none any more. At most `limit` units are
-  // noted.
+  // The fastest of its tiers that holds the unit; kEncoded: none any more. At most `limit` units
+  // are noted.
   void SetTier(const UnitKey& unit, Source tier, size_t limit);
   // Before a snapshot. Units of requests under way stay.
   void ForgetUnits();
@@ -78,7 +78,7 @@ class FleetWorker {
   void Ended(const RequestId& request, SteadyTime now);
   // Whether it has work now goes into its busy share, with this weight.
   void Observe(SteadyTime now, double weight);
-  std::vector<RequestId> Requests() const;  // ascending
+  std::vector<RequestId> Requests() const;   // ascending
   std::vector<RequestId> Unstarted() const;  // of these, without a first token
 
   const WorkerProfile& profile() const { return profile_; }

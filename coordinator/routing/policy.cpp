@@ -14,8 +14,8 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 // The highest is the home: weighted rendezvous hashing.
 double HomeRank(const WorkerScore& score) { return -score.weight / std::log(score.hash); }
 
-// How many seconds of waiting a second of work on this worker makes for those that come after it: in
-// the long run 1 / (1 - busy share), and now at least as many as requests are waiting.
+// How many seconds of waiting a second of work on this worker makes for those that come after it:
+// in the long run 1 / (1 - busy share), and now at least as many as requests are waiting.
 double Congestion(const FleetWorker& worker, double wait_s) {
   constexpr double kMaxAverage = 16;
   const double average = 1 / std::max(1 - worker.busy_share(), 1 / kMaxAverage);

@@ -18,7 +18,7 @@ struct WorkerScore {
   std::string name;
   bool room = false;           // free slots, and no slow start
   bool full = false;           // its queue is as long as it may be: a request for it waits here
-  uint32_t requests = 0; // that it has
+  uint32_t requests = 0;       // that it has
   double weight = 0;           // prefill tokens a second that it promised when it joined
   double hash = 0;             // rendezvous hash of the request's affinity and its name, in (0, 1)
   uint64_t device_tokens = 0;  // of the units, on the device or on their way there

@@ -21,10 +21,10 @@ struct RouterOptions {
 };
 
 enum class Outcome : uint8_t {
-  kAssign,  // to the chosen worker
-  kHold,    // until the worker it would go to can take it, or another one is better
-  kReject,  // no worker can make the deadline
-  kNoWorker // none that could ever take it
+  kAssign,   // to the chosen worker
+  kHold,     // until the worker it would go to can take it, or another one is better
+  kReject,   // no worker can make the deadline
+  kNoWorker  // none that could ever take it
 };
 
 struct RoutingDecision {

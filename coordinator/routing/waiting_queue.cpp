@@ -16,8 +16,7 @@ Status WaitingQueue::Add(WaitingRequest request) {
                 " requests wait already; send it again later");
   }
   const Place place{request.deadline, arrivals_++};
-  places_[request.id] = {
-      .priority = request.priority, .tenant = request.tenant, .place = place};
+  places_[request.id] = {.priority = request.priority, .tenant = request.tenant, .place = place};
   Level& level = levels_[request.priority];
   const auto [tenant, is_new] = level.tenants.try_emplace(request.tenant);
   if (is_new) tenant->second.given_s = level.start_s;

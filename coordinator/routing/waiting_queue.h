@@ -23,10 +23,11 @@ struct WaitingRequest {
   double work_s = 0;  // on the worker that would do it fastest
 };
 
-// Higher priorities go first. Within one, tenants share by seconds of work: next is the one that was
-// given least, as if they took turns of infinitely short work. A tenant that comes back after it had
-// nothing to ask for gets no more for that, and is not forgiven what it was given ahead. A tenant's
-// requests go by deadline, equal ones as they came, past those that cannot go. Not thread safe.
+// Higher priorities go first. Within one, tenants share by seconds of work: next is the one that
+// was given least, as if they took turns of infinitely short work. A tenant that comes back after
+// it had nothing to ask for gets no more for that, and is not forgiven what it was given ahead. A
+// tenant's requests go by deadline, equal ones as they came, past those that cannot go. Not thread
+// safe.
 class WaitingQueue {
  public:
   explicit WaitingQueue(size_t max_requests) : max_requests_(max_requests) {}

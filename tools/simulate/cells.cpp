@@ -12,8 +12,8 @@ Cell ZipfCell(std::string name, std::string what, double exponent, double rate, 
 
 std::vector<Cell> MakeCells() {
   std::vector<Cell> cells = {
-      ZipfCell("zipf1.0-84", "16 GPUs, 84 % load", 1.0, 540, 120),
-      ZipfCell("zipf1.0-99", "16 GPUs, 99 % load", 1.0, 630, 120),
+      ZipfCell("zipf1.0-84", "16 GPUs, 84 % load", 1.0, 530, 120),
+      ZipfCell("zipf1.0-99", "16 GPUs, 99 % load", 1.0, 620, 120),
       ZipfCell("zipf1.4", "16 GPUs, a few schemas make most requests", 1.4, 480, 120),
       ZipfCell("mixed", "4 GPUs and 12 CPUs", 1.0, 60, 200),
       ZipfCell("cpu", "16 CPUs", 1.0, 15, 800),
@@ -55,8 +55,6 @@ Result<Cell> FindCell(std::string_view name) {
   return InvalidArgument("there is no cell '" + std::string(name) + "'; there are " + names);
 }
 
-Disturbances Disturbed() {
-  return {.noise = 0.5, .report_interval_s = 2, .away_share = 0.03};
-}
+Disturbances Disturbed() { return {.noise = 0.5, .report_interval_s = 2, .away_share = 0.025}; }
 
 }  // namespace promptcache

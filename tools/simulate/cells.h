@@ -13,7 +13,7 @@ namespace promptcache {
 struct Cell {
   std::string name;
   std::string what;
-  ZipfOptions zipf;     // unless it is of the trace
+  ZipfOptions zipf;        // unless it is of the trace
   double trace_speed = 0;  // of the Mooncake trace "conversation"; 0: not of it
   uint32_t gpus = 0;
   uint32_t cpus = 0;

@@ -14,8 +14,8 @@ constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;  // spreads keys over hash tables
 
 SteadyTime AtSeconds(double seconds) {
   if (std::isinf(seconds)) return SteadyTime::max();
-  return SteadyTime(std::chrono::duration_cast<SteadyTime::duration>(
-      std::chrono::duration<double>(seconds)));
+  return SteadyTime(
+      std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(seconds)));
 }
 
 CoordinatorView::CoordinatorView(const Workload& workload, std::unique_ptr<RoutingPolicy> policy,
@@ -73,9 +73,8 @@ CoordinatorView::Answer CoordinatorView::Decide(uint32_t request, const Urgency&
 
 void CoordinatorView::Hold(uint32_t request, const Answer& answer, double deadline_s) {
   // Room for all requests of the workload: it cannot be full.
-  const Status added = waiting_.Add({.id = IdOf(request),
-                                     .deadline = AtSeconds(deadline_s),
-                                     .work_s = answer.predicted_s});
+  const Status added = waiting_.Add(
+      {.id = IdOf(request), .deadline = AtSeconds(deadline_s), .work_s = answer.predicted_s});
   if (!added.ok()) DieBecauseResultHasNoValue(added);
 }
 

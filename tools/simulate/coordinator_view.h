@@ -1,4 +1,5 @@
-// The coordinator's side of a simulation: the fleet as it knows it, what waits, how long it decides.
+// The coordinator's side of a simulation: the fleet as it knows it, what waits, how long it
+// decides.
 #pragma once
 
 #include <cstdint>

@@ -35,17 +35,15 @@ SimWorker::Running SimWorker::FinishPrefill(const SimRequest& request) {
   return *std::exchange(running_, std::nullopt);
 }
 
-void SimWorker::FinishDecode(const SimRequest& request) {
-  decoding_tokens_ -= OwnTokens(request);
-}
+void SimWorker::FinishDecode(const SimRequest& request) { decoding_tokens_ -= OwnTokens(request); }
 
 WorkerReport SimWorker::Report(double now_s) const {
   const double rest_s = running_ ? std::max(0.0, running_->until_s - now_s) : 0;
-  return {.backlog_s = rest_s + queued_s_,
-          .device_fill = tiers_.device_fill(),
-          .kv_use = static_cast<double>(decoding_tokens_) /
-                    static_cast<double>(model_->running_tokens),
-          .rates = model_->rates};
+  return {
+      .backlog_s = rest_s + queued_s_,
+      .device_fill = tiers_.device_fill(),
+      .kv_use = static_cast<double>(decoding_tokens_) / static_cast<double>(model_->running_tokens),
+      .rates = model_->rates};
 }
 
 }  // namespace promptcache

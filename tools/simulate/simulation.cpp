@@ -14,7 +14,15 @@ namespace {
 
 constexpr double kLongAgo = -1000;  // the fleet is not new at the start
 
-enum class EventKind : uint8_t { kArrival, kPrefilled, kDecoded, kReport, kSlowdown, kLeave, kJoin };
+enum class EventKind : uint8_t {
+  kArrival,
+  kPrefilled,
+  kDecoded,
+  kReport,
+  kSlowdown,
+  kLeave,
+  kJoin
+};
 
 struct Event {
   double at_s = 0;
@@ -284,7 +292,8 @@ void Simulation::Count(uint32_t request, const Work& work) {
   if (request < all * options_.dropped_share) return;
   result_.ttft_s.samples.push_back(now_s_ - workload_.requests[request].arrival_s);
   result_.bytes_moved += work.bytes;
-  for (size_t i = 0; i < work.unit_tokens.size(); ++i) result_.unit_tokens[i] += work.unit_tokens[i];
+  for (size_t i = 0; i < work.unit_tokens.size(); ++i)
+    result_.unit_tokens[i] += work.unit_tokens[i];
 }
 
 double Simulation::Replicas() const {
@@ -310,7 +319,8 @@ double SimulationResult::Share(Source tier) const {
 double SimulationResult::busy_balance() const {
   const double all = std::accumulate(busy_s.begin(), busy_s.end(), 0.0);
   if (all == 0) return 0;
-  return *std::max_element(busy_s.begin(), busy_s.end()) / (all / static_cast<double>(busy_s.size()));
+  return *std::max_element(busy_s.begin(), busy_s.end()) /
+         (all / static_cast<double>(busy_s.size()));
 }
 
 Result<SimulationResult> Simulate(const Workload& workload, const std::vector<WorkerModel>& workers,

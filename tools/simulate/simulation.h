@@ -16,10 +16,10 @@ namespace promptcache {
 
 // What makes the coordinator's picture differ from the truth, and what happens to workers.
 struct Disturbances {
-  double noise = 0.15;           // each number in a report is off by up to this share
+  double noise = 0.15;             // each number in a report is off by up to this share
   double report_interval_s = 0.2;  // of backlog, rates and residency, of each worker
-  double lost_deltas = 0;        // share of residency deltas; the one after it asks for a snapshot
-  double slow_factor = 1;        // from a third on the first worker has this share of its speed
+  double lost_deltas = 0;  // share of residency deltas; the one after it asks for a snapshot
+  double slow_factor = 1;  // from a third on the first worker has this share of its speed
   // For this share of the time, from its middle, the second worker is gone; it comes back empty.
   double away_share = 0;
 };
@@ -40,12 +40,12 @@ struct SimulationResult {
   Series ttft_s;                          // of counted requests
   std::array<uint64_t, 6> unit_tokens{};  // of counted requests, by Source
   std::vector<double> busy_s;             // of each worker
-  double load = 0;             // seconds of work for each second of each worker until the last arrival
-  uint64_t bytes_moved = 0;    // between tiers and from the store
-  double replicas = 0;         // devices that hold a unit, of those that any holds, at the end
-  uint64_t held = 0;           // that waited in the coordinator
+  double load = 0;  // seconds of work for each second of each worker until the last arrival
+  uint64_t bytes_moved = 0;  // between tiers and from the store
+  double replicas = 0;       // devices that hold a unit, of those that any holds, at the end
+  uint64_t held = 0;         // that waited in the coordinator
   uint64_t rejected = 0;
-  Series decision_us;          // of the machine it ran on
+  Series decision_us;  // of the machine it ran on
 
   double Share(Source tier) const;  // of unit_tokens
   double busy_balance() const;      // max / mean

@@ -43,9 +43,9 @@ struct ZipfOptions {
 Workload MakeZipf(const ZipfOptions& options);
 
 // A Mooncake trace: JSON lines with timestamp (ms), input_length, output_length and hash_ids of 512
-// tokens each. Each hash but a request's last is a unit; the last one's tokens are new. Requests are
-// of one schema when their second hash is the same: the first one is the same for all.
-// `speed`: so many times faster than recorded. `max_requests`: what comes after is left out.
+// tokens each. Each hash but a request's last is a unit; the last one's tokens are new. Requests
+// are of one schema when their second hash is the same: the first one is the same for all. `speed`:
+// so many times faster than recorded. `max_requests`: what comes after is left out.
 struct TraceOptions {
   std::filesystem::path file;
   double speed = 1;

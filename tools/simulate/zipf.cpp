@@ -44,16 +44,16 @@ void MakeSchemas(const ZipfOptions& options, Workload& workload) {
 }  // namespace
 
 Workload MakeZipf(const ZipfOptions& options) {
-  Workload workload{.name = fmt::format("Zipf {:.1f}, {:g}/s", options.exponent,
-                                        options.requests_per_s)};
+  Workload workload{
+      .name = fmt::format("Zipf {:.1f}, {:g}/s", options.exponent, options.requests_per_s)};
   MakeSchemas(options, workload);
   const std::vector<double> sums = Cumulated(options);
   Draws draws(options.seed, 2);
   double now = 0;
   while ((now += draws.Exponential(1 / options.requests_per_s)) < options.seconds) {
     const double drawn = draws.Uniform() * sums.back();
-    auto schema = static_cast<uint32_t>(std::upper_bound(sums.begin(), sums.end(), drawn) -
-                                        sums.begin());
+    auto schema =
+        static_cast<uint32_t>(std::upper_bound(sums.begin(), sums.end(), drawn) - sums.begin());
     schema = std::min(schema, options.schemas - 1);
     const bool hot = draws.Uniform() < options.hot_share && now > options.seconds / 2;
     if (hot) schema = std::min(kHotSchema, options.schemas) - 1;

@@ -1,0 +1,133 @@
+#include "coordinator/routing/fleet.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/routing/routing_samples.h"
+
+namespace promptcache::testing {
+namespace {
+
+class FleetTest : public ::testing::Test {
+ protected:
+  FleetTest() { fleet_.Join(1, Profile("w1"), At(0)); }
+
+  const FleetWorker& worker(WorkerId id = 1) const { return fleet_.workers().at(id); }
+  WorkEstimate Estimate(const RouteRequest& request) const {
+    return fleet_.Estimate(request, worker());
+  }
+
+  Fleet fleet_;
+};
+
+TEST_F(FleetTest, UnitsCostWhatTheirTierCostsAndNeverMoreThanEncoding) {
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  fleet_.SetTier(1, Unit(2), Source::kHost);
+  fleet_.SetTier(1, Unit(3), Source::kDisk);  // no disk rate: encoded
+  fleet_.Stored(Unit(4));
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {1})).seconds, 0.1);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {2})).seconds, 0.1 + 0.1);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {3})).seconds, 0.1 + 1.0);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).seconds, 0.1 + 0.5);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {5})).seconds, 0.1 + 1.0);
+  EXPECT_EQ(Estimate(Request(9, {1, 2})).device_tokens, 1000u);
+}
+
+TEST_F(FleetTest, UnitsOfAssignedRequestsCountAsThere) {
+  fleet_.Assign(Request(1, {7}), 1, 1.1, At(0));
+  EXPECT_EQ(worker().TierOf(Unit(7)), Source::kDevice);
+  fleet_.Ended(Id(1), At(1));  // cancelled before it brought them
+  EXPECT_EQ(worker().TierOf(Unit(7)), Source::kEncoded);
+  EXPECT_DOUBLE_EQ(worker().BacklogSeconds(At(1)), 0);
+}
+
+TEST_F(FleetTest, UnitsStayAfterTheFirstTokenUntilADeltaSaysOtherwise) {
+  fleet_.Assign(Request(1, {7}), 1, 1.1, At(0));
+  fleet_.Started(Id(1), {.at = At(1)});
+  fleet_.Ended(Id(1), At(2));
+  EXPECT_EQ(worker().TierOf(Unit(7)), Source::kDevice);
+  fleet_.SetTier(1, Unit(7), Source::kHost);
+  EXPECT_EQ(worker().TierOf(Unit(7)), Source::kHost);
+}
+
+TEST_F(FleetTest, ASnapshotForgetsAllButUnitsUnderWay) {
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  fleet_.Assign(Request(1, {2}), 1, 1, At(0));
+  fleet_.ForgetUnits(1);
+  EXPECT_EQ(worker().TierOf(Unit(1)), Source::kEncoded);
+  EXPECT_EQ(worker().TierOf(Unit(2)), Source::kDevice);
+}
+
+TEST_F(FleetTest, AWorkerThatTakesTwiceAsLongIsBelievedToDoSo) {
+  for (int i = 0; i < 200; ++i) {
+    const RouteRequest request = Request(1);
+    const double predicted = Estimate(request).seconds;
+    fleet_.Assign(request, 1, predicted, At(i));
+    fleet_.Started(Id(1), {.at = At(i), .work_s = 0.2});
+    fleet_.Ended(Id(1), At(i));
+  }
+  EXPECT_NEAR(worker().calibration(), 2, 0.01);
+  EXPECT_NEAR(Estimate(Request(1)).seconds, 0.2, 0.001);
+}
+
+TEST_F(FleetTest, CalibrationStaysBetweenAQuarterAndFour) {
+  for (const double actual : {1000.0, 0.0}) {
+    for (int i = 0; i < 500; ++i) {
+      fleet_.Assign(Request(1), 1, Estimate(Request(1)).seconds, At(i));
+      fleet_.Started(Id(1), {.at = At(i), .work_s = actual});
+      fleet_.Ended(Id(1), At(i));
+    }
+    EXPECT_NEAR(worker().calibration(), actual > 1 ? 4 : 0.25, 0.01);
+  }
+}
+
+TEST_F(FleetTest, AWorkerThatLeavesGivesItsRequestsBack) {
+  fleet_.Assign(Request(1), 1, 1, At(0));
+  fleet_.Assign(Request(2), 1, 1, At(0));
+  EXPECT_EQ(fleet_.Leave(1), (std::vector<RequestId>{Id(1), Id(2)}));
+  EXPECT_TRUE(fleet_.workers().empty());
+  fleet_.Started(Id(1), {.at = At(1)});  // late words of it
+  fleet_.Ended(Id(1), At(1));
+  fleet_.Join(2, Profile("w1"), At(2));
+  fleet_.Assign(Request(1), 2, 1, At(2));
+  EXPECT_EQ(worker(2).requests(), 1u);
+}
+
+TEST_F(FleetTest, ARequestIsCountedOnceHoweverOftenItsEventsCome) {
+  fleet_.Assign(Request(1), 1, 1, At(0));
+  fleet_.Assign(Request(1), 1, 1, At(0));
+  EXPECT_EQ(worker().assigned(), 1u);
+  EXPECT_EQ(worker().unstarted(), 1u);
+  fleet_.Started(Id(1), {.at = At(1)});
+  fleet_.Started(Id(1), {.at = At(1)});
+  EXPECT_EQ(worker().unstarted(), 0u);
+  EXPECT_EQ(worker().assigned(), 1u);
+  fleet_.Ended(Id(1), At(2));
+  fleet_.Ended(Id(1), At(2));
+  EXPECT_EQ(worker().assigned(), 0u);
+}
+
+TEST_F(FleetTest, RememberedUnitsAreBounded) {
+  Fleet small({.max_units_per_worker = 2, .max_stored_units = 1});
+  small.Join(1, Profile("w"), At(0));
+  for (uint8_t i = 1; i <= 3; ++i) small.SetTier(1, Unit(i), Source::kHost);
+  EXPECT_EQ(small.workers().at(1).TierOf(Unit(2)), Source::kHost);
+  EXPECT_EQ(small.workers().at(1).TierOf(Unit(3)), Source::kEncoded);
+}
+
+TEST_F(FleetTest, KeysFollowTheWorkersIdentity) {
+  WorkerProfile other = Profile("w2");
+  other.identity.bytes.fill(1);
+  fleet_.Join(2, other, At(0));
+  Plan plan;
+  plan.units.push_back({.digest = Unit(5), .tokens = 10});
+  const RouteRequest request = MakeRouteRequest(plan, fleet_.identities(), 0);
+  EXPECT_EQ(worker(2).KeysOf(request)[0], MakeUnitKey(other.identity, 0, Unit(5)));
+  EXPECT_NE(worker(1).KeysOf(request)[0], worker(2).KeysOf(request)[0]);
+  WorkerProfile late = Profile("w3");
+  late.identity.bytes.fill(2);
+  fleet_.Join(3, late, At(0));
+  EXPECT_FALSE(worker(3).Fits(request));
+}
+
+}  // namespace
+}  // namespace promptcache::testing

@@ -1,0 +1,199 @@
+#include "coordinator/routing/router.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <map>
+#include <set>
+
+#include "tests/unit/routing/routing_samples.h"
+
+namespace promptcache::testing {
+namespace {
+
+class RouterTest : public ::testing::Test {
+ protected:
+  void Join(WorkerId id, const WorkerProfile& profile, double joined = -100) {
+    fleet_.Join(id, profile, At(joined));
+  }
+  void JoinSome(WorkerId count) {
+    for (WorkerId id = 1; id <= count; ++id) Join(id, Profile("w" + std::to_string(id)));
+  }
+  RoutingDecision Route(const std::string& policy, const RouteRequest& request, double now = 0) {
+    return Router(*ParsePolicy(policy), options_).Route(request, fleet_, At(now));
+  }
+  // 0: nobody.
+  WorkerId Chosen(const std::string& policy, const RouteRequest& request, double now = 0) {
+    const RoutingDecision decision = Route(policy, request, now);
+    return decision.outcome == Outcome::kAssign ? decision.scores[decision.chosen].worker : 0;
+  }
+  // Where an idle fleet sends requests of this affinity.
+  WorkerId Home(const std::string& affinity) {
+    const WorkerId home = Chosen("rendezvous", Request(200, {}, affinity));
+    fleet_.Ended(Id(200), At(0));
+    return home;
+  }
+
+  Fleet fleet_;
+  RouterOptions options_;
+};
+
+TEST_F(RouterTest, WithoutWorkersNobodyCanTakeIt) {
+  EXPECT_EQ(Route("cost", Request(1)).outcome, Outcome::kNoWorker);
+  Join(1, Profile("w1"));
+  RouteRequest wide = Request(1);
+  wide.slots = 9;
+  EXPECT_EQ(Route("cost", wide).outcome, Outcome::kNoWorker);
+  fleet_.Drain(1);
+  EXPECT_EQ(Route("cost", Request(1)).outcome, Outcome::kNoWorker);
+}
+
+TEST_F(RouterTest, CostPrefersTheWorkerThatHoldsTheUnits) {
+  JoinSome(4);
+  for (WorkerId holder = 1; holder <= 4; ++holder) {
+    const auto unit = static_cast<uint8_t>(holder);
+    fleet_.SetTier(holder, Unit(unit), Source::kDevice);
+    EXPECT_EQ(Chosen("cost", Request(unit, {unit})), holder);
+    fleet_.Ended(Id(unit), At(0));
+  }
+}
+
+TEST_F(RouterTest, CostLeavesAHolderWhoseQueueIsWorseThanLoading) {
+  JoinSome(2);
+  fleet_.Stored(Unit(1));
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  fleet_.Assign(Request(100), 1, 0.3, At(0));
+  EXPECT_EQ(Chosen("cost", Request(1, {1})), 1u);  // loading takes 0.5 s
+  fleet_.Ended(Id(1), At(0));
+  fleet_.Assign(Request(101), 1, 1.5, At(0));
+  EXPECT_EQ(Chosen("cost", Request(2, {1})), 2u);
+}
+
+TEST_F(RouterTest, CostSparesUnitsOfAFullDevice) {
+  JoinSome(2);
+  const WorkerId home = Home("s@v");
+  fleet_.Report(home, {.device_fill = 0.95, .rates = Profile("").rates}, At(0));
+  EXPECT_EQ(Chosen("cost", Request(1, {1})), 3 - home);
+}
+
+TEST_F(RouterTest, CostAvoidsAWorkerShortOfMemoryForRequests) {
+  JoinSome(2);
+  const WorkerId home = Home("s@v");
+  fleet_.Report(home, {.kv_use = 0.9, .rates = Profile("").rates}, At(0));
+  EXPECT_EQ(Chosen("cost", Request(1)), 3 - home);
+}
+
+TEST_F(RouterTest, TermsOfCostSumUpToItsTotal) {
+  JoinSome(3);
+  fleet_.Assign(Request(100), 2, 0.7, At(0));
+  for (const WorkerScore& score : Route("cost", Request(1, {1, 2})).scores) {
+    EXPECT_DOUBLE_EQ(score.total, score.wait_s + score.work_s + score.congestion_s +
+                                      score.displacement_s + score.kv_s + score.tie_s);
+    EXPECT_GT(score.work_s, 0);
+  }
+}
+
+TEST_F(RouterTest, AnIdleFleetSendsASchemaToItsHome) {
+  JoinSome(8);
+  std::set<WorkerId> homes;
+  for (int i = 0; i < 50; ++i) {
+    const std::string affinity = "schema" + std::to_string(i);
+    const WorkerId home = Home(affinity);
+    homes.insert(home);
+    EXPECT_EQ(Chosen("bounded_load", Request(1, {}, affinity)), home);
+    fleet_.Ended(Id(1), At(0));
+  }
+  EXPECT_EQ(homes.size(), 8u);
+}
+
+TEST_F(RouterTest, AWorkerThatLeavesMovesOnlyItsOwnHomes) {
+  JoinSome(8);
+  std::map<std::string, WorkerId> before;
+  for (int i = 0; i < 50; ++i) before["schema" + std::to_string(i)] = 0;
+  for (auto& [affinity, home] : before) home = Home(affinity);
+  fleet_.Leave(3);
+  for (const auto& [affinity, home] : before) {
+    if (home != 3) {
+      EXPECT_EQ(Home(affinity), home);
+    }
+  }
+}
+
+TEST_F(RouterTest, RendezvousWaitsForAHomeWithoutRoom) {
+  JoinSome(4);
+  const WorkerId home = Home("s@v");
+  for (uint8_t i = 0; i < 8; ++i) fleet_.Assign(Request(100 + i), home, 0.001, At(0));
+  EXPECT_EQ(Route("rendezvous", Request(1)).outcome, Outcome::kHold);
+  EXPECT_NE(Chosen("bounded_load", Request(2)), home);
+}
+
+TEST_F(RouterTest, BoundedLoadLeavesAHomeWithMoreThanItsShare) {
+  JoinSome(4);
+  const WorkerId home = Home("s@v");
+  EXPECT_EQ(Chosen("bounded_load", Request(1)), home);
+  EXPECT_NE(Chosen("bounded_load", Request(2)), home);  // a bound of one: 1.25 * 2 / 4
+}
+
+TEST_F(RouterTest, ShortestQueueCountsRequests) {
+  JoinSome(3);
+  std::set<WorkerId> chosen;
+  for (uint8_t i = 1; i <= 3; ++i) chosen.insert(Chosen("shortest_queue", Request(i)));
+  EXPECT_EQ(chosen.size(), 3u);
+}
+
+TEST_F(RouterTest, ARequestWaitsForAFullWorkerThatIsBest) {
+  JoinSome(2);
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  options_.queue_bound_s = 0.2;
+  fleet_.Assign(Request(100), 1, 0.3, At(0));
+  const RoutingDecision decision = Route("cost", Request(1, {1}));
+  EXPECT_EQ(decision.outcome, Outcome::kHold);
+  EXPECT_EQ(decision.scores[decision.chosen].worker, 1u);
+  EXPECT_EQ(fleet_.workers().at(1).requests(), 1u);
+}
+
+TEST_F(RouterTest, WhatWaitsAlreadyMakesAFullWorkerWorse) {
+  JoinSome(2);
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  options_.queue_bound_s = 0.2;
+  fleet_.Assign(Request(100), 1, 0.3, At(0));
+  RouteRequest request = Request(1, {1});
+  request.ahead_s = 20;
+  EXPECT_EQ(Chosen("cost", request), 2u);
+}
+
+TEST_F(RouterTest, ANewWorkerStartsSlowly) {
+  Join(1, Profile("w1"), 0);
+  EXPECT_EQ(Chosen("cost", Request(1), 1), 1u);
+  EXPECT_EQ(Chosen("cost", Request(2), 1), 1u);
+  EXPECT_EQ(Route("cost", Request(3), 1).outcome, Outcome::kHold);
+  fleet_.Started(Id(1), {.at = At(2)});
+  EXPECT_EQ(Chosen("cost", Request(3), 2), 1u);
+  EXPECT_EQ(Chosen("cost", Request(4), 11), 1u);
+}
+
+TEST_F(RouterTest, WhatCannotMakeItsDeadlineIsRejectedWithATime) {
+  JoinSome(2);
+  for (WorkerId id = 1; id <= 2; ++id) {
+    fleet_.Assign(Request(static_cast<uint8_t>(100 + id)), id, 1.5, At(0));
+  }
+  RouteRequest request = Request(1);
+  request.time_left_s = 1;
+  const RoutingDecision decision = Route("cost", request);
+  EXPECT_EQ(decision.outcome, Outcome::kReject);
+  EXPECT_NEAR(decision.retry_after_s, 0.6, 1e-9);
+  request.time_left_s = 2;
+  EXPECT_EQ(Route("cost", request).outcome, Outcome::kAssign);
+}
+
+TEST_F(RouterTest, PoliciesHaveNames) {
+  for (const char* name : {"cost", "rendezvous", "bounded_load", "shortest_queue"}) {
+    EXPECT_EQ((*ParsePolicy(name))->name(), name);
+  }
+  const auto unknown = ParsePolicy("best");
+  EXPECT_EQ(unknown.status().code(), Code::kInvalidArgument);
+  EXPECT_NE(unknown.status().message().find("shortest_queue"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace promptcache::testing

@@ -1,0 +1,70 @@
+// Holds the policy `cost` against the others in every cell of the table of tools/simulate/README.md.
+#include "tools/simulate/cells.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "tests/fakes/test_env.h"
+
+namespace promptcache::testing {
+namespace {
+
+// Restarts of a worker that the rest of the fleet has room for: see the README.
+const std::set<std::string>& CellsWithRoomForARestart() {
+  static const std::set<std::string> cells = {"zipf1.4", "cpu", "conversation"};
+  return cells;
+}
+
+class CellTable : public ::testing::TestWithParam<Cell> {
+ protected:
+  void SetUp() override {
+    const auto data = TestDataDir();
+    if (GetParam().trace_speed > 0) PC_SKIP_WITHOUT(data, "data/traces with PROMPTCACHE_TEST_DATA");
+    Result<Workload> made = GetParam().MakeWorkload(data.value_or("") / "data/traces");
+    if (made.status().code() == Code::kNotFound) GTEST_SKIP() << made.status().message();
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    workload_ = *std::move(made);
+  }
+
+  SimulationResult Simulated(const std::string& policy, const Disturbances& disturbances = {}) const {
+    return *Simulate(workload_, GetParam().Workers(),
+                     {.policy = policy, .disturbances = disturbances});
+  }
+
+  Workload workload_;
+};
+
+TEST_P(CellTable, CostIsNoWorseThanTheBestOfTheOthersAndKeepsTheHitsOfAffinity) {
+  const SimulationResult cost = Simulated("cost");
+  const SimulationResult affinity = Simulated("rendezvous");
+  for (const std::string other : {"bounded_load", "shortest_queue"}) {
+    EXPECT_LE(cost.ttft_s.p99(), 1.1 * Simulated(other).ttft_s.p99()) << other;
+  }
+  EXPECT_LE(cost.ttft_s.p99(), 1.1 * affinity.ttft_s.p99());
+  EXPECT_GE(cost.Share(Source::kDevice), affinity.Share(Source::kDevice) - 0.03);
+}
+
+TEST_P(CellTable, NoiseAndStaleReportsCostLessThanHalfAsMuchAgain) {
+  Disturbances disturbances = Disturbed();
+  disturbances.away_share = 0;
+  EXPECT_LE(Simulated("cost", disturbances).ttft_s.p99(), 1.5 * Simulated("cost").ttft_s.p99());
+}
+
+TEST_P(CellTable, SoDoesAWorkerThatLeavesAndComesBackEmpty) {
+  if (!CellsWithRoomForARestart().contains(GetParam().name)) {
+    GTEST_SKIP() << "the fleet has no room for what a restart costs";
+  }
+  EXPECT_LE(Simulated("cost", Disturbed()).ttft_s.p99(), 1.5 * Simulated("cost").ttft_s.p99());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CellTable, ::testing::ValuesIn(Cells()),
+                         [](const auto& cell) {
+                           std::string name = cell.param.name;
+                           std::erase_if(name, [](char c) { return c == '.' || c == '-'; });
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace promptcache::testing
