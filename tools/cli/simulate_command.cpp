@@ -13,6 +13,8 @@
 namespace promptcache {
 namespace {
 
+constexpr double kMaxRequests = 1e7;
+
 struct SimulateFlags {
   TraceOptions trace;
   std::string cell;
@@ -33,6 +35,9 @@ struct Scene {
 };
 
 Result<Scene> SceneOf(const SimulateFlags& flags) {
+  if (flags.zipf.requests_per_s * flags.zipf.seconds > kMaxRequests) {
+    return InvalidArgument("--rate times --seconds is more than 10 million requests");
+  }
   Cell cell{.zipf = flags.zipf, .gpus = flags.workers, .cpus = flags.cpu_workers};
   cell.zipf.seed = flags.simulation.seed;
   if (!flags.cell.empty()) {
@@ -115,10 +120,14 @@ void AddFleetFlags(CLI::App& command, SimulateFlags& flags) {
   command.add_option("--cpu-workers", flags.cpu_workers, "CPU workers beside them")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command.add_option("--queue-bound", flags.simulation.rails.queue_bound_s,
-                     "Seconds of work at a worker beyond which requests wait in the coordinator");
-  command.add_option("--deadline", flags.simulation.deadline_s,
-                     "Seconds to the first token; what cannot make it is rejected");
+  command
+      .add_option("--queue-bound", flags.simulation.rails.queue_bound_s,
+                  "Seconds of work at a worker beyond which requests wait in the coordinator")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--deadline", flags.simulation.deadline_s,
+                  "Seconds to the first token; what cannot make it is rejected")
+      ->check(CLI::PositiveNumber);
   command.add_option("--seed", flags.simulation.seed, "Of workload and noise")
       ->capture_default_str();
 }

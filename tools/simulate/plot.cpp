@@ -16,8 +16,8 @@ constexpr double kLeft = 60;
 constexpr double kTop = 50;
 constexpr double kHeight = 300;
 constexpr double kCurveWidth = 460;
-constexpr double kBarsLeft = 640;
-constexpr double kBarsWidth = 300;
+constexpr double kBarsLeft = 580;
+constexpr double kBarsWidth = 380;
 constexpr double kLegendTop = kTop + kHeight + 50;
 
 std::string Text(double x, double y, const std::string& text) {
@@ -97,13 +97,15 @@ std::string PlotSimulations(const std::vector<SimulationResult>& results) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"980\" height=\"450\" "
       "font-family=\"sans-serif\" font-size=\"11\">\n"
       "<rect width=\"980\" height=\"450\" fill=\"white\"/>\n";
-  out += Text(kLeft, 20, fmt::format("{}, seed {}", results.front().workload, results.front().seed));
+  out +=
+      Text(kLeft, 20, fmt::format("{}, seed {}", results.front().workload, results.front().seed));
   out += Text(kLeft, 40, "share of requests with a first token after") +
          Text(kBarsLeft, 40, "where units were found, by tokens");
   const TimeAxis axis(results);
   out += axis.Draw();
   for (const int percent : {0, 50, 90, 99}) {
-    out += Text(kLeft - 40, kTop + kHeight * (1 - percent / 100.0) + 4, fmt::format("{} %", percent));
+    out +=
+        Text(kLeft - 40, kTop + kHeight * (1 - percent / 100.0) + 4, fmt::format("{} %", percent));
   }
   const double bar = kBarsWidth / static_cast<double>(results.size());
   for (size_t i = 0; i < results.size(); ++i) {

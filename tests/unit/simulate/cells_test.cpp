@@ -1,9 +1,9 @@
-// Holds the policy `cost` against the others in every cell of the table of tools/simulate/README.md.
+// Holds the policy `cost` against the others in every cell of the table of
+// tools/simulate/README.md.
 #include "tools/simulate/cells.h"
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <set>
 
 #include "tests/fakes/test_env.h"
@@ -11,10 +11,11 @@
 namespace promptcache::testing {
 namespace {
 
-// Restarts of a worker that the rest of the fleet has room for: see the README.
-const std::set<std::string>& CellsWithRoomForARestart() {
-  static const std::set<std::string> cells = {"zipf1.4", "cpu", "conversation"};
-  return cells;
+// By how much p99 may grow when a worker restarts under load. In the other cells loading its units
+// again is more work than the rest of the fleet has time for: see the README.
+double RestartBound(const Cell& cell) {
+  static const std::set<std::string> kRoomForARestart = {"zipf1.4", "cpu", "conversation"};
+  return kRoomForARestart.contains(cell.name) ? 1.5 : 3;
 }
 
 class CellTable : public ::testing::TestWithParam<Cell> {
@@ -28,7 +29,8 @@ class CellTable : public ::testing::TestWithParam<Cell> {
     workload_ = *std::move(made);
   }
 
-  SimulationResult Simulated(const std::string& policy, const Disturbances& disturbances = {}) const {
+  SimulationResult Simulated(const std::string& policy,
+                             const Disturbances& disturbances = {}) const {
     return *Simulate(workload_, GetParam().Workers(),
                      {.policy = policy, .disturbances = disturbances});
   }
@@ -52,19 +54,16 @@ TEST_P(CellTable, NoiseAndStaleReportsCostLessThanHalfAsMuchAgain) {
   EXPECT_LE(Simulated("cost", disturbances).ttft_s.p99(), 1.5 * Simulated("cost").ttft_s.p99());
 }
 
-TEST_P(CellTable, SoDoesAWorkerThatLeavesAndComesBackEmpty) {
-  if (!CellsWithRoomForARestart().contains(GetParam().name)) {
-    GTEST_SKIP() << "the fleet has no room for what a restart costs";
-  }
-  EXPECT_LE(Simulated("cost", Disturbed()).ttft_s.p99(), 1.5 * Simulated("cost").ttft_s.p99());
+TEST_P(CellTable, AWorkerThatLeavesAndComesBackEmptyCostsWhatThereIsRoomFor) {
+  const double undisturbed = Simulated("cost").ttft_s.p99();
+  EXPECT_LE(Simulated("cost", Disturbed()).ttft_s.p99(), RestartBound(GetParam()) * undisturbed);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CellTable, ::testing::ValuesIn(Cells()),
-                         [](const auto& cell) {
-                           std::string name = cell.param.name;
-                           std::erase_if(name, [](char c) { return c == '.' || c == '-'; });
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(All, CellTable, ::testing::ValuesIn(Cells()), [](const auto& cell) {
+  std::string name = cell.param.name;
+  std::erase_if(name, [](char c) { return c == '.' || c == '-'; });
+  return name;
+});
 
 }  // namespace
 }  // namespace promptcache::testing

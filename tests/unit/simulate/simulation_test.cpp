@@ -98,8 +98,7 @@ TEST(Simulation, ALoneRequestTakesWhatItsModelTakes) {
   Workload workload{.unit_tokens = {2000, 2000},
                     .requests = {{.arrival_s = 1, .units = {0, 1}, .new_tokens = 1000},
                                  {.arrival_s = 9, .units = {0, 1}, .new_tokens = 1000}}};
-  const SimulationResult result =
-      *Simulate(workload, {GpuModel()}, {.dropped_share = 0});
+  const SimulationResult result = *Simulate(workload, {GpuModel()}, {.dropped_share = 0});
   EXPECT_NEAR(result.ttft_s.samples[0], 0.25, 1e-9);
   EXPECT_NEAR(result.ttft_s.samples[1], 0.05, 1e-9);
   EXPECT_DOUBLE_EQ(result.Share(Source::kDevice), 0.5);

@@ -62,8 +62,7 @@ TEST(Zipf, SchemasHaveThreeToEightModulesAndShareSome) {
 }
 
 TEST(Zipf, AHotStepBeginsAtHalfTime) {
-  const Workload workload =
-      MakeZipf({.requests_per_s = 500, .seconds = 60, .hot_share = 0.4});
+  const Workload workload = MakeZipf({.requests_per_s = 500, .seconds = 60, .hot_share = 0.4});
   std::map<uint32_t, double> before;
   std::map<uint32_t, double> after;
   double all_after = 0;
@@ -77,7 +76,8 @@ TEST(Zipf, AHotStepBeginsAtHalfTime) {
 
 TEST(Trace, UnitsAreAllHashesButTheLast) {
   const TraceFile file(
-      "{\"timestamp\": 3000, \"input_length\": 1100, \"output_length\": 7, \"hash_ids\": [0, 5, 9]}\n"
+      "{\"timestamp\": 3000, \"input_length\": 1100, \"output_length\": 7, \"hash_ids\": [0, 5, "
+      "9]}\n"
       "{\"timestamp\": 1000, \"input_length\": 600, \"output_length\": 8, \"hash_ids\": [0, 5]}\n");
   const auto trace = ReadTrace({.file = file.path(), .speed = 2});
   ASSERT_TRUE(trace.ok()) << trace.status().message();
@@ -100,7 +100,8 @@ TEST(Trace, ABadLineIsNamed) {
   for (const std::string bad :
        {"{", "[]", "{\"timestamp\": 1}",
         "{\"timestamp\": \"x\", \"input_length\": 1, \"output_length\": 1, \"hash_ids\": []}",
-        "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1, \"hash_ids\": [\"a\", 1]}"}) {
+        "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1, \"hash_ids\": [\"a\", "
+        "1]}"}) {
     const TraceFile file(good + bad + "\n");
     const auto trace = ReadTrace({.file = file.path()});
     EXPECT_EQ(trace.status().code(), Code::kDataLoss) << bad;
