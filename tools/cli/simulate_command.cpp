@@ -23,6 +23,7 @@ struct SimulateFlags {
   ZipfOptions zipf;
   uint32_t workers = 16;
   uint32_t cpu_workers = 0;
+  double store_gb_per_s = 0;
   std::vector<std::string> policies = {"cost", "rendezvous", "bounded_load", "shortest_queue"};
   SimulationOptions simulation;
   bool json = false;
@@ -44,6 +45,9 @@ Result<Scene> SceneOf(const SimulateFlags& flags) {
     PC_ASSIGN_OR_RETURN(cell, FindCell(flags.cell));
   }
   Scene scene{.workers = cell.Workers()};
+  for (WorkerModel& worker : scene.workers) {
+    if (flags.store_gb_per_s > 0) worker.rates.remote.bytes_per_s = flags.store_gb_per_s * 1e9;
+  }
   if (flags.trace.file.empty()) {
     PC_ASSIGN_OR_RETURN(scene.workload, cell.MakeWorkload(flags.traces));
   } else {
