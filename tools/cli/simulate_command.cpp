@@ -125,6 +125,10 @@ void AddFleetFlags(CLI::App& command, SimulateFlags& flags) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command
+      .add_option("--store-rate", flags.store_gb_per_s,
+                  "GB/s that each worker gets from the store (default: 3, CPUs 1)")
+      ->check(CLI::PositiveNumber);
+  command
       .add_option("--queue-bound", flags.simulation.rails.queue_bound_s,
                   "Seconds of work at a worker beyond which requests wait in the coordinator")
       ->check(CLI::PositiveNumber);
