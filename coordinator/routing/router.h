@@ -41,7 +41,6 @@ class Router {
 
   // Assigns the request in the fleet when that is the outcome.
   RoutingDecision Route(const RouteRequest& request, Fleet& fleet, SteadyTime now) const;
-  const RoutingPolicy& policy() const { return *policy_; }
 
  private:
   std::vector<WorkerScore> Score(const RouteRequest& request, const Fleet& fleet,

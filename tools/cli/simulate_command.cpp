@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -166,7 +165,6 @@ void AddDisturbanceFlags(CLI::App& command, SimulateFlags& flags) {
 
 void AddSimulateCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<SimulateFlags>();
-  flags->simulation.rails.queue_bound_s = std::numeric_limits<double>::infinity();
   CLI::App* command =
       app.add_subcommand("simulate", "Routing policies on a simulated fleet, in virtual time");
   AddWorkloadFlags(*command, *flags);

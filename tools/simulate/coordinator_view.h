@@ -37,6 +37,8 @@ class CoordinatorView {
     Answer answer;
   };
   std::optional<Found> TryWaiting(double now_s);
+  // Those that waited beyond their deadline; gives how many.
+  size_t DropExpired(double now_s) { return waiting_.TakeExpired(AtSeconds(now_s)).size(); }
 
   const UnitKey& KeyOf(uint32_t unit) const { return keys_[unit]; }
   RequestId IdOf(uint32_t request) const;

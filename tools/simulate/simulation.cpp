@@ -1,6 +1,7 @@
 #include "tools/simulate/simulation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <queue>
 #include <utility>
@@ -111,7 +112,8 @@ SimulationResult Simulation::Run() {
     Handle(event);
   }
   const double seconds = workload_.duration_s() * static_cast<double>(models_.size());
-  result_.load = std::accumulate(result_.busy_s.begin(), result_.busy_s.end(), 0.0) / seconds;
+  const double work = std::accumulate(result_.busy_s.begin(), result_.busy_s.end(), 0.0);
+  result_.load = seconds > 0 ? work / seconds : 0;
   result_.replicas = Replicas();
   result_.decision_us = view_.decision_us();
   return std::move(result_);
@@ -264,6 +266,11 @@ void Simulation::GiveTo(uint32_t request, const CoordinatorView::Answer& answer)
 }
 
 void Simulation::TryWaiting() {
+  if (std::isfinite(options_.deadline_s)) {
+    const size_t expired = view_.DropExpired(now_s_);
+    result_.rejected += expired;
+    unfinished_ -= expired;
+  }
   while (const auto found = view_.TryWaiting(now_s_)) GiveTo(found->request, found->answer);
 }
 
@@ -310,22 +317,10 @@ double Simulation::Replicas() const {
 
 }  // namespace
 
-double SimulationResult::Share(Source tier) const {
-  const auto all = std::accumulate(unit_tokens.begin(), unit_tokens.end(), uint64_t{0});
-  if (all == 0) return 0;
-  return static_cast<double>(unit_tokens[static_cast<size_t>(tier)]) / static_cast<double>(all);
-}
-
-double SimulationResult::busy_balance() const {
-  const double all = std::accumulate(busy_s.begin(), busy_s.end(), 0.0);
-  if (all == 0) return 0;
-  return *std::max_element(busy_s.begin(), busy_s.end()) /
-         (all / static_cast<double>(busy_s.size()));
-}
-
 Result<SimulationResult> Simulate(const Workload& workload, const std::vector<WorkerModel>& workers,
                                   const SimulationOptions& options) {
   if (workers.empty()) return InvalidArgument("a simulation needs a worker");
+  if (workload.requests.empty()) return InvalidArgument("the workload has no requests");
   if (options.disturbances.away_share > 0 && workers.size() < 2) {
     return InvalidArgument("a worker can leave only where there are two");
   }

@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t kBlockTokens = 512;
 constexpr uint64_t kMaxTraceBytes = 256 << 20;
 constexpr uint32_t kMaxTokens = 1 << 24;  // of one request
+constexpr double kMaxSeconds = 1e9;
 
 // Hash ids as they occur -> consecutive indices.
 class Indices {
@@ -59,12 +60,18 @@ Result<Workload> ReadTrace(const TraceOptions& options) {
   std::string line;
   for (size_t number = 1; std::getline(in, line); ++number) {
     if (options.max_requests > 0 && workload.requests.size() == options.max_requests) break;
+    SimRequest request;
     try {
-      workload.requests.push_back(ParseRequest(line, options.speed, units, schemas));
+      request = ParseRequest(line, options.speed, units, schemas);
     } catch (const nlohmann::json::exception& problem) {
       return DataLoss(fmt::format("{}:{}: not a request of a trace: {}", options.file.string(),
                                   number, problem.what()));
     }
+    if (!(request.arrival_s >= 0 && request.arrival_s <= kMaxSeconds)) {
+      return DataLoss(fmt::format("{}:{}: a timestamp beyond 0 to 10^9 seconds",
+                                  options.file.string(), number));
+    }
+    workload.requests.push_back(std::move(request));
   }
   std::stable_sort(
       workload.requests.begin(), workload.requests.end(),

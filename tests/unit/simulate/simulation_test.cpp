@@ -115,8 +115,9 @@ TEST(Simulation, ASlowWorkerGetsLess) {
   EXPECT_LT(slow.busy_balance(), 1.8);
 }
 
-TEST(Simulation, NeedsWorkersAndAKnownPolicy) {
+TEST(Simulation, NeedsWorkersRequestsAndAKnownPolicy) {
   const Workload workload = Busy();
+  EXPECT_EQ(Simulate({}, {GpuModel()}, {}).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(Simulate(workload, {}, {}).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(Simulate(workload, {GpuModel()}, {.policy = "best"}).status().code(),
             Code::kInvalidArgument);

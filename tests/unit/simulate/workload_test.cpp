@@ -98,7 +98,10 @@ TEST(Trace, ABadLineIsNamed) {
   const std::string good =
       "{\"timestamp\": 1, \"input_length\": 600, \"output_length\": 8, \"hash_ids\": [0, 5]}\n";
   for (const std::string bad :
-       {"{", "[]", "{\"timestamp\": 1}",
+       {"{", "[]",
+        "{\"timestamp\": -1, \"input_length\": 1, \"output_length\": 1, \"hash_ids\": [1]}",
+        "{\"timestamp\": 1e300, \"input_length\": 1, \"output_length\": 1, \"hash_ids\": [1]}",
+        "{\"timestamp\": 1}",
         "{\"timestamp\": \"x\", \"input_length\": 1, \"output_length\": 1, \"hash_ids\": []}",
         "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1, \"hash_ids\": [\"a\", "
         "1]}"}) {
