@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <utility>
 
 namespace promptcache {
@@ -51,10 +50,11 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
                       .work_s = work.seconds,
                       .displaced_s = work.displaced_s});
   }
-  // What waits here waits for the full ones.
-  const auto full = std::count_if(scores.begin(), scores.end(), std::mem_fn(&WorkerScore::full));
+  // What waits here waits for those that take nothing now.
+  const auto closed = [](const WorkerScore& score) { return score.full || !score.room; };
+  const auto count = static_cast<double>(std::count_if(scores.begin(), scores.end(), closed));
   for (WorkerScore& score : scores) {
-    if (score.full) score.wait_s += request.ahead_s / static_cast<double>(full);
+    if (closed(score)) score.wait_s += request.ahead_s / count;
   }
   return scores;
 }

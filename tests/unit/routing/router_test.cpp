@@ -186,6 +186,19 @@ TEST_F(RouterTest, WhatCannotMakeItsDeadlineIsRejectedWithATime) {
   EXPECT_EQ(Route("cost", request).outcome, Outcome::kAssign);
 }
 
+TEST_F(RouterTest, WhatWaitsForSlotsCountsAgainstDeadlines) {
+  Join(1, Profile("w1"));
+  for (uint8_t i = 0; i < 8; ++i) {
+    fleet_.Assign(Request(100 + i), 1, 0.001, At(0));
+    fleet_.Started(Id(100 + i), {.at = At(0)});
+  }
+  RouteRequest request = Request(1);
+  request.time_left_s = 5;
+  EXPECT_EQ(Route("cost", request).outcome, Outcome::kHold);
+  request.ahead_s = 10;
+  EXPECT_EQ(Route("cost", request).outcome, Outcome::kReject);
+}
+
 TEST_F(RouterTest, PoliciesHaveNames) {
   for (const char* name : {"cost", "rendezvous", "bounded_load", "shortest_queue"}) {
     EXPECT_EQ((*ParsePolicy(name))->name(), name);
