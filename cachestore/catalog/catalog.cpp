@@ -100,6 +100,7 @@ void Catalog::Restore(const UnitKey& key, CatalogBlob blob) {
   Erase(key);
   Enter(key, blob);
   bytes_ += blob.bytes;
+  charged_bytes_ += Charge(blob.bytes);
   blobs_.emplace(key, std::move(blob));
 }
 
@@ -108,6 +109,7 @@ void Catalog::Erase(const UnitKey& key) {
   if (found == blobs_.end()) return;
   Leave(key, found->second);
   bytes_ -= found->second.bytes;
+  charged_bytes_ -= Charge(found->second.bytes);
   blobs_.erase(found);
 }
 
@@ -124,10 +126,6 @@ const CatalogBlob* Catalog::FindStored(const UnitKey& key) const {
 }
 
 // ---- eviction ----
-
-uint64_t Catalog::ChargedBytes() const {
-  return bytes_ + blobs_.size() * limits_.blob_overhead_bytes + reserved_bytes_;
-}
 
 double Catalog::ScoreOf(const CatalogBlob& blob) const {
   const double worth = std::max(blob.encode_seconds, kLeastEncodeSeconds) * blob.use.weight /

@@ -25,7 +25,9 @@ struct CatalogLimits {
   uint64_t quota_bytes = 0;      // 0: none
   uint64_t pin_quota_bytes = 0;  // of pinned blobs together; 0: no blob may be pinned
   uint64_t use_half_life_ms = 86'400'000;
-  uint64_t blob_overhead_bytes = 0;  // what a blob takes besides its own bytes
+  // What a blob takes besides its own bytes, and for each whole MiB of them.
+  uint64_t blob_overhead_bytes = 0;
+  uint64_t mib_overhead_bytes = 0;
 };
 
 // What the catalog knows of a committed blob.
@@ -102,9 +104,11 @@ class Catalog {
   // Ascending: what leaves first.
   using Order = std::set<std::pair<double, UnitKey>>;
 
-  uint64_t Charge(uint64_t bytes) const { return bytes + limits_.blob_overhead_bytes; }
+  uint64_t Charge(uint64_t bytes) const {
+    return bytes + limits_.blob_overhead_bytes + (bytes >> 20) * limits_.mib_overhead_bytes;
+  }
   double ScoreOf(const CatalogBlob& blob) const;
-  uint64_t ChargedBytes() const;
+  uint64_t ChargedBytes() const { return charged_bytes_ + reserved_bytes_; }
   // Cheapest blobs that are not pinned until `needed` more bytes fit; fewer than that when even all
   // of them do not do.
   std::vector<UnitKey> VictimsFor(uint64_t needed) const;
@@ -120,6 +124,7 @@ class Catalog {
   std::set<std::pair<uint64_t, UnitKey>> ends_;  // when the next reference or the blob expires
   std::unordered_map<UnitKey, std::vector<Import>> putting_;  // with what was told meanwhile
   uint64_t bytes_ = 0;
+  uint64_t charged_bytes_ = 0;
   uint64_t reserved_bytes_ = 0;  // charged to puts that run
   uint64_t pinned_bytes_ = 0;
   uint64_t refused_pins_ = 0;

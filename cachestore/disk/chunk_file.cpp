@@ -9,7 +9,10 @@
 namespace promptcache::internal {
 namespace {
 
-constexpr uint64_t kInternalKeyBytes = 12 + 8;  // generation, chunk; sequence number and type
+constexpr uint64_t kChunkKeyBytes = 12;        // generation, chunk
+constexpr uint64_t kFillerKeyBytes = 12 + 1;   // of the chunk before, and a character
+constexpr uint64_t kBytesBehindValue = 8 + 5;  // one restart and their number; type and checksum
+constexpr uint64_t kPageBytes = 4096;
 
 rocksdb::Slice ToSlice(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -17,10 +20,21 @@ rocksdb::Slice ToSlice(std::span<const uint8_t> bytes) {
 
 // Bytes of a block before its first value: three lengths as varints (shared and own bytes of the
 // key, below 128 here; the value) and the key.
-uint64_t BytesBeforeValue(uint64_t value_bytes) {
+uint64_t BytesBeforeValue(uint64_t key_bytes, uint64_t value_bytes) {
+  constexpr uint64_t kSequenceAndType = 8;
   uint64_t length_bytes = 1;
   for (uint64_t left = value_bytes; left >= 128; left >>= 7) ++length_bytes;
-  return 2 + length_bytes + kInternalKeyBytes;
+  return 2 + length_bytes + key_bytes + kSequenceAndType;
+}
+
+// Bytes of a filler in a block that begins at `begin`, behind which a whole chunk's bytes begin at
+// a page.
+uint64_t FillerBytes(uint64_t begin) {
+  for (uint64_t bytes = 0;; ++bytes) {
+    const uint64_t chunk = begin + BytesBeforeValue(kFillerKeyBytes, bytes) + bytes +
+                           kBytesBehindValue + BytesBeforeValue(kChunkKeyBytes, kChunkBytes);
+    if (chunk % kPageBytes == 0) return bytes;
+  }
 }
 
 // Reads and hashes by turns, so that the hash finds the bytes in the CPU's caches.
@@ -66,12 +80,21 @@ ChunkFileWriter::~ChunkFileWriter() {
   (void)database_->env().DeleteFile(path_);
 }
 
+Status ChunkFileWriter::AppendFiller() {
+  static const std::string kZeros(2 * kPageBytes, '\0');
+  const uint64_t bytes = FillerBytes(next_block_);
+  const std::string key = ChunkKey(*generation_, static_cast<uint32_t>(chunks_.size() - 1)) + '~';
+  return FromRocks(file_->Put(key, rocksdb::Slice(kZeros.data(), bytes)), "write " + path_);
+}
+
 Status ChunkFileWriter::Append(std::span<const uint8_t> chunk) {
+  if (!chunks_.empty() && chunk.size() == kChunkBytes) PC_RETURN_IF_ERROR(AppendFiller());
   const std::string key = ChunkKey(*generation_, static_cast<uint32_t>(chunks_.size()));
   PC_RETURN_IF_ERROR(FromRocks(file_->Put(key, ToSlice(chunk)), "write " + path_));
   // The chunk before this one is written now, this one is not: here its block begins.
-  chunks_.push_back(
-      {.hash = Xxh3_128(chunk), .file_offset = file_->FileSize() + BytesBeforeValue(chunk.size())});
+  const uint64_t begin = file_->FileSize() + BytesBeforeValue(kChunkKeyBytes, chunk.size());
+  chunks_.push_back({.hash = Xxh3_128(chunk), .file_offset = begin});
+  next_block_ = begin + chunk.size() + kBytesBehindValue;
   return {};
 }
 

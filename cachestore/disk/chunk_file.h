@@ -3,6 +3,10 @@
 // RocksDB's own reads copy every chunk twice on its way. Since a chunk is a block of its own,
 // uncompressed, its bytes lie in the file as they are; the writer notes where, and readers get them
 // from there. What they get is checked against the chunk's hash, so this may fail but not mislead.
+//
+// A chunk of full size, but for the first, begins where a page does: a read then copies whole
+// pages, a third faster than parts of them. What stands before it is a filler: zeros under a key of
+// its own, which nobody asks for.
 #pragma once
 
 #include <cstdint>
@@ -40,12 +44,15 @@ class ChunkFileWriter {
 
  private:
   ChunkFileWriter(std::shared_ptr<Database> database, Generation generation);
+  // So that the next chunk begins at a page. REQUIRES: there is a chunk before it.
+  Status AppendFiller();
 
   const std::shared_ptr<Database> database_;
   const Generation generation_;
   const std::string path_;
   std::unique_ptr<rocksdb::SstFileWriter> file_;
   std::vector<ChunkRecord> chunks_;
+  uint64_t next_block_ = 0;  // where it begins
 };
 
 // A file being read. Not thread safe.

@@ -10,6 +10,7 @@ namespace {
 
 // What a table file takes besides the chunks, with its share of the records.
 constexpr uint64_t kFileOverheadBytes = 8192;
+constexpr uint64_t kMibOverheadBytes = 4096 + 256;  // a filler, and what the file's index has of it
 
 }  // namespace
 
@@ -39,7 +40,8 @@ DiskCore::DiskCore(std::shared_ptr<Database> database, const DiskStoreOptions& o
       table_({.quota_bytes = options_.quota_bytes,
               .pin_quota_bytes = options_.pin_quota_bytes,
               .use_half_life_ms = options_.use_half_life_ms,
-              .blob_overhead_bytes = kFileOverheadBytes},
+              .blob_overhead_bytes = kFileOverheadBytes,
+              .mib_overhead_bytes = kMibOverheadBytes},
              *options_.clock, *this),
       commits_(database_, table_) {}
 

@@ -48,6 +48,19 @@ class CatalogTest : public ::testing::Test {
   Catalog catalog_{{.quota_bytes = 100, .pin_quota_bytes = 60, .use_half_life_ms = kHour}};
 };
 
+TEST(CatalogCharge, QuotaCountsWhatBlobsTakeBesidesTheirBytes) {
+  constexpr uint64_t kMib = 1 << 20;
+  Catalog catalog({.quota_bytes = 5 * kMib + 3000,
+                   .use_half_life_ms = 1000,
+                   .blob_overhead_bytes = 500,
+                   .mib_overhead_bytes = 1000});
+  EXPECT_EQ(catalog.StartPut(KeyOf(1), 5 * kMib, 1).status().code(), Code::kResourceExhausted);
+  ASSERT_TRUE(catalog.StartPut(KeyOf(1), 2 * kMib, 1).ok());  // charged 2,500 more
+  catalog.Insert(KeyOf(1), {.bytes = 2 * kMib}, {}, 1);
+  catalog.EndPut(KeyOf(1), 2 * kMib);
+  EXPECT_TRUE(catalog.StartPut(KeyOf(2), 3 * kMib - 1, 1).value() == std::vector{KeyOf(1)});
+}
+
 TEST_F(CatalogTest, WhatSavesTheFewestSecondsAByteLeavesFirst) {
   ASSERT_TRUE(Put(1, 40, 4).ok());   // 0.1 a byte
   ASSERT_TRUE(Put(2, 20, 10).ok());  // 0.5
