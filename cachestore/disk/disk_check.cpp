@@ -46,9 +46,10 @@ Result<CheckReport> LookAtAll(DiskCore& core) {
   for (const std::string& key : records.damaged_records) {
     report.findings.push_back({"record damaged", key});
   }
-  if (!records.unreadable.empty()) {
+  if (records.in_damaged_blocks > 0 || records.lost_walks > 0) {
     report.findings.push_back(
-        {"records unreadable", std::to_string(records.unreadable.size()) + " blocks"});
+        {"records unreadable", std::to_string(records.in_damaged_blocks) + " in damaged blocks" +
+                                   (records.lost_walks > 0 ? ", others not found" : "")});
   }
   CheckCounters(core, records, report);
   return report;

@@ -49,11 +49,12 @@ Result<DiskOpenReport> DiskCore::Load() {
   PC_ASSIGN_OR_RETURN(ScannedRecords records, ScanRecords(*database_));
   const std::vector<DataFile> files = database_->DataFiles();
   const FilesByGeneration own = OwnFiles(files);
-  if (records.readable == 0 && !records.unreadable.empty()) {
-    return DataLoss("no record in " + database_->directory() + " can be read");
+  // Files of blobs whose manifests cannot be found would be dropped as nobody's.
+  if (records.lost_walks > 0) {
+    return DataLoss("records in " + database_->directory() + " cannot be found any more");
   }
   DiskOpenReport report{.damaged_records = records.damaged_records.size(),
-                        .unreadable_parts = records.unreadable.size()};
+                        .records_in_damage = records.in_damaged_blocks};
   uint64_t damaged_files = records.damaged.size();  // at most: their manifests do not tell
   for (ScannedRecords::Found& found : records.blobs) {
     const UnitKey key = found.manifest.info.key;
@@ -75,7 +76,6 @@ Result<DiskOpenReport> DiskCore::Load() {
   report.damaged_blobs = records.damaged.size();
   table_.CountCorruptions(records.damaged.size());
   if (!database_->CheckWritable().ok()) return report;
-  PC_RETURN_IF_ERROR(GiveUp(*database_, records.unreadable));
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
   PC_ASSIGN_OR_RETURN(const uint64_t orphans, DropOrphans());
   report.unfinished_puts = orphans - std::min(orphans, damaged_files);
@@ -125,7 +125,6 @@ Result<std::vector<UnitKey>> DiskCore::DropBadRecords() {
   for (const ScannedRecords::Found& found : records.blobs) {
     if (!FileDefect(found.manifest, files).empty()) damaged.push_back(found.manifest.info.key);
   }
-  PC_RETURN_IF_ERROR(GiveUp(*database_, records.unreadable));
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
   return damaged;
 }

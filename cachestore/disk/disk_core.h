@@ -12,7 +12,6 @@
 #include "cachestore/disk/disk_blob.h"
 #include "cachestore/disk/generations.h"
 #include "cachestore/disk/open.h"
-#include "cachestore/disk/record_walk.h"
 
 namespace promptcache::internal {
 
@@ -26,8 +25,10 @@ struct ScannedRecords {
   std::vector<UnitKey> damaged;
   std::vector<UnitKey> uses_alone;           // without a manifest
   std::vector<std::string> damaged_records;  // keys of the MetaStore
-  std::vector<RecordRange> unreadable;       // that had to be skipped
-  uint64_t readable = 0;                     // records of any kind
+  // Records that stand in damaged blocks and in no other place. Manifests and uses among them that
+  // pass their own checksums are good.
+  uint64_t in_damaged_blocks = 0;
+  uint64_t lost_walks = 0;  // kinds of records of which some could not even be found
 };
 // kUnavailable when the disk refuses; kFailedPrecondition when a later version wrote a manifest.
 Result<ScannedRecords> ScanRecords(const Database& database);

@@ -46,20 +46,10 @@ Result<std::optional<MetaEntry>> DiskMetaStore::Get(const std::string& key) {
 
 Status DiskMetaStore::CheckRevision(const std::string& key, uint64_t expected) {
   const Result<std::optional<MetaEntry>> entry = Get(key);
-  if (entry.status().code() == Code::kDataLoss && expected == 0) {
-    return GiveUpUnreadable(FamilyOf(key));
-  }
+  if (entry.status().code() == Code::kDataLoss && expected == 0) return {};
   PC_RETURN_IF_ERROR(entry.status());
   const uint64_t revision = *entry ? (*entry)->revision : 0;
   return revision == expected ? Status() : WrongRevision(key, expected, revision);
-}
-
-Status DiskMetaStore::GiveUpUnreadable(rocksdb::ColumnFamilyHandle* family) {
-  // Whoever comes second finds nothing, and takes nothing that was written since.
-  std::lock_guard lock(give_up_mutex_);
-  RecordWalk walk(*database_, family, std::string(1, kRecordTag));
-  PC_RETURN_IF_ERROR(walk.Run([](std::string_view, std::string_view) { return true; }));
-  return GiveUp(*database_, walk.unreadable());
 }
 
 Result<uint64_t> DiskMetaStore::CompareAndSet(const std::string& key, uint64_t expected,
@@ -101,15 +91,16 @@ Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix,
 
 Status DiskMetaStore::AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
                               MetaListLimit& limit, std::vector<MetaEntry>& entries) const {
-  RecordWalk walk(*database_, family, RecordKey(prefix));
   Status fits;
-  PC_RETURN_IF_ERROR(walk.Run([&](std::string_view key, std::string_view value) {
+  const auto add = [&](std::string_view key, std::string_view value, RecordTrust trust) {
+    if (trust == RecordTrust::kDamagedBlock) return true;
     Result<MetaEntry> entry = DecodeRecord(key, value);
     if (!entry.ok()) return true;
     fits = limit.Take(entry->key, entry->value);
     if (fits.ok()) entries.push_back(std::move(entry).value());
     return fits.ok();
-  }));
+  };
+  PC_RETURN_IF_ERROR(WalkRecords(*database_, family, RecordKey(prefix), add));
   return fits;
 }
 

@@ -30,8 +30,6 @@ class DiskMetaStore : public MetaStore {
  private:
   // kFailedPrecondition unless the key is at this revision. REQUIRES: its mutex is held.
   Status CheckRevision(const std::string& key, uint64_t expected);
-  // Gives up what cannot be read of the family.
-  Status GiveUpUnreadable(rocksdb::ColumnFamilyHandle* family);
   // Records of jobs are in a family of their own: they come and go, the others stay.
   rocksdb::ColumnFamilyHandle* FamilyOf(const std::string& key) const;
   Status AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
@@ -41,7 +39,6 @@ class DiskMetaStore : public MetaStore {
   const std::shared_ptr<Database> database_;
   // One writer a key at a time; writers of different keys share a sync of the log.
   std::array<std::mutex, 16> mutexes_;
-  std::mutex give_up_mutex_;  // after one of these
 };
 
 }  // namespace promptcache::internal

@@ -38,12 +38,12 @@ DiskStoreOptions DiskStoreOptionsOf(const StoreSettings& settings);
 
 // What opening found.
 struct DiskOpenReport {
-  std::string quarantined_to;     // where a damaged directory was moved; empty: none was
-  uint64_t unfinished_puts = 0;   // chunks of puts that were never committed, now dropped; also
-                                  // those whose manifests were in parts that cannot be read
-  uint64_t damaged_blobs = 0;     // whose manifest or file is damaged, now dropped
-  uint64_t damaged_records = 0;   // of the MetaStore, passed over until they are written anew
-  uint64_t unreadable_parts = 0;  // of all records, given up; what they held is lost
+  std::string quarantined_to;      // where a damaged directory was moved; empty: none was
+  uint64_t unfinished_puts = 0;    // chunks of puts that were never committed, now dropped; also
+                                   // those whose manifests were in parts that cannot be read
+  uint64_t damaged_blobs = 0;      // whose manifest or file is damaged, now dropped
+  uint64_t damaged_records = 0;    // of the MetaStore, passed over until they are written anew
+  uint64_t records_in_damage = 0;  // of all records; those of blobs may be good nevertheless
 };
 
 // All of it stays valid as long as this lives; readers and writers may outlive it (the directory is

@@ -2,51 +2,28 @@
 #pragma once
 
 #include <functional>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "cachestore/disk/database.h"
 
 namespace promptcache::internal {
 
-// Keys from `first` to before `end`.
-struct RecordRange {
-  rocksdb::ColumnFamilyHandle* family = nullptr;
-  std::string first;
-  std::string end;
+enum class RecordTrust : uint8_t {
+  kVerified,
+  kDamagedBlock  // as it stands in a block that fails its checksum: it may be wrong
 };
 
-// The records of a family whose keys begin with a prefix, in key order. A damaged block ends an
-// iterator of RocksDB: this one goes on at the block behind it. Not thread safe.
-class RecordWalk {
- public:
-  // REQUIRES: the prefix is not empty and begins with an ASCII character, its tag.
-  RecordWalk(const Database& database, rocksdb::ColumnFamilyHandle* family, std::string prefix);
+// `key` without its tag. False ends the walk.
+using VisitRecord =
+    std::function<bool(std::string_view key, std::string_view value, RecordTrust trust)>;
 
-  // `key` without the tag. False ends the walk.
-  using Visit = std::function<bool(std::string_view key, std::string_view value)>;
-  // kUnavailable when the disk refuses.
-  Status Run(const Visit& visit);
-  // What Run could not read.
-  const std::vector<RecordRange>& unreadable() const { return unreadable_; }
-
- private:
-  // Where the next block begins, which is not before the next key.
-  std::optional<std::string> BehindBlockOf(const std::string& key) const;
-  bool InOneBlock(const std::string& first, const std::string& end) const;
-
-  const Database& database_;
-  rocksdb::ColumnFamilyHandle* const family_;
-  const std::string prefix_;
-  const std::string end_;  // behind all keys of the tag
-  std::vector<RecordRange> unreadable_;
-};
-
-// Makes keys that cannot be read ones that are absent, durably. Until then walks do not find what
-// is written between them either.
-Status GiveUp(Database& database, std::span<const RecordRange> unreadable);
+// The records of a family whose keys begin with `prefix`, in key order. A damaged block ends an
+// iterator of RocksDB. Keys are then taken as the blocks have them, and each record is asked for by
+// its key: what another table or the log holds is as good as ever. Nothing is changed, so nothing
+// that can be read is lost. kDataLoss when there are keys that cannot even be found; what was
+// visited is sound. kUnavailable when the disk refuses.
+Status WalkRecords(const Database& database, rocksdb::ColumnFamilyHandle* family,
+                   const std::string& prefix, const VisitRecord& visit);
 
 }  // namespace promptcache::internal

@@ -73,14 +73,14 @@ class RecordDamageTest : public ::testing::Test {
 
 TEST_F(RecordDamageTest, ListsPassADamagedRecordOverAndItCanBeWrittenAnew) {
   Damage(ValueOf(7));
-  EXPECT_EQ(store_->report().unreadable_parts, 1u);
+  EXPECT_EQ(store_->report().records_in_damage, 1u);
   EXPECT_EQ(Listed("schema/"), AllBut({7}));
   EXPECT_EQ(ReadableBlobs(), samples_.size());
   for (int round = 0; round < 2; ++round) {
     ASSERT_TRUE(store_->meta().CompareAndSet(KeyOf(7), round, "anew").ok());
     EXPECT_EQ(Listed("schema/"), AllBut({}));
     Open();
-    EXPECT_EQ(store_->report().unreadable_parts, 0u);
+    EXPECT_EQ(store_->report().records_in_damage, 0u);
     EXPECT_EQ(Listed("schema/"), AllBut({}));
     EXPECT_EQ(store_->meta().Get(KeyOf(7)).value()->value, "anew");
   }
@@ -177,6 +177,56 @@ TEST_F(RecordDamageTest, BlobsWhoseManifestsAreLostCanBeStoredAnewForGood) {
   }
   Open();
   EXPECT_EQ(ReadableBlobs(), samples_.size());
+}
+
+// Blocks of many small records; newer ones stand in another table and in the log.
+TEST_F(RecordDamageTest, NewerRecordsBesideADamagedBlockAreListedAndKept) {
+  const auto key = [](int number) { return "small/" + std::to_string(1000 + number); };
+  for (int i = 0; i < 400; i += 2) {
+    ASSERT_TRUE(store_->meta().CompareAndSet(key(i), 0, "old " + key(i)).ok());
+  }
+  Open();
+  Open();  // they are in a table
+  for (int i = 1; i < 400; i += 4) ASSERT_TRUE(store_->meta().CompareAndSet(key(i), 0, "n").ok());
+  ASSERT_TRUE(store_->meta().CompareAndSet(key(202), 1, "newer").ok());
+  Damage("old " + key(200));
+  for (int round = 0; round < 2; ++round) {
+    const std::vector<std::string> listed = Listed("small/");
+    for (int i = 1; i < 400; i += 4) {
+      EXPECT_EQ(std::count(listed.begin(), listed.end(), key(i)), 1) << i;
+      EXPECT_EQ(store_->meta().Get(key(i)).value()->value, "n");
+    }
+    EXPECT_EQ(std::count(listed.begin(), listed.end(), key(202)), 1);
+    EXPECT_EQ(std::count(listed.begin(), listed.end(), key(200)), 0);
+    EXPECT_EQ(ReadableBlobs(), samples_.size());
+    EXPECT_TRUE(store_->admin().Check(CheckMode::kRepair).ok());
+    Open();
+  }
+}
+
+TEST_F(RecordDamageTest, ATableThatCannotBeOpenedMovesTheStoreAside) {
+  ASSERT_TRUE(store_->meta().CompareAndSet("job/1", 0, "queued").ok());
+  Open();
+  Open();
+  std::vector<std::string> tables;
+  {
+    store_.reset();
+    const auto database = internal::Database::Open({.directory = directory_}).value();
+    std::vector<rocksdb::LiveFileMetaData> files;
+    database->db().GetLiveFilesMetaData(&files);
+    for (const auto& file : files) {
+      if (file.column_family_name == "meta") tables.push_back(directory_ + file.name);
+    }
+  }
+  ASSERT_FALSE(tables.empty());
+  FlipByte(tables.front(), std::filesystem::file_size(tables.front()) - 3);  // the footer
+  Open();
+  EXPECT_NE(store_->report().quarantined_to, "");
+  uint64_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(store_->report().quarantined_to)) {
+    files += entry.path().extension() == ".sst" ? 1 : 0;
+  }
+  EXPECT_GT(files, samples_.size());  // nothing of it was deleted
 }
 
 // Nothing of a store that a later version wrote is taken for damage.
