@@ -16,6 +16,21 @@ inline constexpr uint64_t kMetaEntryOverhead = 256;  // what an entry of a list 
 // not pinned, so that a load never fails for it; where all are pinned, it is counted as a use only.
 inline constexpr uint64_t kMaxBlobReferences = 1024;
 
+inline constexpr uint64_t kMaxReferenceBytes = 32 << 10;  // its texts together
+
+// kInvalidArgument naming the limit unless each reference fits.
+template <typename Imports>
+Status CheckReferences(const Imports& imports) {
+  for (const auto& import : imports) {
+    const auto& [tenant, schema, version, module] = import.reference;
+    const uint64_t bytes = tenant.size() + schema.size() + version.size() + module.size();
+    if (bytes <= kMaxReferenceBytes) continue;
+    return InvalidArgument("a reference of " + std::to_string(bytes) + " bytes, limit " +
+                           std::to_string(kMaxReferenceBytes));
+  }
+  return {};
+}
+
 // kInvalidArgument for 0 bytes, kResourceExhausted over the limit.
 inline Status CheckBlobBytes(uint64_t bytes, uint64_t limit) {
   if (bytes == 0) return InvalidArgument("a blob of 0 bytes");

@@ -1,7 +1,9 @@
 #include "cachestore/catalog/blob_table.h"
 
 #include <algorithm>
+#include <ranges>
 
+#include "cachestore/limits.h"
 #include "common/log.h"
 
 namespace promptcache {
@@ -18,6 +20,7 @@ void BlobTable::Restore(std::shared_ptr<StoredBlob> blob, BlobUse use) {
 // ---- puts ----
 
 Status BlobTable::StartPut(const PutRequest& put, const CheckRoom& check) {
+  PC_RETURN_IF_ERROR(CheckReferences(put.imports));
   const uint64_t now = clock_.UnixMillis();
   std::unique_lock change(change_mutex_);
   PC_RETURN_IF_ERROR(DropExpired(put.key, now));
@@ -99,6 +102,7 @@ void BlobTable::CountCorruptions(uint64_t count) {
 // ---- changes ----
 
 Status BlobTable::RecordImports(std::span<const UnitImport> imports) {
+  PC_RETURN_IF_ERROR(CheckReferences(imports | std::views::transform(&UnitImport::import)));
   const uint64_t now = clock_.UnixMillis();
   std::lock_guard change(change_mutex_);
   std::vector<UnitKey> urgent;

@@ -84,7 +84,7 @@ std::vector<Import> Catalog::EndPut(const UnitKey& key, uint64_t bytes) {
 }
 
 void Catalog::AddToPut(const UnitKey& key, const Import& import) {
-  constexpr size_t kMost = 4096;
+  constexpr size_t kMost = kMaxBlobReferences;
   const auto found = putting_.find(key);
   if (found != putting_.end() && found->second.size() < kMost) found->second.push_back(import);
 }

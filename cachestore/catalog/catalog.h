@@ -54,7 +54,8 @@ class Catalog {
   // The writer has gone; call also after Insert.
   // Returns the imports that were told meanwhile.
   std::vector<Import> EndPut(const UnitKey& key, uint64_t bytes);
-  // Keeps an import, one of at most 4,096, for the blob that is being put. Nothing when none is.
+  // Keeps an import, one of at most kMaxBlobReferences, for the blob that is being put. Nothing
+  // when none is.
   void AddToPut(const UnitKey& key, const Import& import);
   // A blob that was committed.
   void Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,

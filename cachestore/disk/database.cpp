@@ -202,7 +202,12 @@ Status Database::CheckVersion() {
                               std::to_string(kDirectoryVersion) +
                               "; use the version that wrote it, or choose another directory");
   }
-  if (version == kDirectoryVersion || options_.mode == OpenMode::kReadOnly) return {};
+  is_marked_ = bytes.ok() && version == kDirectoryVersion;
+  return {};
+}
+
+Status Database::MarkVersion() {
+  if (is_marked_) return {};
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(
       FromRocks(batch.Put(meta_, kVersionKey, EncodeNumber(kDirectoryVersion)), kVersionKey));

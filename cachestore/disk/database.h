@@ -76,6 +76,9 @@ class Database {
 
   // A record of "meta"; kNotFound when there is none.
   Result<std::string> GetMeta(const std::string& key) const;
+  // Writes the present version down unless it stands there. REQUIRES: writing; nothing that was
+  // found is of a later version.
+  Status MarkVersion();
   // Writes the batch and syncs the log; twice when the log was torn meanwhile, so nobody else may
   // write its keys. After an error what it writes may be there or not.
   Status WriteSynced(rocksdb::WriteBatch& batch, std::string_view what);
@@ -96,6 +99,7 @@ class Database {
 
   explicit Database(DatabaseOptions options);
   Status OpenFamilies();
+  // kFailedPrecondition when a later version wrote the directory.
   Status CheckVersion();
   // RocksDB goes on in a log of which a part could not be written, and may not find what follows
   // there. This begins a new log, unless that was done since `known_errors` were all there were;
@@ -107,6 +111,7 @@ class Database {
   std::shared_ptr<Listener> listener_;
   std::shared_ptr<rocksdb::Statistics> statistics_;
   std::unique_ptr<rocksdb::DB> db_;
+  bool is_marked_ = false;  // with the present version
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   rocksdb::Options table_options_;
   rocksdb::ColumnFamilyHandle* data_ = nullptr;

@@ -76,6 +76,7 @@ Result<DiskOpenReport> DiskCore::Load() {
   report.damaged_blobs = records.damaged.size();
   table_.CountCorruptions(records.damaged.size());
   if (!database_->CheckWritable().ok()) return report;
+  PC_RETURN_IF_ERROR(database_->MarkVersion());
   PC_RETURN_IF_ERROR(DropRecords(records.damaged, records.uses_alone));
   PC_ASSIGN_OR_RETURN(const uint64_t orphans, DropOrphans());
   report.unfinished_puts = orphans - std::min(orphans, damaged_files);

@@ -22,7 +22,7 @@ struct TransferKey {
 
 struct RunningTransfer {
   std::shared_ptr<Transfer> transfer;
-  uint64_t moved_bytes = 0;           // when it was looked at last
+  uint64_t moved_bytes = UINT64_MAX;  // when it was looked at last; never
   std::chrono::milliseconds idle{0};  // since it went on, as often as it was looked at
 };
 

@@ -10,7 +10,7 @@
 
 namespace promptcache {
 
-// --model, --device, --dtype, --threads.
+// --model, --device, --dtype, --store-compression, --threads.
 void AddEngineFlags(CLI::App& command, EmbeddedOptions& options);
 
 // A directory for what a command stores, gone with it.

@@ -86,9 +86,9 @@ UnitCache::Removed Acquirer::Drop(const std::vector<UnitKey>& keys) {
     imports_.Remove(key);
     const auto pending = pending_.find(key);
     if (pending != pending_.end()) pending->second.dropped = true;
-    const auto put = puts_.find(key);
-    if (put != puts_.end()) *put->second = true;
-    const bool under_way = pending != pending_.end() || put != puts_.end();
+    const auto [put, end] = puts_.equal_range(key);
+    for (auto it = put; it != end; ++it) *it->second = true;
+    const bool under_way = pending != pending_.end() || put != end;
     const bool named = std::ranges::find(removed.held, key) != removed.held.end();
     if (under_way && !named) removed.held.push_back(key);
   }
@@ -230,13 +230,12 @@ void Acquirer::Put(const UnitPtr& unit) {
   auto dropped = std::make_shared<std::atomic<bool>>(false);
   const auto put = [this, unit, imports = found->second.imports, dropped] {
     Status status = *dropped ? Status() : WriteUnit(*unit, imports, dropped);
-    post_([this, key = unit->key, dropped] {
-      const auto ended = puts_.find(key);
-      if (ended != puts_.end() && ended->second == dropped) puts_.erase(ended);
+    post_([this, dropped] {
+      std::erase_if(puts_, [&](const auto& one) { return one.second == dropped; });
     });
     return status;
   };
-  if (Write(put, unit->bytes, "a unit")) puts_[unit->key] = std::move(dropped);
+  if (Write(put, unit->bytes, "a unit")) puts_.emplace(unit->key, std::move(dropped));
 }
 
 Status Acquirer::WriteUnit(const Unit& unit, const std::vector<Import>& imports,

@@ -144,7 +144,7 @@ class Acquirer {
   LoadChoice choice_;
   ImportLog imports_;
   std::unordered_map<UnitKey, Pending> pending_;
-  std::unordered_map<UnitKey, PutDropped> puts_;  // queued or being written
+  std::unordered_multimap<UnitKey, PutDropped> puts_;  // queued or being written
   std::deque<UnitKey> to_encode_;
   std::unique_ptr<UnitEncoder> encoder_;
   UnitKey encoding_;

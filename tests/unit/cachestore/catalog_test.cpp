@@ -117,7 +117,7 @@ TEST_F(CatalogTest, ImportsAreKeptForAPutThatRunsUpToABound) {
   ASSERT_TRUE(catalog_.StartPut(KeyOf(1), 60, kStart).ok());
   for (int i = 0; i < 5000; ++i) catalog_.AddToPut(KeyOf(1), ImportOf("a"));
   catalog_.AddToPut(KeyOf(2), ImportOf("a"));
-  EXPECT_EQ(catalog_.EndPut(KeyOf(1), 60).size(), 4096u);
+  EXPECT_EQ(catalog_.EndPut(KeyOf(1), 60).size(), kMaxBlobReferences);
   EXPECT_EQ(catalog_.EndPut(KeyOf(2), 60).size(), 0u);
 }
 

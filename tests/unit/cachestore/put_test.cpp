@@ -247,10 +247,10 @@ TEST_P(PutTest, ManySmallChunksThatWaitCountAgainstTheBudget) {
 
 TEST_P(PutTest, ImportsCountAgainstTheBudgetUntilThePutIsOver) {
   Serve({.put_window_bytes = kWindow, .max_held_bytes = 1 << 20});
-  const std::string name(100'000, 'm');
+  const std::string name(10'000, 'm');
   const PutBlob put{.key = blob_.key,
                     .bytes = size(),
-                    .imports = std::vector<Import>(6, {.reference = {.module = name}})};
+                    .imports = std::vector<Import>(60, {.reference = {.module = name}})};
   peer().Say(id_, put);
   ASSERT_TRUE(talk_->StepUntil([&] { return !peer().All<Credit>(id_).empty(); }));
   PutBlob other = put;

@@ -16,6 +16,15 @@ namespace {
 
 constexpr uint64_t kAnySize = std::numeric_limits<uint64_t>::max();
 
+TEST_P(StoreConformance, ReferencesThatAreTooLargeAreRefused) {
+  const SampleBlob blob = MakeSampleBlob({.seed = 77});
+  const Import import{{.schema = "s", .version = "v", .module = std::string(40'000, 'm')}, {}};
+  const PutRequest put{.key = blob.key, .bytes = blob.bytes.size(), .imports = {import}};
+  EXPECT_EQ(blobs().StartPut(put).status().code(), Code::kInvalidArgument);
+  const UnitImport told{blob.key, import};
+  EXPECT_EQ(blobs().RecordImports({&told, 1}).code(), Code::kInvalidArgument);
+}
+
 TEST_P(StoreConformance, CommittedBlobReadsBackBitForBit) {
   for (const SampleBlob& blob : {MakeSampleBlob(), MakeLargeBlob(2, 5 << 20)}) {
     ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());

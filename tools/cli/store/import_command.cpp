@@ -7,6 +7,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "cachestore/format/blob.h"
 #include "cachestore/pack/import.h"
 #include "cachestore/pack/key_file.h"
 #include "cachestore/pack/pins.h"
@@ -109,6 +110,9 @@ Result<int> Probe(const CommandContext& context, const PackProbe& probe, const I
   std::vector<std::string> words = {"probe", "check", "-", "--store", flags.target.directory};
   if (!flags.model.empty()) words.insert(words.end(), {"--model", flags.model});
   words.insert(words.end(), {"--dtype", probe.identity.dtype});
+  if (probe.identity.kv_layout == kInt8Layout) {
+    words.insert(words.end(), {"--store-compression", "int8"});
+  }
   if (flags.target.json) words.emplace_back("--json");
   std::fflush(stdout);
   return ReplaceByEngine(context, std::move(words));
