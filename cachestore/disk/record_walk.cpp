@@ -38,7 +38,7 @@ Status WalkRecords(const Database& database, rocksdb::ColumnFamilyHandle* family
   const std::unique_ptr<rocksdb::Iterator> it(database.db().NewIterator(options, family));
   std::string last;
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    last = it->key().ToString();
+    last = it->key().ToStringView();  // into the memory it has
     if (!visit(std::string_view(last).substr(1), it->value().ToStringView(),
                RecordTrust::kVerified)) {
       return {};
