@@ -55,6 +55,12 @@ Result<DiskOpenReport> DiskCore::Load() {
   }
   DiskOpenReport report{.damaged_records = records.damaged_records.size(),
                         .records_in_damage = records.in_damaged_blocks};
+  if (report.damaged_records > 0 || report.records_in_damage > 0) {
+    Log(LogLevel::kWarning, "store.records_damaged",
+        {{"directory", database_->directory()},
+         {"passed_over", report.damaged_records},
+         {"in_damaged_blocks", report.records_in_damage}});
+  }
   uint64_t damaged_files = records.damaged.size();  // at most: their manifests do not tell
   for (ScannedRecords::Found& found : records.blobs) {
     const UnitKey key = found.manifest.info.key;
