@@ -13,10 +13,6 @@ constexpr double kMeanWeight = 0.02;         // the same
 constexpr double kMinCalibration = 0.25;
 constexpr double kMaxCalibration = 4;
 
-uint64_t HashOf(const std::string& text) {
-  return Xxh3_128({reinterpret_cast<const uint8_t*>(text.data()), text.size()}).low;
-}
-
 // Of a report: rates change slowly, measurements of them do not.
 constexpr double kRateWeight = 0.1;
 
@@ -59,7 +55,7 @@ double WorkerRates::ReloadSeconds(double bytes) const {
 FleetWorker::FleetWorker(WorkerProfile profile, uint32_t identity_index, SteadyTime joined)
     : profile_(std::move(profile)),
       identity_index_(identity_index),
-      name_hash_(HashOf(profile_.name)),
+      name_hash_(NameHash(profile_.name)),
       joined_(joined) {
   report_.rates = profile_.rates;
 }

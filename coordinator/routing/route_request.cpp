@@ -1,6 +1,12 @@
 #include "coordinator/routing/route_request.h"
 
+#include "common/hash.h"
+
 namespace promptcache {
+
+uint64_t NameHash(const std::string& name) {
+  return Xxh3_128({reinterpret_cast<const uint8_t*>(name.data()), name.size()}).low;
+}
 
 RouteRequest MakeRouteRequest(const Plan& plan, const std::vector<IdentityDigest>& identities,
                               uint64_t domain) {

@@ -25,6 +25,9 @@ struct RouteRequest {
   double ahead_s = 0;  // of work that waits in the coordinator and goes first
 };
 
+// Of an affinity or the name of a worker, for rendezvous.
+uint64_t NameHash(const std::string& name);
+
 // The request for a plan whose units belong to `domain`.
 RouteRequest MakeRouteRequest(const Plan& plan, const std::vector<IdentityDigest>& identities,
                               uint64_t domain);

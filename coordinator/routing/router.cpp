@@ -30,8 +30,7 @@ bool Router::HasRoom(const RouteRequest& request, const FleetWorker& worker, Ste
 
 std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet& fleet,
                                        SteadyTime now) const {
-  const std::string& key = request.affinity;
-  const uint64_t hash = Xxh3_128({reinterpret_cast<const uint8_t*>(key.data()), key.size()}).low;
+  const uint64_t hash = NameHash(request.affinity);
   std::vector<WorkerScore> scores;
   scores.reserve(fleet.workers().size());
   for (const auto& [id, worker] : fleet.workers()) {
