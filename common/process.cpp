@@ -24,19 +24,29 @@ Status WriteAll(int file, std::string_view contents) {
   return {};
 }
 
-}  // namespace
-
-Status WriteFileAtomically(const std::string& path, std::string_view contents) {
+Status WriteBeside(const std::string& path, std::string_view contents, unsigned rename_flags) {
   std::string temporary = path + ".XXXXXX";
   const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
   if (file < 0) return Unavailable("cannot write " + path + ": " + std::strerror(errno));
   Status status = WriteAll(file, contents);
   ::close(file);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = Unavailable(std::strerror(errno));
+  if (status.ok() &&
+      ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), rename_flags) != 0) {
+    status = errno == EEXIST ? AlreadyExists("there is a file of that name")
+                             : Unavailable(std::strerror(errno));
   }
   if (!status.ok()) ::unlink(temporary.c_str());
   return status.WithContext("cannot write " + path);
+}
+
+}  // namespace
+
+Status WriteFileAtomically(const std::string& path, std::string_view contents) {
+  return WriteBeside(path, contents, /*rename_flags=*/0);
+}
+
+Status WriteNewFile(const std::string& path, std::string_view contents) {
+  return WriteBeside(path, contents, RENAME_NOREPLACE);
 }
 
 void CallOnStopSignal(std::function<void()> on_stop) {
@@ -52,6 +62,22 @@ void CallOnStopSignal(std::function<void()> on_stop) {
     sigwait(&signals, &signal);
     std::_Exit(128 + signal);
   }).detach();
+}
+
+ReloadSignal::ReloadSignal(std::function<void()> on_signal) {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &hangup, nullptr);
+  thread_ = std::thread([this, hangup, on_signal = std::move(on_signal)] {
+    for (int signal = 0; sigwait(&hangup, &signal) == 0 && !ends_;) on_signal();
+  });
+}
+
+ReloadSignal::~ReloadSignal() {
+  ends_ = true;
+  pthread_kill(thread_.native_handle(), SIGHUP);
+  thread_.join();
 }
 
 void RestartWithEnvironment(std::span<const EnvironmentVariable> variables, char** argv) {

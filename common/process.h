@@ -1,10 +1,12 @@
 // What every program of the project does at its edges.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "common/config.h"
 #include "common/log.h"
@@ -16,10 +18,28 @@ namespace promptcache {
 // naming the path when it cannot be written.
 Status WriteFileAtomically(const std::string& path, std::string_view contents);
 
+// The same for a file that must be new, which only its owner may read and write. kAlreadyExists
+// when there is one of that name.
+Status WriteNewFile(const std::string& path, std::string_view contents);
+
 // Blocks SIGINT and SIGTERM in this thread and in those started later, and runs a thread that calls
 // `on_stop` at the first of them; the second ends the process at once with 128 + signal. Call once,
 // before any other thread starts.
 void CallOnStopSignal(std::function<void()> on_stop);
+
+// While it lives, SIGHUP calls `on_signal` on a thread of its own instead of ending the process.
+// Make one before any other thread starts; at most one lives at a time.
+class ReloadSignal {
+ public:
+  explicit ReloadSignal(std::function<void()> on_signal);
+  ~ReloadSignal();  // waits for a call that runs; none follows
+  ReloadSignal(const ReloadSignal&) = delete;
+  ReloadSignal& operator=(const ReloadSignal&) = delete;
+
+ private:
+  std::atomic<bool> ends_{false};
+  std::thread thread_;
+};
 
 struct EnvironmentVariable {
   const char* name;
