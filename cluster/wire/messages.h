@@ -21,7 +21,13 @@ inline constexpr uint16_t kWireVersion = 1;
 
 // ---- any peer ----
 
-enum class PeerRole : uint8_t { kClient = 1, kWorker = 2, kStore = 3, kCoordinator = 4 };
+enum class PeerRole : uint8_t {
+  kClient = 1,
+  kWorker = 2,
+  kStore = 3,
+  kCoordinator = 4,
+  kAdmin = 5
+};
 
 // First message on every connection from the connecting side; nothing else is accepted before it.
 struct Hello {

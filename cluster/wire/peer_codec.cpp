@@ -16,8 +16,7 @@ uint32_t WriteBody(Writer& writer, const Hello& in) {
 }
 void ReadBody(Reader& reader, const wire::Hello& in, Hello* out) {
   constexpr size_t kMaxCapabilities = 64;
-  out->role =
-      reader.Enum<PeerRole>(in.role(), {PeerRole::kClient, PeerRole::kCoordinator}, "hello role");
+  out->role = reader.Enum<PeerRole>(in.role(), {PeerRole::kClient, PeerRole::kAdmin}, "hello role");
   out->min_version = in.min_version();
   out->max_version = in.max_version();
   out->name = reader.Name(in.name(), "hello name");

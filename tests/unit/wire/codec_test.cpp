@@ -119,7 +119,7 @@ void ExpectRefused(const Message& body, const std::string& reason) {
 
 TEST(WireCodec, RefusesEnumValuesOutsideTheirRange) {
   ExpectRefused(Hello{.role = PeerRole{0}}, "hello role has the unknown value 0");
-  ExpectRefused(Hello{.role = PeerRole{5}}, "hello role");
+  ExpectRefused(Hello{.role = PeerRole{6}}, "hello role");
   ExpectRefused(Reply{.code = Code{13}}, "reply code");
   ExpectRefused(Submit{.reuse = ReuseMode{3}}, "submit reuse");
   ExpectRefused(Submit{.repair = Repair{4}}, "submit repair");
