@@ -92,9 +92,9 @@ Status ApplyTable(std::string_view table, const toml::node& node, std::string_vi
   const bool known = std::any_of(rows.begin(), rows.end(),
                                  [&](const SettingRow& row) { return row.table == table; });
   if (!known || entries == nullptr) {
-    return InvalidArgument(
-        fmt::format("{}'{}' is not one of the tables coordinator, store, worker, cluster, log",
-                    Where(file, node), table));
+    return InvalidArgument(fmt::format(
+        "{}'{}' is not one of the tables coordinator, store, worker, cluster, security, log",
+        Where(file, node), table));
   }
   for (const auto& [name, value] : *entries) {
     const SettingRow* row = FindRow(table, name.str());

@@ -71,6 +71,12 @@ struct ClusterSettings {
   std::string run_directory;
 };
 
+struct SecuritySettings {
+  std::string own_key;
+  std::string keys;
+  bool allow_plaintext = false;
+};
+
 struct LogSettings {
   std::string level;
   std::string format;
@@ -81,6 +87,7 @@ struct Settings {
   StoreSettings store;
   WorkerSettings worker;
   ClusterSettings cluster;
+  SecuritySettings security;
   LogSettings log;
 };
 

@@ -37,8 +37,9 @@ constexpr int64_t kDayMs = 86'400'000;
 
 const SettingRow kRows[] = {
     PC_TEXT(coordinator, client_endpoint, "tcp://127.0.0.1:7420",
-            "Where clients connect: tcp://127.0.0.1:PORT (* for any free port), ipc://PATH or "
-            "inproc://NAME. Only loopback addresses are accepted."),
+            "Where clients connect: tcp://ADDRESS:PORT (* for any free port), ipc://PATH or "
+            "inproc://NAME. Without security.own_key only loopback addresses are accepted; with it "
+            "who connects writes #KEY behind, the listener's public key."),
     PC_TEXT(coordinator, worker_endpoint, "tcp://127.0.0.1:7421", "Where workers connect."),
     PC_TEXT(coordinator, store_endpoint, "",
             "The cachestore that keeps schemas. Empty: schemas live in memory and are lost with "
@@ -135,6 +136,18 @@ const SettingRow kRows[] = {
     PC_NUMBER(cluster, workers, 2, 1, 256, "processes", "Workers that `promptcache up` starts."),
     PC_TEXT(cluster, run_directory, "promptcache-run",
             "Where `promptcache up` keeps logs, ready files and, by default, the store."),
+
+    PC_TEXT(
+        security, own_key, "",
+        "Key file of `promptcache keygen`, or a directory that holds NAME.key for each process: "
+        "coordinator, store, client (for the command line) and each worker.name. Every tcp and "
+        "ipc link is encrypted then. Empty: links are plain."),
+    PC_TEXT(security, keys, "",
+            "Whom coordinator and cachestore let in: the file of `promptcache keys allow`. Read "
+            "again on SIGHUP and when it has changed."),
+    PC_SWITCH(security, allow_plaintext, false,
+              "Without own_key: allow addresses beyond loopback all the same. Whoever reaches them "
+              "may read, forge and delete."),
 
     PC_TEXT(log, level, "info", "debug, info, warning, error or off."),
     PC_TEXT(log, format, "text", "text, or json for one object a line."),

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "cluster/transport/connection.h"
-#include "cluster/transport/endpoint.h"
+#include "cluster/transport/link_security.h"
 #include "cluster/transport/zmq_transport.h"
 #include "common/clock.h"
 
@@ -59,12 +59,17 @@ class ClientImpl : public Client {
 
   Status Start() {
     if (options_.endpoints.empty()) return InvalidArgument("a client needs an endpoint");
+    PC_ASSIGN_OR_RETURN(const LinkSecurity security,
+                        LoadLinkSecurity({.own_key = options_.key_file,
+                                          .allow_plaintext = options_.allow_plaintext},
+                                         "client", {PeerRole::kClient, PeerRole::kAdmin}));
     std::string tried;
     for (const std::string& endpoint : options_.endpoints) {
-      PC_RETURN_IF_ERROR(CheckEndpoint(endpoint, EndpointUse::kConnect).status());
+      PC_RETURN_IF_ERROR(ParseEndpointFor(security, endpoint, EndpointUse::kConnect).status());
       tried += (tried.empty() ? "" : ", ") + endpoint;
     }
-    PC_ASSIGN_OR_RETURN(transport_, ZmqTransport::Create(options_.context));
+    PC_ASSIGN_OR_RETURN(transport_,
+                        ZmqTransport::Create({.context = options_.context, .security = security}));
     PC_RETURN_IF_ERROR(OpenNext());
     auto connected = connected_.get_future();
     thread_ = std::jthread([this] { transport_->Run(); });

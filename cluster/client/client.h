@@ -20,7 +20,12 @@ namespace promptcache {
 class TransportContext;
 
 struct ClientOptions {
-  std::vector<std::string> endpoints;  // coordinators, tried in order; at least one
+  // Coordinators, tried in order; at least one. With #KEY behind, if links have keys.
+  std::vector<std::string> endpoints;
+  // Of `promptcache keygen`, of the role client or admin; or a directory with a client.key. Empty:
+  // links are plain, and stay on this machine unless plain ones may leave it.
+  std::string key_file;
+  bool allow_plaintext = false;
   std::string name = "client";
   std::chrono::milliseconds connect_timeout{5'000};
   // Needed only for inproc:// endpoints; shared with the transport that listens.
@@ -63,7 +68,8 @@ using FinalCallback = std::function<void(Answer)>;
 class Client {
  public:
   // kUnavailable, naming the endpoints, when none answers within connect_timeout; at once, with the
-  // reason, when all refuse this client. kInvalidArgument for an endpoint that can never work.
+  // reason, when all refuse this client. kInvalidArgument for an endpoint that can never work; as
+  // ReadLinkKey for the key file.
   static Result<std::unique_ptr<Client>> Connect(ClientOptions options);
   virtual ~Client() = default;
 

@@ -65,8 +65,25 @@ Status Connection::Open() {
   return {};
 }
 
+Hello Connection::Greeting() const {
+  Hello hello = options_.hello;
+  const KeyOwner* const self = transport_.self();
+  if (self != nullptr && !options_.connect.endpoint.starts_with("inproc://")) {
+    hello.role = self->role;
+    hello.name = self->name;
+  }
+  return hello;
+}
+
 void Connection::Greet() {
-  if (!greeted_) greeted_ = SendNow(options_.hello).ok();
+  if (!greeted_) {
+    const Status sent = SendNow(Greeting());
+    greeted_ = sent.ok();
+    if (sent.code() == Code::kFailedPrecondition) {
+      backoff_ = options_.max_backoff;  // keys do not change by themselves
+      return GoDown(sent);
+    }
+  }
   if (silent_ >= lease_) {
     return GoDown(Unavailable("'" + options_.connect.endpoint + "' does not answer"));
   }

@@ -15,7 +15,7 @@ namespace promptcache {
 
 struct ConnectionOptions {
   ConnectOptions connect;
-  Hello hello;
+  Hello hello;  // where links have keys, role and name are the key's
   // Until the peer's HelloAck says otherwise: how long an attempt may take, and the tick.
   std::chrono::milliseconds lease{3'000};
   std::chrono::milliseconds heartbeat{500};
@@ -59,6 +59,7 @@ class Connection {
   enum class State { kStopped, kWaiting, kGreeting, kUp };
 
   Status Open();
+  Hello Greeting() const;
   void Greet();
   void Tick();
   void Handle(Incoming incoming);

@@ -5,8 +5,14 @@
 #include <vector>
 
 #include "cluster/wire/codec.h"
+#include "cluster/wire/roles.h"
 
 namespace promptcache {
+
+const std::string& PeerInfo::tenant() const {
+  static const std::string kNone;
+  return key ? key->owner().tenant : kNone;
+}
 
 PeerTable::PeerTable(Transport& transport, PeerTableOptions options, PeerEvents events)
     : transport_(transport), options_(std::move(options)), events_(std::move(events)) {}
@@ -67,10 +73,12 @@ void PeerTable::Handle(Incoming incoming) {
     return Remove(incoming.peer, envelope.status());
   }
   if (const auto* hello = std::get_if<Hello>(&envelope->body)) {
-    return HandleHello(incoming.peer, envelope->request_id, *hello);
+    return HandleHello(incoming, envelope->request_id, *hello);
   }
   const auto it = peers_.find(incoming.peer);
   if (it == peers_.end()) return HandleStranger(incoming.peer, envelope->body);
+  const auto info = it->second.info;
+  if (!HoldToKey(*info, envelope->body)) return;
   it->second.heard = true;
   if (std::holds_alternative<Ping>(envelope->body)) {
     const Status sent = SendNow(incoming.peer, {.body = Pong{}}, {});
@@ -79,11 +87,35 @@ void PeerTable::Handle(Incoming incoming) {
   }
   if (std::holds_alternative<Pong>(envelope->body)) return;
   if (!events_.on_message) return;
-  const auto info = it->second.info;
   events_.on_message(*info, std::move(*envelope), std::move(incoming.frames.payload));
 }
 
-Status PeerTable::Admit(const Hello& hello) const {
+bool PeerTable::HoldToKey(const PeerInfo& info, const Message& body) {
+  if (!info.key) return true;
+  if (info.key->revoked()) {
+    DropRevoked(info.id);
+    return false;
+  }
+  if (MaySend(info.hello.role, body)) return true;
+  ++counters_.forbidden;
+  Drop(info.id, FailedPrecondition("a peer of the role " + std::string(RoleName(info.hello.role)) +
+                                   " may not send " + std::string(MessageName(body))));
+  return false;
+}
+
+void PeerTable::DropRevoked(PeerId id) {
+  ++counters_.revoked;
+  Drop(id, FailedPrecondition("the key of this link is not allowed any more"));
+}
+
+Status PeerTable::Admit(const PeerKey* key, const Hello& hello) {
+  if (key != nullptr && (hello.role != key->owner().role || hello.name != key->owner().name)) {
+    ++counters_.impostors;
+    return FailedPrecondition("the key of this link is of the " +
+                              std::string(RoleName(key->owner().role)) + " '" + key->owner().name +
+                              "', and the greeting of the " + std::string(RoleName(hello.role)) +
+                              " '" + hello.name + "'");
+  }
   if (hello.min_version > kWireVersion || hello.max_version < kWireVersion) {
     return FailedPrecondition("it speaks protocol versions " + std::to_string(hello.min_version) +
                               " to " + std::to_string(hello.max_version) + ", here it is " +
@@ -96,9 +128,10 @@ Status PeerTable::Admit(const Hello& hello) const {
   return options_.admit ? options_.admit(hello) : Status();
 }
 
-void PeerTable::HandleHello(PeerId id, const RequestId& request_id, const Hello& hello) {
+void PeerTable::HandleHello(const Incoming& from, const RequestId& request_id, const Hello& hello) {
+  const PeerId id = from.peer;
   Remove(id, Unavailable("the peer started anew"));
-  if (const Status refused = Admit(hello); !refused.ok()) {
+  if (const Status refused = Admit(from.key.get(), hello); !refused.ok()) {
     ++counters_.refused;
     return Complain(id, refused);
   }
@@ -109,8 +142,8 @@ void PeerTable::HandleHello(PeerId id, const RequestId& request_id, const Hello&
                      .lease_ms = static_cast<uint32_t>(options_.lease.count()),
                      .max_frame_bytes = max_frame_bytes_};
   if (!SendNow(id, {.request_id = request_id, .body = ack}, {}).ok()) return;  // gone already
-  const auto info =
-      std::make_shared<const PeerInfo>(PeerInfo{.id = id, .hello = hello, .version = kWireVersion});
+  const auto info = std::make_shared<const PeerInfo>(
+      PeerInfo{.id = id, .hello = hello, .version = kWireVersion, .key = from.key});
   peers_[id] = {.info = info};
   if (events_.on_up) events_.on_up(*info);
 }
@@ -124,12 +157,15 @@ void PeerTable::HandleStranger(PeerId id, const Message& body) {
 
 void PeerTable::Tick() {
   std::vector<PeerId> expired;
+  std::vector<PeerId> revoked;
   for (auto& [id, peer] : peers_) {
+    if (peer.info->key && peer.info->key->revoked()) revoked.push_back(id);
     peer.silent = peer.heard ? std::chrono::milliseconds(0) : peer.silent + options_.heartbeat;
     peer.heard = false;
     if (peer.silent >= options_.lease) expired.push_back(id);
   }
   timer_ = transport_.After(options_.heartbeat, [this] { Tick(); });
+  for (const PeerId id : revoked) DropRevoked(id);
   for (const PeerId id : expired) {
     ++counters_.expired;
     Drop(id, Unavailable("silent for " + std::to_string(options_.lease.count()) + " ms"));

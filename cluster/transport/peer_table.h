@@ -29,6 +29,12 @@ struct PeerInfo {
   PeerId id = 0;
   Hello hello;
   uint16_t version = kWireVersion;
+  // Whose key the link has, with the tenant; role and name are those of `hello`. Null: the link is
+  // not authenticated, and `hello` is what the peer says.
+  std::shared_ptr<const PeerKey> key;
+
+  // Of the key, never of a message. Empty: none of its own.
+  const std::string& tenant() const;
 };
 
 // All are optional and called on the reactor thread; they may call the table. on_down follows every
@@ -45,6 +51,9 @@ struct PeerCounters {
   uint64_t strangers = 0;     // messages from peers that have not said hello
   uint64_t refused = 0;       // greetings
   uint64_t expired = 0;       // leases
+  uint64_t impostors = 0;     // greetings in another name or role than the key's; also refused
+  uint64_t forbidden = 0;     // messages that a role may not send; their senders were dropped
+  uint64_t revoked = 0;       // peers that were dropped because their key is not allowed any more
 };
 
 // Belongs to the reactor thread. The transport must outlive it.
@@ -75,8 +84,11 @@ class PeerTable {
   };
 
   void Handle(Incoming incoming);
-  void HandleHello(PeerId id, const RequestId& request_id, const Hello& hello);
-  Status Admit(const Hello& hello) const;
+  void HandleHello(const Incoming& from, const RequestId& request_id, const Hello& hello);
+  Status Admit(const PeerKey* key, const Hello& hello);
+  // False: the peer was dropped, because of what it sent or because of its key.
+  bool HoldToKey(const PeerInfo& info, const Message& body);
+  void DropRevoked(PeerId id);
   void HandleStranger(PeerId id, const Message& body);
   void Tick();
   void Remove(PeerId id, const Status& why);

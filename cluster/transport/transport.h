@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/transport/key_owner.h"
 #include "common/status.h"
 
 namespace promptcache {
@@ -53,11 +54,14 @@ struct Incoming {
   SocketId socket = 0;
   PeerId peer = 0;
   Frames frames;
+  // Of a listener whose links are authenticated: whose key the peer has proved to have. Else null.
+  std::shared_ptr<const PeerKey> key;
 };
 using MessageHandler = std::function<void(Incoming)>;
 
 struct ListenOptions {
-  std::string endpoint;  // tcp://127.0.0.1:* | tcp://127.0.0.1:7420 | ipc://path | inproc://name
+  std::string endpoint;  // tcp://127.0.0.1:* | tcp://127.0.0.1:7420 | ipc://path | inproc://name,
+                         // as ParseEndpointFor says
   uint64_t max_message_bytes = 4 << 20;  // a peer that announces more is dropped by the transport
   uint32_t high_water_messages = 1000;   // a fuse; byte budgets are the protocol's business
 };
@@ -75,10 +79,11 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Opens a ROUTER. Only loopback, ipc and inproc endpoints: kInvalidArgument otherwise.
-  // kUnavailable when the address is in use.
+  // Opens a ROUTER. kInvalidArgument for an endpoint that is not one, leads beyond loopback while
+  // links are plain, or names another key; kUnavailable when the address is in use.
   virtual Result<SocketId> Listen(const ListenOptions& options, MessageHandler handler) = 0;
-  // The endpoint a listening socket is bound to, with the port that "*" became.
+  // The endpoint a listening socket is bound to, with the port that "*" became and, where links
+  // have keys, its own behind it: what others connect to.
   virtual Result<std::string> BoundEndpoint(SocketId socket) const = 0;
   // Opens a DEALER. Connecting goes on in the background; messages are not queued before it
   // succeeds.
@@ -93,6 +98,9 @@ class Transport {
 
   // Runs `function` on the reactor thread. From any thread. Dropped when the reactor has stopped.
   virtual void Post(std::function<void()> function) = 0;
+
+  // Whom this process's key stands for; null: its links are plain. From any thread.
+  virtual const KeyOwner* self() const = 0;
 };
 
 }  // namespace promptcache

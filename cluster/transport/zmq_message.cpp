@@ -32,6 +32,11 @@ bool ZmqPart::Receive(void* socket) {
   }
 }
 
+std::string_view ZmqPart::user_id() const {
+  const char* const user = zmq_msg_gets(&raw_, "User-Id");
+  return user == nullptr ? std::string_view() : user;
+}
+
 int SendPart(void* socket, const Frame& frame, int flags) {
   const auto bytes = frame.bytes();
   zmq_msg_t message;

@@ -4,6 +4,7 @@
 #include <zmq.h>
 
 #include <span>
+#include <string_view>
 
 #include "cluster/transport/transport.h"
 
@@ -21,6 +22,8 @@ class ZmqPart {
   bool Receive(void* socket);
   // Another part of the same message follows.
   bool more() const { return zmq_msg_more(&raw_) != 0; }
+  // Who the link's key belongs to, as the ZapHandler answered; empty: nobody asked.
+  std::string_view user_id() const;
   std::span<const uint8_t> bytes() {
     return {static_cast<const uint8_t*>(zmq_msg_data(&raw_)), zmq_msg_size(&raw_)};
   }

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "cluster/transport/endpoint.h"
+#include "cluster/transport/zap_handler.h"
 #include "cluster/transport/zmq_message.h"
 
 namespace promptcache {
@@ -20,6 +20,15 @@ constexpr int kHandshakeMs = 3'000;
 constexpr int kReconnectMs = 50;
 constexpr int kReconnectMaxMs = 2'000;
 constexpr int kBacklog = 1'024;
+// Of dead tcp connections only; links have heartbeats of their own.
+constexpr int kHeartbeatMs = 5'000;
+constexpr int kHeartbeatTimeoutMs = 15'000;
+constexpr int kHeartbeatTtlMs = 30'000;
+// Events that wait for the reactor. ZeroMQ's I/O thread stops at a full queue.
+constexpr int kMonitorEvents = 100'000;
+constexpr int kHandshakeFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                                   ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                   ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 constexpr size_t kRouteBytes = 5;  // a zero byte and 32 bits, as ROUTER assigns them
 
 std::string ErrorText(int error) { return zmq_strerror(error); }
@@ -45,22 +54,29 @@ bool SomebodyListens(const std::string& path) {
 
 }  // namespace
 
-ZmqSocket::ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, std::string endpoint,
+ZmqSocket::ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, Endpoint endpoint,
                      const SocketOptions& options)
     : context_(std::move(context)),
       kind_(kind),
       options_(options),
-      endpoint_(std::move(endpoint)),
-      is_inproc_(endpoint_.starts_with("inproc://")) {}
+      endpoint_(std::move(endpoint.address)),
+      server_key_(endpoint.server_key),
+      is_inproc_(endpoint.kind == EndpointKind::kInproc),
+      has_keys_(options.security->own.has_value() && !is_inproc_) {}
 
 ZmqSocket::~ZmqSocket() { Close(); }
 
 Result<std::unique_ptr<ZmqSocket>> ZmqSocket::Listen(std::shared_ptr<TransportContext> context,
                                                      const std::string& endpoint,
                                                      const SocketOptions& options) {
-  PC_RETURN_IF_ERROR(CheckEndpoint(endpoint, EndpointUse::kListen).status());
+  PC_ASSIGN_OR_RETURN(Endpoint parsed,
+                      ParseEndpointFor(*options.security, endpoint, EndpointUse::kListen));
   std::unique_ptr<ZmqSocket> socket(
-      new ZmqSocket(std::move(context), Kind::kRouter, endpoint, options));
+      new ZmqSocket(std::move(context), Kind::kRouter, std::move(parsed), options));
+  if (socket->has_keys_ && options.keys == nullptr) {
+    return InvalidArgument("cannot listen on '" + endpoint +
+                           "': the list of the keys to let in is missing; set security.keys");
+  }
   PC_RETURN_IF_ERROR(socket->Open());
   PC_RETURN_IF_ERROR(socket->Bind());
   return socket;
@@ -69,9 +85,10 @@ Result<std::unique_ptr<ZmqSocket>> ZmqSocket::Listen(std::shared_ptr<TransportCo
 Result<std::unique_ptr<ZmqSocket>> ZmqSocket::Connect(std::shared_ptr<TransportContext> context,
                                                       const std::string& endpoint,
                                                       const SocketOptions& options) {
-  PC_RETURN_IF_ERROR(CheckEndpoint(endpoint, EndpointUse::kConnect).status());
+  PC_ASSIGN_OR_RETURN(Endpoint parsed,
+                      ParseEndpointFor(*options.security, endpoint, EndpointUse::kConnect));
   std::unique_ptr<ZmqSocket> socket(
-      new ZmqSocket(std::move(context), Kind::kDealer, endpoint, options));
+      new ZmqSocket(std::move(context), Kind::kDealer, std::move(parsed), options));
   PC_RETURN_IF_ERROR(socket->Open());
   PC_RETURN_IF_ERROR(socket->StartConnecting());
   return socket;
@@ -93,6 +110,9 @@ Status ZmqSocket::Open() {
   set(ZMQ_RCVHWM, static_cast<int>(options_.high_water_messages));
   set(ZMQ_LINGER, static_cast<int>(options_.linger.count()));
   set(ZMQ_HANDSHAKE_IVL, kHandshakeMs);
+  set(ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
+  set(ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
+  set(ZMQ_HEARTBEAT_TTL, kHeartbeatTtlMs);
   if (kind_ == Kind::kRouter) {
     set(ZMQ_ROUTER_MANDATORY, 1);
     set(ZMQ_BACKLOG, kBacklog);
@@ -101,14 +121,36 @@ Status ZmqSocket::Open() {
     set(ZMQ_RECONNECT_IVL, kReconnectMs);
     set(ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMs);
   }
+  ok = ok && (!has_keys_ || SetKeys());
   if (!ok) return InvalidArgument("endpoint '" + endpoint_ + "': " + ErrorText(errno));
   return {};
+}
+
+bool ZmqSocket::SetKeys() {
+  const CurveSecretKey& own = options_.security->own->secret;
+  const auto set = [&](int option, std::span<const uint8_t> bytes) {
+    return zmq_setsockopt(socket_, option, bytes.data(), bytes.size()) == 0;
+  };
+  if (!set(ZMQ_CURVE_SECRETKEY, own.bytes())) return false;
+  if (kind_ == Kind::kDealer) {
+    return set(ZMQ_CURVE_PUBLICKEY, own.public_key().bytes) &&
+           set(ZMQ_CURVE_SERVERKEY, server_key_->bytes);
+  }
+  const int on = 1;
+  return zmq_setsockopt(socket_, ZMQ_CURVE_SERVER, &on, sizeof(on)) == 0 &&
+         zmq_setsockopt(socket_, ZMQ_ZAP_DOMAIN, kZapDomain, std::strlen(kZapDomain)) == 0;
+}
+
+std::string ZmqSocket::endpoint() const {
+  if (!has_keys_ || kind_ == Kind::kDealer) return endpoint_;
+  return endpoint_ + "#" + ToZ85(options_.security->own->secret.public_key());
 }
 
 Status ZmqSocket::Bind() {
   if (endpoint_.starts_with("ipc://") && SomebodyListens(endpoint_.substr(6))) {
     return Unavailable("cannot listen on '" + endpoint_ + "': another process does");
   }
+  if (!is_inproc_) PC_RETURN_IF_ERROR(WatchConnection());
   if (zmq_bind(socket_, endpoint_.c_str()) != 0) {
     const int error = errno;
     const std::string text = "cannot listen on '" + endpoint_ + "': " + ErrorText(error);
@@ -143,13 +185,16 @@ Status ZmqSocket::StartConnecting() {
 Status ZmqSocket::WatchConnection() {
   static std::atomic<uint64_t> counter{0};
   const std::string name = "inproc://promptcache-monitor-" + std::to_string(++counter);
-  if (zmq_socket_monitor(socket_, name.c_str(),
-                         ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0) {
+  const int events =
+      kHandshakeFailures |
+      (kind_ == Kind::kDealer ? ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED : 0);
+  if (zmq_socket_monitor(socket_, name.c_str(), events) != 0) {
     return Internal("cannot watch '" + endpoint_ + "': " + ErrorText(errno));
   }
   monitor_ = zmq_socket(context_->impl().context(), ZMQ_PAIR);
   const int linger = 0;
   if (monitor_ == nullptr || zmq_setsockopt(monitor_, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
+      zmq_setsockopt(monitor_, ZMQ_RCVHWM, &kMonitorEvents, sizeof(kMonitorEvents)) != 0 ||
       zmq_connect(monitor_, name.c_str()) != 0) {
     return Unavailable("cannot watch '" + endpoint_ + "': " + ErrorText(errno));
   }
@@ -165,7 +210,27 @@ void ZmqSocket::DrainMonitor() {
     uint16_t type = 0;
     if (event.bytes().size() < sizeof(type)) continue;
     std::memcpy(&type, event.bytes().data(), sizeof(type));
-    is_connected_ = type == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    HandleEvent(type);
+  }
+}
+
+void ZmqSocket::HandleEvent(int type) {
+  if (kind_ == Kind::kRouter) {
+    // Keys that are not on the allowlist are counted where they are looked up.
+    if (type != ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) ++failed_handshakes_;
+    return;
+  }
+  is_connected_ = type == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+  if (is_connected_) handshake_failure_.clear();
+  if (type == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    handshake_failure_ =
+        "does not let this key in: let `promptcache keys allow` put it on the listener's list";
+  }
+  if (type == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
+    handshake_failure_ =
+        has_keys_ ? "does not prove to have the key that is written behind the endpoint"
+                  : "does not speak plainly: set security.own_key and write #KEY behind the "
+                    "endpoint";
   }
 }
 
@@ -195,6 +260,9 @@ Status ZmqSocket::WhyNotSent(int error) {
   if (error != EAGAIN) return Unavailable("'" + endpoint_ + "': " + ErrorText(error));
   DrainMonitor();
   if (kind_ == Kind::kDealer && !is_inproc_ && !is_connected_) {
+    if (!handshake_failure_.empty()) {
+      return FailedPrecondition("'" + endpoint_ + "' " + handshake_failure_);
+    }
     return Unavailable("'" + endpoint_ + "' is not connected");
   }
   return Busy("the queue to '" + endpoint_ + "' is full");
@@ -252,11 +320,16 @@ ZmqSocket::Received ZmqSocket::Receive(Incoming* out) {
     more = part->more();
     const auto bytes = part->bytes();
     bad = bad || bytes.size() > options_.max_message_bytes || (count == 0 && bytes.empty());
-    if (count == 0) out->frames.header = Frame::Share(part, bytes);
+    if (count == 0) {
+      // ZeroMQ lets in whom nobody was asked about: such a message has no user, and no key is his.
+      if (NeedsKey()) out->key = options_.keys->Find(part->user_id());
+      out->frames.header = Frame::Share(part, bytes);
+    }
     if (count == 1) out->frames.payload = Frame::Share(part, bytes);
     ++count;
   }
-  return bad || count == 0 || count > 2 ? Received::kBad : Received::kMessage;
+  if (bad || count == 0 || count > 2) return Received::kBad;
+  return NeedsKey() && out->key == nullptr ? Received::kRevoked : Received::kMessage;
 }
 
 void ZmqSocket::Close() {

@@ -3,8 +3,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "cluster/transport/keyring.h"
+#include "cluster/transport/link_security.h"
 #include "cluster/transport/transport.h"
 #include "cluster/transport/zmq_context.h"
 
@@ -14,6 +18,8 @@ struct SocketOptions {
   uint64_t max_message_bytes = 0;
   uint32_t high_water_messages = 0;
   std::chrono::milliseconds linger{0};
+  const LinkSecurity* security = nullptr;  // outlives the socket
+  const Keyring* keys = nullptr;           // of listeners with a key; outlives the socket
 };
 
 // Not thread safe: belongs to the reactor thread.
@@ -31,24 +37,28 @@ class ZmqSocket {
 
   Status Send(PeerId peer, Frames frames);
 
-  enum class Received { kNothing, kMessage, kBad };
+  enum class Received { kNothing, kMessage, kBad, kRevoked };
   // Takes one message without waiting.
   Received Receive(Incoming* out);
 
-  // What zmq_poll watches. The monitor is null for listening and inproc sockets.
+  // What zmq_poll watches. The monitor is null for inproc sockets.
   void* handle() const { return socket_; }
   void* monitor() const { return monitor_; }
   // Takes the connection's changes of state out of the monitor.
   void DrainMonitor();
+  // Of a listener, since the last call; without keys that are not on the allowlist.
+  uint64_t TakeFailedHandshakes() { return std::exchange(failed_handshakes_, 0); }
 
-  const std::string& endpoint() const { return endpoint_; }
+  // With the own key of a listener behind it.
+  std::string endpoint() const;
   void Close();
 
  private:
   enum class Kind { kRouter, kDealer };
-  ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, std::string endpoint,
+  ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, Endpoint endpoint,
             const SocketOptions& options);
   Status Open();
+  bool SetKeys();
   Status Bind();
   Status StartConnecting();
   Status WatchConnection();
@@ -56,14 +66,21 @@ class ZmqSocket {
   Status CheckInprocPeer();
   Status WhyNotSent(int error);
   bool ReceiveRoute(PeerId* peer, bool* more, bool* bad);
+  void HandleEvent(int type);
+  bool NeedsKey() const { return has_keys_ && kind_ == Kind::kRouter; }
 
   const std::shared_ptr<TransportContext> context_;
   const Kind kind_;
   const SocketOptions options_;
-  std::string endpoint_;
-  bool is_inproc_ = false;
+  std::string endpoint_;  // without a key
+  const std::optional<CurvePublicKey> server_key_;
+  const bool is_inproc_;
+  const bool has_keys_;
   uint64_t inproc_generation_ = 0;  // of the listener a connecting socket is attached to
-  bool is_connected_ = false;       // tcp and ipc; as told by the monitor
+  // As the monitor tells of tcp and ipc.
+  bool is_connected_ = false;
+  std::string handshake_failure_;  // of a connecting socket, why; empty: none
+  uint64_t failed_handshakes_ = 0;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
 };

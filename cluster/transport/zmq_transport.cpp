@@ -11,12 +11,15 @@
 #include <vector>
 
 #include "cluster/transport/timer_queue.h"
+#include "cluster/transport/zap_handler.h"
 #include "cluster/transport/zmq_socket.h"
+#include "common/log.h"
 
 namespace promptcache {
 namespace {
 
-constexpr int kMessagesPerTurn = 64;  // of one socket, before the others have their turn
+constexpr int kMessagesPerTurn = 64;    // of one socket, before the others have their turn
+constexpr size_t kFirstSocketItem = 2;  // of the poll set
 
 // Rounded up, so that a timer is due when the wait ends.
 long PollMillis(std::optional<SteadyTime> next) {
@@ -30,8 +33,10 @@ long PollMillis(std::optional<SteadyTime> next) {
 
 class ZmqTransport::Impl {
  public:
-  Impl(std::shared_ptr<TransportContext> context, std::chrono::milliseconds linger, int wake_fd)
-      : context_(std::move(context)), linger_(linger), wake_fd_(wake_fd) {}
+  Impl(ZmqTransportOptions options, std::unique_ptr<ZapHandler> zap, int wake_fd)
+      : options_(std::move(options)), wake_fd_(wake_fd), zap_(std::move(zap)) {
+    if (zap_) CheckKeys();
+  }
   ~Impl() {
     Shutdown();
     close(wake_fd_);
@@ -44,13 +49,19 @@ class ZmqTransport::Impl {
   ZmqSocket* Find(SocketId id) const;
   void Post(std::function<void()> function);
 
-  const std::shared_ptr<TransportContext>& context() const { return context_; }
+  void ReloadKeys();
+
+  const std::shared_ptr<TransportContext>& context() const { return options_.context; }
+  const LinkSecurity& security() const { return options_.security; }
   template <typename Options>
   SocketOptions OptionsOf(const Options& options) const {
-    return {options.max_message_bytes, options.high_water_messages, linger_};
+    return {options.max_message_bytes, options.high_water_messages, options_.linger,
+            &options_.security, zap_ ? &zap_->keys() : nullptr};
   }
   TimerQueue& timers() { return timers_; }
-  TransportCounters counters() const { return {bad_frames_, sent_, received_}; }
+  TransportCounters counters() const {
+    return {bad_frames_, sent_, received_, failed_handshakes_, unknown_keys_, revoked_};
+  }
   void CountSent() { ++sent_; }
 
  private:
@@ -66,20 +77,26 @@ class ZmqTransport::Impl {
   void Poll();
   void RebuildPollSet();
   void Serve(Entry& entry);
+  void CheckKeys();
+  void LogRefusals();
   void Shutdown();
 
-  const std::shared_ptr<TransportContext> context_;
-  const std::chrono::milliseconds linger_;
+  const ZmqTransportOptions options_;
   const int wake_fd_;
 
   // Of the reactor thread.
   std::map<SocketId, std::shared_ptr<Entry>> sockets_;
   std::vector<std::shared_ptr<Entry>> polled_;  // an entry's place gives its items' places
-  std::vector<zmq_pollitem_t> poll_items_;      // the wake-up, then two an entry
+  std::vector<zmq_pollitem_t> poll_items_;      // the wake-up, the keys, then two an entry
   bool poll_set_is_old_ = true;
   SocketId last_socket_ = 0;
   TimerQueue timers_;
+  std::unique_ptr<ZapHandler> zap_;  // null without an allowlist
+  TransportCounters logged_;         // refusals
 
+  std::atomic<uint64_t> failed_handshakes_{0};
+  std::atomic<uint64_t> unknown_keys_{0};
+  std::atomic<uint64_t> revoked_{0};
   std::atomic<uint64_t> bad_frames_{0};
   std::atomic<uint64_t> sent_{0};
   std::atomic<uint64_t> received_{0};
@@ -144,11 +161,12 @@ void ZmqTransport::Impl::RunTimers() {
 
 void ZmqTransport::Impl::RebuildPollSet() {
   polled_.clear();
-  poll_items_.assign(1, {nullptr, wake_fd_, ZMQ_POLLIN, 0});
+  // What is not there is watched as another, so that places stay simple.
+  const zmq_pollitem_t wake{nullptr, wake_fd_, ZMQ_POLLIN, 0};
+  poll_items_ = {wake, zap_ ? zmq_pollitem_t{zap_->handle(), 0, ZMQ_POLLIN, 0} : wake};
   for (const auto& [id, entry] : sockets_) {
     polled_.push_back(entry);
     poll_items_.push_back({entry->socket->handle(), 0, ZMQ_POLLIN, 0});
-    // A socket without a monitor is watched twice, so that places stay simple.
     void* const monitor = entry->socket->monitor();
     poll_items_.push_back({monitor ? monitor : entry->socket->handle(), 0, ZMQ_POLLIN, 0});
   }
@@ -165,10 +183,15 @@ void ZmqTransport::Impl::Poll() {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t taken = read(wake_fd_, &count, sizeof(count));
   }
+  if (zap_ && poll_items_[1].revents != 0) unknown_keys_ += zap_->Serve(kMessagesPerTurn);
   for (size_t i = 0; i < polled_.size() && !stop_; ++i) {
     Entry& entry = *polled_[i];
-    if (poll_items_[2 * i + 2].revents != 0 && entry.socket) entry.socket->DrainMonitor();
-    if (poll_items_[2 * i + 1].revents != 0) Serve(entry);
+    const zmq_pollitem_t* const items = &poll_items_[kFirstSocketItem + 2 * i];
+    if (items[1].revents != 0 && entry.socket) {
+      entry.socket->DrainMonitor();
+      failed_handshakes_ += entry.socket->TakeFailedHandshakes();
+    }
+    if (items[0].revents != 0) Serve(entry);
   }
 }
 
@@ -182,6 +205,9 @@ void ZmqTransport::Impl::Serve(Entry& entry) {
         return;
       case ZmqSocket::Received::kBad:
         ++bad_frames_;
+        break;
+      case ZmqSocket::Received::kRevoked:
+        ++revoked_;
         break;
       case ZmqSocket::Received::kMessage:
         ++received_;
@@ -218,6 +244,39 @@ ZmqSocket* ZmqTransport::Impl::Find(SocketId id) const {
   return it == sockets_.end() ? nullptr : it->second->socket.get();
 }
 
+void ZmqTransport::Impl::ReloadKeys() {
+  if (!zap_) return;
+  const Status read = zap_->keys().Reload();
+  if (read.ok()) {
+    Log(LogLevel::kInfo, "the list of keys was read", {{"keys", zap_->keys().size()}});
+  } else {
+    Log(LogLevel::kError, "the list of keys was not read; the old one holds",
+        {{"reason", read.message()}});
+  }
+}
+
+// A timer: looks after the allowlist again and again.
+void ZmqTransport::Impl::CheckKeys() {
+  if (zap_->keys().IsStale()) ReloadKeys();
+  LogRefusals();
+  timers_.Add(std::chrono::steady_clock::now() + options_.key_check, [this] { CheckKeys(); });
+}
+
+// Not one by one: who is refused may come back as often as he likes.
+void ZmqTransport::Impl::LogRefusals() {
+  const TransportCounters now = counters();
+  const TransportCounters before = std::exchange(logged_, now);
+  const uint64_t handshakes = now.failed_handshakes - before.failed_handshakes;
+  const uint64_t keys = now.unknown_keys - before.unknown_keys;
+  const uint64_t revoked = now.revoked - before.revoked;
+  if (handshakes + keys + revoked == 0) return;
+  Log(LogLevel::kWarning, "peers were refused",
+      {{"failed_handshakes", handshakes},
+       {"unknown_keys", keys},
+       {"last_unknown_key", keys > 0 ? zap_->last_refused() : ""},
+       {"messages_of_revoked_keys", revoked}});
+}
+
 void ZmqTransport::Impl::Shutdown() {
   std::vector<std::function<void()>> dropped;
   {
@@ -230,6 +289,7 @@ void ZmqTransport::Impl::Shutdown() {
   const auto sockets = std::exchange(sockets_, {});
   polled_.clear();
   for (const auto& [id, entry] : sockets) entry->socket = nullptr;
+  zap_ = nullptr;
 }
 
 ZmqTransport::ZmqTransport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -237,12 +297,21 @@ ZmqTransport::~ZmqTransport() = default;
 
 Result<std::unique_ptr<ZmqTransport>> ZmqTransport::Create(ZmqTransportOptions options) {
   if (options.context == nullptr) options.context = TransportContext::Create();
+  std::unique_ptr<ZapHandler> zap;
+  if (options.security.own && !options.security.keys.empty()) {
+    PC_ASSIGN_OR_RETURN(zap, ZapHandler::Open(options.context, options.security.keys));
+  }
+  if (options.security.allow_plaintext && !options.security.own) {
+    Log(LogLevel::kWarning,
+        "links beyond this machine are plain: whoever reaches them may read, "
+        "forge and delete (security.allow_plaintext)");
+  }
   const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd < 0) {
     return Unavailable(
         "cannot open an event descriptor; raise the limit of open files (ulimit -n)");
   }
-  auto impl = std::make_unique<Impl>(std::move(options.context), options.linger, wake_fd);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(zap), wake_fd);
   return std::unique_ptr<ZmqTransport>(new ZmqTransport(std::move(impl)));
 }
 
@@ -253,6 +322,11 @@ Result<std::unique_ptr<ZmqTransport>> ZmqTransport::Create(
 
 void ZmqTransport::Run() { impl_->Run(); }
 void ZmqTransport::Stop() { impl_->Stop(); }
+void ZmqTransport::ReloadKeys() { impl_->ReloadKeys(); }
+const KeyOwner* ZmqTransport::self() const {
+  const auto& own = impl_->security().own;
+  return own ? &own->owner : nullptr;
+}
 void ZmqTransport::Close(SocketId socket) { impl_->Close(socket); }
 void ZmqTransport::Post(std::function<void()> function) { impl_->Post(std::move(function)); }
 TransportCounters ZmqTransport::counters() const { return impl_->counters(); }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "cluster/transport/link_security.h"
 #include "cluster/transport/transport.h"
 #include "common/status.h"
 
@@ -33,18 +34,27 @@ class TransportContext {
 struct ZmqTransportOptions {
   std::shared_ptr<TransportContext> context;  // null: one of its own
   std::chrono::milliseconds linger{1'000};    // for what was sent before a socket closes
+  LinkSecurity security;                      // of every socket
+  // How often it is looked whether the allowlist has changed, and refusals are logged.
+  std::chrono::milliseconds key_check{1'000};
 };
 
 struct TransportCounters {
   uint64_t bad_frames = 0;  // dropped: not one header frame with at most one payload
   uint64_t sent = 0;        // messages
   uint64_t received = 0;    // messages, without the bad ones
+  // What listeners refused:
+  uint64_t failed_handshakes = 0;  // of who speaks no or another security, garbage, or not on
+  uint64_t unknown_keys = 0;       // handshakes with keys that are not on the allowlist
+  uint64_t revoked = 0;            // messages on links whose key is not on it any more
 };
 
 // The thread that calls Run is the reactor thread. Handlers, timers and posted functions run on it
 // one after the other and must not block.
 class ZmqTransport final : public Transport {
  public:
+  // kUnavailable when the system refuses; as Allowlist::Load when there is a list that cannot be
+  // read.
   static Result<std::unique_ptr<ZmqTransport>> Create(ZmqTransportOptions options = {});
   static Result<std::unique_ptr<ZmqTransport>> Create(std::shared_ptr<TransportContext> context);
   // REQUIRES: Run has returned or was never called.
@@ -63,6 +73,11 @@ class ZmqTransport final : public Transport {
   TimerId After(std::chrono::milliseconds delay, std::function<void()> function) override;
   void CancelTimer(TimerId timer) override;
   void Post(std::function<void()> function) override;
+  const KeyOwner* self() const override;
+
+  // Reads the allowlist now; after an error, which is logged, the old one holds. On the reactor
+  // thread.
+  void ReloadKeys();
 
   TransportCounters counters() const;  // thread safe
 

@@ -1,7 +1,6 @@
 #include "cluster/wire/roles.h"
 
 #include <array>
-#include <string>
 
 namespace promptcache {
 namespace {
@@ -83,8 +82,8 @@ Result<PeerRole> ParseRole(std::string_view name) {
   for (size_t i = 0; i < kRoleNames.size(); ++i) {
     if (kRoleNames[i] == name) return static_cast<PeerRole>(i + 1);
   }
-  return InvalidArgument("'" + std::string(name.substr(0, 64)) +
-                         "' is none of the roles client, worker, store, coordinator, admin");
+  // Not quoted: it may come from a file with secrets.
+  return InvalidArgument("the role is none of client, worker, store, coordinator, admin");
 }
 
 bool MaySend(PeerRole role, const Message& message) {

@@ -12,8 +12,8 @@ namespace promptcache {
 std::string_view RoleName(PeerRole role);
 Result<PeerRole> ParseRole(std::string_view name);  // kInvalidArgument, naming all of them
 
-// Whether a connecting peer of this role has a reason to send this message (schemas/WIRE.md, "Roles").
-// A message that is added later is nobody's until the table says whose.
+// Whether a connecting peer of this role has a reason to send this message (schemas/WIRE.md,
+// "Roles"). A message that is added later is nobody's until the table says whose.
 bool MaySend(PeerRole role, const Message& message);
 
 }  // namespace promptcache

@@ -123,9 +123,14 @@ void FakeNetwork::Deliver(const std::shared_ptr<Link>& link, Toward toward, cons
     std::erase(links_, link);
     return;
   }
+  const auto& key = link->client->key_;
+  if (to_server && key && key->revoked()) return;
   ++delivered_;
   const auto handler = receiver->handler;  // it may close its own socket
-  (*handler)({.socket = socket, .peer = to_server ? link->peer : 0, .frames = frames});
+  (*handler)({.socket = socket,
+              .peer = to_server ? link->peer : 0,
+              .frames = frames,
+              .key = to_server ? key : nullptr});
 }
 
 void FakeNetwork::CloseLinks(FakeTransport* transport, SocketId socket) {
@@ -158,7 +163,8 @@ FakeTransport::Socket* FakeTransport::Find(SocketId socket) {
 }
 
 Result<SocketId> FakeTransport::Listen(const ListenOptions& options, MessageHandler handler) {
-  PC_RETURN_IF_ERROR(CheckEndpoint(options.endpoint, EndpointUse::kListen).status());
+  PC_RETURN_IF_ERROR(
+      ParseEndpoint(options.endpoint, EndpointUse::kListen, Reach::kLoopback).status());
   std::string endpoint = options.endpoint;
   if (endpoint.ends_with(":*")) {
     endpoint.replace(endpoint.size() - 1, 1, std::to_string(++network_.last_port_));
@@ -183,7 +189,8 @@ Result<std::string> FakeTransport::BoundEndpoint(SocketId socket) const {
 }
 
 Result<SocketId> FakeTransport::Connect(const ConnectOptions& options, MessageHandler handler) {
-  PC_RETURN_IF_ERROR(CheckEndpoint(options.endpoint, EndpointUse::kConnect).status());
+  PC_RETURN_IF_ERROR(
+      ParseEndpoint(options.endpoint, EndpointUse::kConnect, Reach::kLoopback).status());
   const SocketId id = ++last_socket_;
   sockets_[id] = {.endpoint = options.endpoint,
                   .max_message_bytes = options.max_message_bytes,

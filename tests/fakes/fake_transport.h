@@ -94,7 +94,8 @@ class FakeNetwork {
 };
 
 // Behaves as ZmqTransport does: nothing is queued for a listener that is not there, a restarted
-// listener is reached again, a frame over the receiver's limit cuts the link, a full queue is busy.
+// listener is reached again, a frame over the receiver's limit cuts the link, a full queue is busy,
+// nothing comes from who has a revoked key.
 // Its destruction is the death of its process.
 class FakeTransport final : public Transport {
  public:
@@ -109,8 +110,12 @@ class FakeTransport final : public Transport {
   TimerId After(std::chrono::milliseconds delay, std::function<void()> function) override;
   void CancelTimer(TimerId timer) override;
   void Post(std::function<void()> function) override;
+  const KeyOwner* self() const override { return key_ ? &key_->owner() : nullptr; }
 
   const std::string& name() const { return name_; }
+  // As if this process had proved from now on to have the key: with it, others see its messages
+  // come, until the key is revoked.
+  void SetKey(std::shared_ptr<PeerKey> key) { key_ = std::move(key); }
 
  private:
   friend class FakeNetwork;
@@ -127,6 +132,7 @@ class FakeTransport final : public Transport {
 
   FakeNetwork& network_;
   const std::string name_;
+  std::shared_ptr<PeerKey> key_;
   std::map<SocketId, Socket> sockets_;
   SocketId last_socket_ = 0;
   std::map<TimerId, FakeNetwork::EventKey> timers_;

@@ -14,9 +14,9 @@ namespace promptcache::testing {
 class ReactorThread {
  public:
   explicit ReactorThread(std::shared_ptr<TransportContext> context = nullptr)
-      : transport_(std::move(ZmqTransport::Create({.context = std::move(context),
-                                                   .linger = std::chrono::milliseconds(0)}))
-                       .value()),
+      : ReactorThread(ZmqTransportOptions{.context = std::move(context)}) {}
+  explicit ReactorThread(ZmqTransportOptions options)
+      : transport_(std::move(ZmqTransport::Create(WithoutLinger(std::move(options)))).value()),
         thread_([this] { transport_->Run(); }) {}
   ~ReactorThread() { Stop(); }
 
@@ -38,6 +38,11 @@ class ReactorThread {
   ZmqTransport& transport() { return *transport_; }
 
  private:
+  static ZmqTransportOptions WithoutLinger(ZmqTransportOptions options) {
+    options.linger = std::chrono::milliseconds(0);
+    return options;
+  }
+
   std::unique_ptr<ZmqTransport> transport_;
   std::thread thread_;
 };

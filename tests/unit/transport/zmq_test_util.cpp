@@ -9,6 +9,21 @@
 #include <cstdlib>
 
 namespace promptcache::testing {
+namespace {
+
+// Where nobody listens, what is done with it fails.
+int ConnectTo(const std::string& endpoint) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto port = std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  (void)!connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  return fd;
+}
+
+}  // namespace
 
 TempDirectory::TempDirectory() {
   std::string name = (std::filesystem::temp_directory_path() / "promptcache-XXXXXX").string();
@@ -21,19 +36,15 @@ TempDirectory::~TempDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+IdleConnection::IdleConnection(const std::string& endpoint) : fd_(ConnectTo(endpoint)) {}
+IdleConnection::~IdleConnection() { close(fd_); }
+
 void ThrowBytesAt(const std::string& endpoint, const std::string& bytes) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const auto port = std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    (void)!send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    shutdown(fd, SHUT_WR);
-    std::array<char, 4096> answer{};
-    while (recv(fd, answer.data(), answer.size(), 0) > 0) {
-    }
+  const int fd = ConnectTo(endpoint);
+  (void)!send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  shutdown(fd, SHUT_WR);
+  std::array<char, 4096> answer{};
+  while (recv(fd, answer.data(), answer.size(), 0) > 0) {
   }
   close(fd);
 }

@@ -83,6 +83,18 @@ class TempDirectory {
 // nothing more comes.
 void ThrowBytesAt(const std::string& endpoint, const std::string& bytes);
 
+// A TCP connection to the endpoint over which nothing is ever said.
+class IdleConnection {
+ public:
+  explicit IdleConnection(const std::string& endpoint);
+  ~IdleConnection();
+  IdleConnection(const IdleConnection&) = delete;
+  IdleConnection& operator=(const IdleConnection&) = delete;
+
+ private:
+  int fd_;
+};
+
 // A peer that keeps no rules: any frames, any name.
 class RawDealer {
  public:
