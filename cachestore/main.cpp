@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cachestore/disk/open.h"
 #include "cachestore/service/store_server.h"
@@ -21,8 +22,14 @@ Status Serve(const Flags& flags) {
   if (!flags.directory.empty()) own.directory = flags.directory;
   if (!flags.endpoint.empty()) own.endpoint = flags.endpoint;
   PC_RETURN_IF_ERROR(InitLogFromSettings("cachestore", settings.log));
-  std::unique_ptr<ZmqTransport> transport;
-  PC_ASSIGN_OR_RETURN(transport, ZmqTransport::Create());
+  PC_ASSIGN_OR_RETURN(LinkSecurity security,
+                      LoadLinkSecurity(settings.security, "store", {PeerRole::kStore}));
+  PC_ASSIGN_OR_RETURN(const std::unique_ptr<ZmqTransport> transport,
+                      ZmqTransport::Create({.security = std::move(security)}));
+  std::optional<ReloadSignal> reload;
+  if (!settings.security.keys.empty()) {
+    reload.emplace([&] { transport->Post([&] { transport->ReloadKeys(); }); });
+  }
   CallOnStopSignal([&] { transport->Stop(); });
   PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore(DiskStoreOptionsOf(own)));
   PC_ASSIGN_OR_RETURN(

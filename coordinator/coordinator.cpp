@@ -98,7 +98,8 @@ class CoordinatorImpl : public Coordinator {
     options.heartbeat = milliseconds(settings_.heartbeat_ms);
     options.lease = milliseconds(settings_.lease_ms);
     options.admit = [role](const Hello& hello) -> Status {
-      if (hello.role != role) {
+      const bool is_operator = role == PeerRole::kClient && hello.role == PeerRole::kAdmin;
+      if (hello.role != role && !is_operator) {
         return FailedPrecondition("this endpoint is for another kind of peer");
       }
       if (role == PeerRole::kWorker && hello.name.empty()) {

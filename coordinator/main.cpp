@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cluster/transport/zmq_transport.h"
 #include "common/process.h"
@@ -43,8 +44,15 @@ Status Serve(const Flags& flags) {
   PC_RETURN_IF_ERROR(InitLogFromSettings("coordinator", settings.log));
   PC_ASSIGN_OR_RETURN(ServedModel model, LoadServedModel(settings.coordinator.model,
                                                          settings.coordinator.chat_template));
-  PC_ASSIGN_OR_RETURN(const std::unique_ptr<ZmqTransport> transport, ZmqTransport::Create());
+  PC_ASSIGN_OR_RETURN(LinkSecurity security,
+                      LoadLinkSecurity(settings.security, "coordinator", {PeerRole::kCoordinator}));
+  PC_ASSIGN_OR_RETURN(const std::unique_ptr<ZmqTransport> transport,
+                      ZmqTransport::Create({.security = std::move(security)}));
   std::unique_ptr<Coordinator> coordinator;
+  std::optional<ReloadSignal> reload;
+  if (!settings.security.keys.empty()) {
+    reload.emplace([&] { transport->Post([&] { transport->ReloadKeys(); }); });
+  }
   CallOnStopSignal([&] {
     transport->Post([&] {
       if (coordinator) coordinator->Shutdown();

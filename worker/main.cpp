@@ -72,8 +72,10 @@ Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(flags));
   const WorkerSettings& own = settings.worker;
   PC_RETURN_IF_ERROR(InitLogFromSettings("worker", settings.log));
-  std::unique_ptr<ZmqTransport> transport;
-  PC_ASSIGN_OR_RETURN(transport, ZmqTransport::Create());
+  PC_ASSIGN_OR_RETURN(LinkSecurity security,
+                      LoadLinkSecurity(settings.security, own.name, {PeerRole::kWorker}));
+  PC_ASSIGN_OR_RETURN(const std::unique_ptr<ZmqTransport> transport,
+                      ZmqTransport::Create({.security = std::move(security)}));
   std::promise<void> stop;
   CallOnStopSignal([&] { stop.set_value(); });
   PC_ASSIGN_OR_RETURN(auto model, WorkerModel::Load(own, LogLoading()));

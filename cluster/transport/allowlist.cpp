@@ -71,8 +71,8 @@ Result<Allowlist> Allowlist::Parse(std::string_view toml, std::string_view file)
   try {
     return ParseRoot(toml::parse(toml, file), file);
   } catch (const toml::parse_error& error) {
-    return InvalidArgument(Where(file, error.source()) + ": not valid TOML: " +
-                           std::string(error.description()));
+    return InvalidArgument(Where(file, error.source()) +
+                           ": not valid TOML: " + std::string(error.description()));
   } catch (const std::exception& error) {
     return InvalidArgument(std::string(file) + ": " + error.what());
   }

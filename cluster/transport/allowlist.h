@@ -21,8 +21,8 @@ namespace promptcache {
 // Not thread safe.
 class Allowlist {
  public:
-  // At most 65,536 keys. kInvalidArgument naming file and line for what is not such a file: also for
-  // a key that is there twice, and for keys of one name that differ in role or tenant.
+  // At most 65,536 keys. kInvalidArgument naming file and line for what is not such a file: also
+  // for a key that is there twice, and for keys of one name that differ in role or tenant.
   static Result<Allowlist> Parse(std::string_view toml, std::string_view file);
   // kNotFound when the file cannot be read; at most 16 MiB are.
   static Result<Allowlist> Load(const std::string& path);

@@ -18,8 +18,8 @@ struct KeyOwner {
   bool operator==(const KeyOwner&) const = default;
 };
 
-// kInvalidArgument unless name and tenant have at most 64 letters, digits, '.', '_' and '-', the name
-// at least one, and neither begins with '.' or '-'.
+// kInvalidArgument unless name and tenant have at most 64 letters, digits, '.', '_' and '-', the
+// name at least one, and neither begins with '.' or '-'.
 Status CheckKeyOwner(const KeyOwner& owner);
 
 // A key that a listener lets in, shared by everything that came through links with it. Thread safe.

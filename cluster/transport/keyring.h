@@ -20,8 +20,8 @@ class Keyring {
   // Errors as Allowlist::Load.
   static Result<Keyring> Open(const std::string& path);
 
-  // Reads the file anew. Keys that have gone or changed owner are revoked, those that stayed are the
-  // same objects as before. After an error (as Allowlist::Load) everything is as it was.
+  // Reads the file anew. Keys that have gone or changed owner are revoked, those that stayed are
+  // the same objects as before. After an error (as Allowlist::Load) everything is as it was.
   Status Reload();
   // The file is another one than that read last, or tried to.
   bool IsStale() const { return Look() != seen_; }

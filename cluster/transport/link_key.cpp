@@ -56,7 +56,8 @@ Status CheckPrivate(const std::string& path, const struct stat& file) {
   }
   if (file.st_uid != ::geteuid() && file.st_uid != 0) {
     return FailedPrecondition("the key file " + path + " belongs to another user (" +
-                              std::to_string(file.st_uid) + "); chown it to the one that runs this");
+                              std::to_string(file.st_uid) +
+                              "); chown it to the one that runs this");
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// The files that `promptcache keygen` writes: a first line, then one `word value` a line, in any order.
+// The files that `promptcache keygen` writes: a first line, then one `word value` a line, in any
+// order.
 //
 //   promptcache-link-key 1           promptcache-public-link-key 1
 //   name gpu-1                       name gpu-1
@@ -34,9 +35,9 @@ struct PublicLinkKey {
 // kAlreadyExists when one of the two is there: keys are never replaced.
 Result<PublicLinkKey> WriteNewLinkKey(const std::string& path, const KeyOwner& owner);
 
-// kNotFound when there is no such file; kFailedPrecondition, saying what to do, when others than this
-// process's user may read it; kInvalidArgument with file and line when it holds no such key. No
-// message has a byte of the secret.
+// kNotFound when there is no such file; kFailedPrecondition, saying what to do, when others than
+// this process's user may read it; kInvalidArgument with file and line when it holds no such key.
+// No message has a byte of the secret.
 Result<LinkKey> ReadLinkKey(const std::string& path);
 // Of the .pub file. Errors as above, but for who may read it.
 Result<PublicLinkKey> ReadPublicLinkKey(const std::string& path);

@@ -31,7 +31,7 @@ Status CheckRole(const KeyOwner& owner, std::initializer_list<PeerRole> roles) {
 
 Result<LinkSecurity> LoadLinkSecurity(const SecuritySettings& settings, const std::string& process,
                                       std::initializer_list<PeerRole> roles) {
-  LinkSecurity security{.keys = settings.keys, .allow_plaintext = settings.allow_plaintext};
+  LinkSecurity security{.allow_plaintext = settings.allow_plaintext};
   if (settings.own_key.empty()) {
     if (settings.keys.empty()) return security;
     return InvalidArgument(
@@ -45,6 +45,9 @@ Result<LinkSecurity> LoadLinkSecurity(const SecuritySettings& settings, const st
     return InvalidArgument(file + ": the key is of the worker '" + owner.name + "', and this is '" +
                            process + "'; set worker.name");
   }
+  // The file of those that listen need not be on the machines of those that connect.
+  const bool listens = owner.role == PeerRole::kCoordinator || owner.role == PeerRole::kStore;
+  if (listens) security.keys = settings.keys;
   return security;
 }
 
@@ -54,12 +57,14 @@ Result<Endpoint> ParseEndpointFor(const LinkSecurity& security, const std::strin
   if (parsed.kind == EndpointKind::kInproc) return parsed;
   const std::string where = "endpoint '" + parsed.address + "': ";
   if (!security.own && parsed.server_key) {
-    return InvalidArgument(where + "its links have keys, and this process has none; set "
-                                   "security.own_key");
+    return InvalidArgument(where +
+                           "its links have keys, and this process has none; set "
+                           "security.own_key");
   }
   if (!security.own) return parsed;
   if (use == EndpointUse::kConnect && !parsed.server_key) {
-    return InvalidArgument(where + "the public key of who listens is missing; write it behind, as " +
+    return InvalidArgument(where +
+                           "the public key of who listens is missing; write it behind, as " +
                            parsed.address + "#KEY");
   }
   const CurvePublicKey& own = security.own->secret.public_key();

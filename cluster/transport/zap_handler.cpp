@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cluster/transport/zmq_message.h"
+#include "common/log.h"
 
 namespace promptcache {
 namespace {
@@ -50,6 +51,16 @@ uint64_t ZapHandler::Serve(int limit) {
     if (outcome == Outcome::kRefused) ++refused;
   }
   return refused;
+}
+
+void ZapHandler::ReloadKeys() {
+  const Status read = keys_.Reload();
+  if (read.ok()) {
+    Log(LogLevel::kInfo, "the list of keys was read", {{"keys", keys_.size()}});
+  } else {
+    Log(LogLevel::kError, "the list of keys was not read; the old one holds",
+        {{"reason", read.message()}});
+  }
 }
 
 ZapHandler::Outcome ZapHandler::ServeOne() {

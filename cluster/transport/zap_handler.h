@@ -28,7 +28,9 @@ class ZapHandler {
   // Answers what is waiting, at most `limit`. How many were refused.
   uint64_t Serve(int limit);
 
-  Keyring& keys() { return keys_; }
+  const Keyring& keys() const { return keys_; }
+  // Reads the allowlist anew and logs that it did, or why not: then the old one holds.
+  void ReloadKeys();
   // The public key that was refused last, in Z85; empty: none.
   const std::string& last_refused() const { return last_refused_; }
 

@@ -6,7 +6,6 @@
 #include <zmq.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -24,8 +23,6 @@ constexpr int kBacklog = 1'024;
 constexpr int kHeartbeatMs = 5'000;
 constexpr int kHeartbeatTimeoutMs = 15'000;
 constexpr int kHeartbeatTtlMs = 30'000;
-// Events that wait for the reactor. ZeroMQ's I/O thread stops at a full queue.
-constexpr int kMonitorEvents = 100'000;
 constexpr int kHandshakeFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
@@ -183,35 +180,15 @@ Status ZmqSocket::StartConnecting() {
 }
 
 Status ZmqSocket::WatchConnection() {
-  static std::atomic<uint64_t> counter{0};
-  const std::string name = "inproc://promptcache-monitor-" + std::to_string(++counter);
   const int events =
       kHandshakeFailures |
       (kind_ == Kind::kDealer ? ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED : 0);
-  if (zmq_socket_monitor(socket_, name.c_str(), events) != 0) {
-    return Internal("cannot watch '" + endpoint_ + "': " + ErrorText(errno));
-  }
-  monitor_ = zmq_socket(context_->impl().context(), ZMQ_PAIR);
-  const int linger = 0;
-  if (monitor_ == nullptr || zmq_setsockopt(monitor_, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
-      zmq_setsockopt(monitor_, ZMQ_RCVHWM, &kMonitorEvents, sizeof(kMonitorEvents)) != 0 ||
-      zmq_connect(monitor_, name.c_str()) != 0) {
-    return Unavailable("cannot watch '" + endpoint_ + "': " + ErrorText(errno));
-  }
-  return {};
+  return monitor_.Open(context_->impl().context(), socket_, events)
+      .WithContext("endpoint '" + endpoint_ + "'");
 }
 
 void ZmqSocket::DrainMonitor() {
-  while (monitor_ != nullptr) {
-    ZmqPart event;
-    ZmqPart address;
-    if (!event.Receive(monitor_)) return;
-    (void)address.Receive(monitor_);
-    uint16_t type = 0;
-    if (event.bytes().size() < sizeof(type)) continue;
-    std::memcpy(&type, event.bytes().data(), sizeof(type));
-    HandleEvent(type);
-  }
+  monitor_.Drain([this](int event) { HandleEvent(event); });
 }
 
 void ZmqSocket::HandleEvent(int type) {
@@ -335,11 +312,7 @@ ZmqSocket::Received ZmqSocket::Receive(Incoming* out) {
 void ZmqSocket::Close() {
   if (socket_ == nullptr) return;
   if (is_inproc_ && kind_ == Kind::kRouter) context_->impl().RemoveInproc(endpoint_);
-  if (monitor_ != nullptr) {
-    zmq_socket_monitor(socket_, nullptr, 0);
-    zmq_close(monitor_);
-    monitor_ = nullptr;
-  }
+  monitor_.Close();
   zmq_close(socket_);
   socket_ = nullptr;
 }

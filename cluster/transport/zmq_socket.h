@@ -11,6 +11,7 @@
 #include "cluster/transport/link_security.h"
 #include "cluster/transport/transport.h"
 #include "cluster/transport/zmq_context.h"
+#include "cluster/transport/zmq_monitor.h"
 
 namespace promptcache {
 
@@ -43,7 +44,7 @@ class ZmqSocket {
 
   // What zmq_poll watches. The monitor is null for inproc sockets.
   void* handle() const { return socket_; }
-  void* monitor() const { return monitor_; }
+  void* monitor() const { return monitor_.handle(); }
   // Takes the connection's changes of state out of the monitor.
   void DrainMonitor();
   // Of a listener, since the last call; without keys that are not on the allowlist.
@@ -82,7 +83,7 @@ class ZmqSocket {
   std::string handshake_failure_;  // of a connecting socket, why; empty: none
   uint64_t failed_handshakes_ = 0;
   void* socket_ = nullptr;
-  void* monitor_ = nullptr;
+  ZmqMonitor monitor_;
 };
 
 }  // namespace promptcache

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cluster/transport/refusals.h"
 #include "cluster/transport/timer_queue.h"
 #include "cluster/transport/zap_handler.h"
 #include "cluster/transport/zmq_socket.h"
@@ -49,7 +50,9 @@ class ZmqTransport::Impl {
   ZmqSocket* Find(SocketId id) const;
   void Post(std::function<void()> function);
 
-  void ReloadKeys();
+  void ReloadKeys() {
+    if (zap_) zap_->ReloadKeys();
+  }
 
   const std::shared_ptr<TransportContext>& context() const { return options_.context; }
   const LinkSecurity& security() const { return options_.security; }
@@ -60,7 +63,8 @@ class ZmqTransport::Impl {
   }
   TimerQueue& timers() { return timers_; }
   TransportCounters counters() const {
-    return {bad_frames_, sent_, received_, failed_handshakes_, unknown_keys_, revoked_};
+    return {bad_frames_,      sent_, received_, refusals_.failed_handshakes, refusals_.unknown_keys,
+            refusals_.revoked};
   }
   void CountSent() { ++sent_; }
 
@@ -78,7 +82,6 @@ class ZmqTransport::Impl {
   void RebuildPollSet();
   void Serve(Entry& entry);
   void CheckKeys();
-  void LogRefusals();
   void Shutdown();
 
   const ZmqTransportOptions options_;
@@ -92,11 +95,9 @@ class ZmqTransport::Impl {
   SocketId last_socket_ = 0;
   TimerQueue timers_;
   std::unique_ptr<ZapHandler> zap_;  // null without an allowlist
-  TransportCounters logged_;         // refusals
+  RefusalLog refusal_log_;
 
-  std::atomic<uint64_t> failed_handshakes_{0};
-  std::atomic<uint64_t> unknown_keys_{0};
-  std::atomic<uint64_t> revoked_{0};
+  Refusals refusals_;
   std::atomic<uint64_t> bad_frames_{0};
   std::atomic<uint64_t> sent_{0};
   std::atomic<uint64_t> received_{0};
@@ -183,13 +184,13 @@ void ZmqTransport::Impl::Poll() {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t taken = read(wake_fd_, &count, sizeof(count));
   }
-  if (zap_ && poll_items_[1].revents != 0) unknown_keys_ += zap_->Serve(kMessagesPerTurn);
+  if (zap_ && poll_items_[1].revents != 0) refusals_.unknown_keys += zap_->Serve(kMessagesPerTurn);
   for (size_t i = 0; i < polled_.size() && !stop_; ++i) {
     Entry& entry = *polled_[i];
     const zmq_pollitem_t* const items = &poll_items_[kFirstSocketItem + 2 * i];
     if (items[1].revents != 0 && entry.socket) {
       entry.socket->DrainMonitor();
-      failed_handshakes_ += entry.socket->TakeFailedHandshakes();
+      refusals_.failed_handshakes += entry.socket->TakeFailedHandshakes();
     }
     if (items[0].revents != 0) Serve(entry);
   }
@@ -207,7 +208,7 @@ void ZmqTransport::Impl::Serve(Entry& entry) {
         ++bad_frames_;
         break;
       case ZmqSocket::Received::kRevoked:
-        ++revoked_;
+        ++refusals_.revoked;
         break;
       case ZmqSocket::Received::kMessage:
         ++received_;
@@ -244,37 +245,11 @@ ZmqSocket* ZmqTransport::Impl::Find(SocketId id) const {
   return it == sockets_.end() ? nullptr : it->second->socket.get();
 }
 
-void ZmqTransport::Impl::ReloadKeys() {
-  if (!zap_) return;
-  const Status read = zap_->keys().Reload();
-  if (read.ok()) {
-    Log(LogLevel::kInfo, "the list of keys was read", {{"keys", zap_->keys().size()}});
-  } else {
-    Log(LogLevel::kError, "the list of keys was not read; the old one holds",
-        {{"reason", read.message()}});
-  }
-}
-
 // A timer: looks after the allowlist again and again.
 void ZmqTransport::Impl::CheckKeys() {
-  if (zap_->keys().IsStale()) ReloadKeys();
-  LogRefusals();
+  if (zap_->keys().IsStale()) zap_->ReloadKeys();
+  refusal_log_.Write(refusals_, zap_->last_refused());
   timers_.Add(std::chrono::steady_clock::now() + options_.key_check, [this] { CheckKeys(); });
-}
-
-// Not one by one: who is refused may come back as often as he likes.
-void ZmqTransport::Impl::LogRefusals() {
-  const TransportCounters now = counters();
-  const TransportCounters before = std::exchange(logged_, now);
-  const uint64_t handshakes = now.failed_handshakes - before.failed_handshakes;
-  const uint64_t keys = now.unknown_keys - before.unknown_keys;
-  const uint64_t revoked = now.revoked - before.revoked;
-  if (handshakes + keys + revoked == 0) return;
-  Log(LogLevel::kWarning, "peers were refused",
-      {{"failed_handshakes", handshakes},
-       {"unknown_keys", keys},
-       {"last_unknown_key", keys > 0 ? zap_->last_refused() : ""},
-       {"messages_of_revoked_keys", revoked}});
 }
 
 void ZmqTransport::Impl::Shutdown() {

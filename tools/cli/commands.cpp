@@ -36,12 +36,13 @@ Result<Settings> SettingsOf(const CommandContext& context) {
 }
 
 Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context) {
-  std::string endpoint = context.endpoint;
-  if (endpoint.empty()) {
-    PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(context));
-    endpoint = settings.coordinator.client_endpoint;
-  }
-  return Client::Connect({.endpoints = {endpoint}, .name = "promptcache-cli"});
+  PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(context));
+  const std::string& endpoint =
+      context.endpoint.empty() ? settings.coordinator.client_endpoint : context.endpoint;
+  return Client::Connect({.endpoints = {endpoint},
+                          .key_file = settings.security.own_key,
+                          .allow_plaintext = settings.security.allow_plaintext,
+                          .name = "promptcache-cli"});
 }
 
 Result<std::string> ReadInput(const std::string& path) {

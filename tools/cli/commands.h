@@ -43,6 +43,8 @@ void AddBenchStoreCommand(CLI::App& bench, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
+void AddKeygenCommand(CLI::App& app, CommandContext& context);
+void AddKeysCommand(CLI::App& app, CommandContext& context);
 void AddModelCommand(CLI::App& app, CommandContext& context);
 void AddPlanCommand(CLI::App& app, CommandContext& context);
 void AddPrecomputeCommand(CLI::App& app, CommandContext& context);

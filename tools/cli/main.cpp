@@ -48,6 +48,8 @@ int Main(int argc, char** argv) {
   AddSimulateCommand(app, context);
   AddStatusCommand(app, context);
   AddConfigCommand(app, context);
+  AddKeygenCommand(app, context);
+  AddKeysCommand(app, context);
   AddDemoCommand(app, context);
 
   try {

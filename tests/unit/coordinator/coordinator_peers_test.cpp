@@ -79,6 +79,7 @@ TEST_F(PeersTest, PeerOfAnotherKindIsRefused) {
   for (const auto& [endpoint, role] : {std::pair(endpoints.client, PeerRole::kWorker),
                                        std::pair(endpoints.worker, PeerRole::kClient),
                                        std::pair(endpoints.client, PeerRole::kStore),
+                                       std::pair(endpoints.worker, PeerRole::kAdmin),
                                        std::pair(endpoints.worker, PeerRole::kCoordinator)}) {
     EXPECT_THAT(Refusal(endpoint, {.role = role, .name = "lost"}),
                 HasSubstr("for another kind of peer"));

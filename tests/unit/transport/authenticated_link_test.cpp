@@ -51,19 +51,18 @@ class AuthenticatedLinkTest : public ::testing::Test {
   FakeTransport peer_{network_, "peer"};
   std::vector<std::string> log_;
   std::string tenant_;  // of the peer that came last
-  PeerTable table_{server_,
-                   {.name = "server"},
-                   {.on_up =
-                        [this](const PeerInfo& peer) {
-                          tenant_ = peer.tenant();
-                          log_.push_back("up " + peer.hello.name);
-                        },
-                    .on_down = [this](const PeerInfo& peer,
-                                      const Status&) { log_.push_back("down " + peer.hello.name); },
-                    .on_message =
-                        [this](const PeerInfo&, const Envelope& envelope, const Frame&) {
-                          log_.emplace_back(MessageName(envelope.body));
-                        }}};
+  PeerTable table_{
+      server_,
+      {.name = "server"},
+      {.on_up =
+           [this](const PeerInfo& peer) {
+             tenant_ = peer.tenant();
+             log_.push_back("up " + peer.hello.name);
+           },
+       .on_down = [this](const PeerInfo& peer,
+                         const Status&) { log_.push_back("down " + peer.hello.name); },
+       .on_message = [this](const PeerInfo&, const Envelope& envelope,
+                            const Frame&) { log_.emplace_back(MessageName(envelope.body)); }}};
   std::shared_ptr<PeerKey> key_;
   SocketId socket_ = 0;
   std::vector<std::string> answers_;

@@ -31,9 +31,7 @@ class KeyFiles {
     }
     Write(allowed.Render());
   }
-  void Write(const std::string& text) const {
-    EXPECT_TRUE(WriteFileAtomically(list(), text).ok());
-  }
+  void Write(const std::string& text) const { EXPECT_TRUE(WriteFileAtomically(list(), text).ok()); }
 
   LinkSecurity Listener(const LinkKey& own) const { return {.own = own, .keys = list()}; }
 

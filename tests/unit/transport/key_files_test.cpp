@@ -15,8 +15,8 @@ namespace promptcache {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::KeyFiles;
 using ::testing::HasSubstr;
+using testing::KeyFiles;
 using ::testing::Not;
 
 const KeyOwner kWorker{.name = "gpu-1", .role = PeerRole::kWorker};
@@ -159,9 +159,9 @@ TEST(AllowlistFile, ANameMayHaveTwoKeysOfTheSameRoleAndTenantOnly) {
   ASSERT_TRUE(list.Add(first).ok());
   EXPECT_EQ(list.Add(first).code(), Code::kAlreadyExists);
   EXPECT_TRUE(list.Add(PublicKeyOf(kClient)).ok());
-  EXPECT_EQ(list.Add(PublicKeyOf({.name = "alice", .role = PeerRole::kAdmin, .tenant = "acme"}))
-                .code(),
-            Code::kInvalidArgument);
+  EXPECT_EQ(
+      list.Add(PublicKeyOf({.name = "alice", .role = PeerRole::kAdmin, .tenant = "acme"})).code(),
+      Code::kInvalidArgument);
   EXPECT_EQ(list.Add(PublicKeyOf({.name = "alice", .tenant = "other"})).code(),
             Code::kInvalidArgument);
 }
@@ -183,7 +183,8 @@ TEST(AllowlistFile, KeysLeaveByNameOrOneByOne) {
 
 TEST(AllowlistFile, OfAnotherContentIsRefusedWithItsLine) {
   const std::string key = ToZ85(CurveSecretKey::Generate().public_key());
-  const std::string good = "[[key]]\nname = \"a\"\nrole = \"worker\"\npublic_key = \"" + key + "\"\n";
+  const std::string good =
+      "[[key]]\nname = \"a\"\nrole = \"worker\"\npublic_key = \"" + key + "\"\n";
   ASSERT_TRUE(Allowlist::Parse(good, "f").ok());
   const std::pair<std::string, std::string> cases[] = {
       {"[[key]\n", "f:1: not valid TOML"},
@@ -192,10 +193,12 @@ TEST(AllowlistFile, OfAnotherContentIsRefusedWithItsLine) {
       {"key = [1]\n", "f:1: expected a [[key]] table"},
       {"[[key]]\nrole = \"worker\"\n", "f:1: name is missing"},
       {"[[key]]\nname = 1\n", "f:1: name is not a string"},
-      {good + "secret = \"x\"\n", "f:1: a key has name, role, tenant and public_key, and no 'secret'"},
+      {good + "secret = \"x\"\n",
+       "f:1: a key has name, role, tenant and public_key, and no 'secret'"},
       {"[[key]]\nname = \"a\"\nrole = \"root\"\n", "f:1: the role is none of"},
       {"[[key]]\nname = \"a/b\"\nrole = \"worker\"\n", "f:1: the name of the key is not"},
-      {"[[key]]\nname = \"a\"\nrole = \"worker\"\npublic_key = \"x\"\n", "f:1: the public key is not"},
+      {"[[key]]\nname = \"a\"\nrole = \"worker\"\npublic_key = \"x\"\n",
+       "f:1: the public key is not"},
       {good + good, "f:5: the key " + key}};
   for (const auto& [text, reason] : cases) {
     const Status refused = Allowlist::Parse(text, "f").status();

@@ -6,13 +6,14 @@
 
 #include <filesystem>
 
+#include "cluster/wire/roles.h"
 #include "tests/unit/transport/key_files.h"
 
 namespace promptcache {
 namespace {
 
-using testing::KeyFiles;
 using ::testing::HasSubstr;
+using testing::KeyFiles;
 
 constexpr auto kListen = EndpointUse::kListen;
 constexpr auto kConnect = EndpointUse::kConnect;
@@ -41,11 +42,22 @@ TEST(LinkSecurity, TheKeyMustBeOfTheProcessesRole) {
   const LinkSecurity security =
       LoadLinkSecurity(settings, "client", {PeerRole::kClient, PeerRole::kAdmin}).value();
   EXPECT_EQ(security.own->secret.public_key(), key.secret.public_key());
-  EXPECT_EQ(security.keys, files.list());
   const Status refused = LoadLinkSecurity(settings, "gpu-1", {PeerRole::kWorker}).status();
   EXPECT_EQ(refused.code(), Code::kInvalidArgument);
   EXPECT_THAT(refused.message(), HasSubstr("role client"));
   EXPECT_THAT(refused.message(), HasSubstr("needs worker"));
+}
+
+TEST(LinkSecurity, OnlyWhoListensReadsTheList) {
+  const KeyFiles files;
+  for (const auto& [role, list] :
+       {std::pair(PeerRole::kCoordinator, files.list()), std::pair(PeerRole::kStore, files.list()),
+        std::pair(PeerRole::kWorker, std::string()), std::pair(PeerRole::kClient, std::string())}) {
+    const std::string name(RoleName(role));
+    (void)files.Make({.name = name, .role = role});
+    const SecuritySettings settings{.own_key = files.Path(name + ".key"), .keys = files.list()};
+    EXPECT_EQ(LoadLinkSecurity(settings, name, {role})->keys, list) << name;
+  }
 }
 
 TEST(LinkSecurity, AWorkersKeyIsOfItsName) {
@@ -103,9 +115,9 @@ TEST(LinkSecurity, AListenersEndpointMayHaveItsOwnKeyBehindAndNoOther) {
   const LinkKey own = files.Make({.name = "a"});
   const LinkKey other = files.Make({.name = "b"});
   const std::string address = "tcp://0.0.0.0:7420";
-  EXPECT_TRUE(ParseEndpointFor(files.Listener(own), WithKey(address, own.secret.public_key()),
-                               kListen)
-                  .ok());
+  EXPECT_TRUE(
+      ParseEndpointFor(files.Listener(own), WithKey(address, own.secret.public_key()), kListen)
+          .ok());
   const Status refused =
       ParseEndpointFor(files.Listener(own), WithKey(address, other.secret.public_key()), kListen)
           .status();
@@ -116,9 +128,9 @@ TEST(LinkSecurity, AListenersEndpointMayHaveItsOwnKeyBehindAndNoOther) {
 TEST(LinkSecurity, AnEndpointWithAKeyIsNotSpokenToPlainly) {
   const CurvePublicKey key = CurveSecretKey::Generate().public_key();
   for (const bool allow : {false, true}) {
-    const Status refused = ParseEndpointFor({.allow_plaintext = allow},
-                                            WithKey("tcp://127.0.0.1:7420", key), kConnect)
-                               .status();
+    const Status refused =
+        ParseEndpointFor({.allow_plaintext = allow}, WithKey("tcp://127.0.0.1:7420", key), kConnect)
+            .status();
     EXPECT_EQ(refused.code(), Code::kInvalidArgument);
     EXPECT_THAT(refused.message(), HasSubstr("security.own_key"));
   }

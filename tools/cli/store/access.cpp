@@ -83,7 +83,9 @@ Result<std::unique_ptr<StoreAccess>> OpenStoreAccess(const CommandContext& conte
     settings.store.directory = target.directory;
     return OpenDirectory(DiskStoreOptionsOf(settings.store), purpose);
   }
-  PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create());
+  PC_ASSIGN_OR_RETURN(LinkSecurity security,
+                      LoadLinkSecurity(settings.security, "client", {PeerRole::kAdmin}));
+  PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create({.security = std::move(security)}));
   return std::unique_ptr<StoreAccess>(std::make_unique<DaemonAccess>(
       std::move(transport), target.endpoint.empty() ? settings.store.endpoint : target.endpoint));
 }
