@@ -40,7 +40,7 @@ class FolderLock {
 
 Status Change(const std::string& file, const std::function<Status(Allowlist&)>& change) {
   std::error_code error;
-  const fs::path target = fs::weakly_canonical(file, error);
+  const fs::path target = fs::weakly_canonical(fs::absolute(file, error), error);
   if (error) return Unavailable("cannot find " + file + ": " + error.message());
   const FolderLock lock(target.parent_path());
   PC_RETURN_IF_ERROR(lock.status());
@@ -49,7 +49,7 @@ Status Change(const std::string& file, const std::function<Status(Allowlist&)>& 
     PC_ASSIGN_OR_RETURN(list, Allowlist::Load(file));
   }
   PC_RETURN_IF_ERROR(change(list).WithContext(file));
-  return ReplaceFile(file, list.Render());
+  return ReplaceFile(target.string(), list.Render());
 }
 
 }  // namespace

@@ -32,6 +32,16 @@ TEST(KeyList, IsMadeByTheFirstKeyAndKeepsTheOrder) {
   EXPECT_EQ(Allowlist::Load(dir.Sub("keys.toml"))->keys(), (std::vector{first, second}));
 }
 
+TEST(KeyList, MayBeANameInTheCurrentFolder) {
+  const TempDir dir;
+  const fs::path before = fs::current_path();
+  fs::current_path(dir.path());
+  const Status allowed = AllowKey("keys.toml", KeyOf("a"));
+  fs::current_path(before);
+  EXPECT_TRUE(allowed.ok()) << allowed.ToString();
+  EXPECT_TRUE(Allowlist::Load(dir.Sub("keys.toml")).ok());
+}
+
 TEST(KeyList, LosesAKeyByNameOrByItself) {
   const TempDir dir;
   const PublicLinkKey a = KeyOf("a");
