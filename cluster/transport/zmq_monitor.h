@@ -12,7 +12,8 @@ class ZmqMonitor {
  public:
   ~ZmqMonitor() { Close(); }
 
-  // Watches for `events` (ZMQ_EVENT_...) of the socket. kUnavailable or kInternal when ZeroMQ refuses.
+  // Watches for `events` (ZMQ_EVENT_...) of the socket. kUnavailable or kInternal when ZeroMQ
+  // refuses.
   Status Open(void* context, void* socket, int events);
   // Takes out what has been told so far, one `on_event` each.
   void Drain(const std::function<void(int event)>& on_event);

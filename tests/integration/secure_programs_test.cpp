@@ -35,9 +35,8 @@ class SecurePrograms : public ::testing::Test {
         "promptcache", {"keygen", "--name", name, "--role", role, "--out", File(name + ".key")});
     EXPECT_EQ(made.exit_code, 0) << made.errors;
     said_ += made.output + made.errors;
-    std::ofstream(File(name + ".toml"))
-        << "[security]\nown_key = \"" << File(name + ".key") << "\"\nkeys = \"" << File("keys.toml")
-        << "\"\n";
+    std::ofstream(File(name + ".toml")) << "[security]\nown_key = \"" << File(name + ".key")
+                                        << "\"\nkeys = \"" << File("keys.toml") << "\"\n";
     const std::string text = ReadFile(File(name + ".key"));
     secrets_.push_back(text.substr(text.find("secret-key ") + 11, 40));
   }
@@ -47,11 +46,11 @@ class SecurePrograms : public ::testing::Test {
     return RunProgram("promptcache", words);
   }
   void StartStore() {
-    const auto pid = runner_->Start(
-        {.argv = {(ProgramDirectory() / "promptcache-cachestore").string(), "--config",
-                  File("store.toml"), "--directory", File("data"), "--endpoint",
-                  "tcp://127.0.0.1:*", "--ready-file", File("ready")},
-         .log_file = File("log")});
+    const auto pid =
+        runner_->Start({.argv = {(ProgramDirectory() / "promptcache-cachestore").string(),
+                                 "--config", File("store.toml"), "--directory", File("data"),
+                                 "--endpoint", "tcp://127.0.0.1:*", "--ready-file", File("ready")},
+                        .log_file = File("log")});
     ASSERT_TRUE(pid.ok()) << pid.status().ToString();
     pid_ = *pid;
     ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(File("ready")); }))
@@ -116,10 +115,10 @@ TEST_F(SecurePrograms, KeysAreListedAndNeverReplaced) {
       "promptcache", {"keygen", "--name", "b", "--role", "admin", "--out", File("alice.key")});
   EXPECT_EQ(again.exit_code, 5);
   EXPECT_EQ(Keys({"revoke", "nobody"}).exit_code, 4);
-  EXPECT_EQ(RunProgram("promptcache",
-                       {"keygen", "--name", "b", "--role", "root", "--out", File("b.key")})
-                .exit_code,
-            3);
+  EXPECT_EQ(
+      RunProgram("promptcache", {"keygen", "--name", "b", "--role", "root", "--out", File("b.key")})
+          .exit_code,
+      3);
 }
 
 TEST_F(SecurePrograms, AKeyFileThatOthersMayReadIsNotUsed) {

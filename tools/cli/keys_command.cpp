@@ -122,7 +122,8 @@ void AddKeygenCommand(CLI::App& app, CommandContext& context) {
 
 void AddKeysCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<KeysFlags>();
-  CLI::App* command = app.add_subcommand("keys", "Say whose keys coordinator and cachestore let in");
+  CLI::App* command =
+      app.add_subcommand("keys", "Say whose keys coordinator and cachestore let in");
   command->require_subcommand(1);
   command->footer(
       "Running processes read the list again by themselves; links of revoked keys end.\n"

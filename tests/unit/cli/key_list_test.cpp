@@ -15,8 +15,8 @@ namespace promptcache {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::TempDir;
 using ::testing::HasSubstr;
+using testing::TempDir;
 
 PublicLinkKey KeyOf(const std::string& name) {
   return {.owner = {.name = name, .role = PeerRole::kWorker},

@@ -166,8 +166,8 @@ TEST_F(AuthenticatedLinkTest, AConnectionGreetsAsTheOwnerOfItsKey) {
 
 TEST(AuthenticatedLink, IsUpWithAKeyThatIsAllowedAndGoesWithIt) {
   const KeyFiles files;
-  const LinkKey server_key = files.Make({.name = "coordinator", .role = PeerRole::kCoordinator});
-  const LinkKey alice = files.Make(kAlice);
+  const LinkKey server_key = NewKey({.name = "coordinator", .role = PeerRole::kCoordinator});
+  const LinkKey alice = NewKey(kAlice);
   files.Allow({alice});
   ReactorThread server(ZmqTransportOptions{.security = files.Listener(server_key)});
   ReactorThread client(ZmqTransportOptions{.security = {.own = alice}});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/transport/allowlist.h"
@@ -12,6 +13,11 @@
 #include "tests/unit/transport/zmq_test_util.h"
 
 namespace promptcache::testing {
+
+// A new key that is in no file.
+inline LinkKey NewKey(KeyOwner owner) {
+  return {.owner = std::move(owner), .secret = CurveSecretKey::Generate()};
+}
 
 class KeyFiles {
  public:

@@ -47,10 +47,9 @@ class SecureTransportTest : public ::testing::Test {
   }
 
   const KeyFiles files_;
-  const LinkKey server_ = files_.Make({.name = "coordinator", .role = PeerRole::kCoordinator});
-  const LinkKey alice_ =
-      files_.Make({.name = "alice", .role = PeerRole::kClient, .tenant = "acme"});
-  const LinkKey mallory_ = files_.Make({.name = "mallory", .role = PeerRole::kAdmin});
+  const LinkKey server_ = NewKey({.name = "coordinator", .role = PeerRole::kCoordinator});
+  const LinkKey alice_ = NewKey({.name = "alice", .role = PeerRole::kClient, .tenant = "acme"});
+  const LinkKey mallory_ = NewKey({.name = "mallory", .role = PeerRole::kAdmin});
 };
 
 TEST_F(SecureTransportTest, MessagesComeWithWhoseKeyTheirLinkHas) {
