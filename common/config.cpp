@@ -55,6 +55,22 @@ const SettingRow* FindRow(std::string_view table, std::string_view name) {
   return nullptr;
 }
 
+Status AssignTexts(const std::string& key, const toml::node& node,
+                   std::vector<std::string>& texts) {
+  const toml::array* items = node.as_array();
+  if (items == nullptr) {
+    return InvalidArgument(fmt::format("{} = {} is not a list of strings", key, NodeText(node)));
+  }
+  texts.clear();
+  for (const toml::node& item : *items) {
+    if (!item.is_string()) {
+      return InvalidArgument(fmt::format("{}: {} is not a string", key, NodeText(item)));
+    }
+    texts.push_back(item.as_string()->get());
+  }
+  return {};
+}
+
 // Writes `node` to the setting; the message of the failure names key and value, not the place.
 Status Assign(const SettingRow& row, const toml::node& node, Settings& settings) {
   const SettingTarget target = row.target(settings);
@@ -72,6 +88,9 @@ Status Assign(const SettingRow& row, const toml::node& node, Settings& settings)
     }
     **flag = node.as_boolean()->get();
     return {};
+  }
+  if (auto* const* texts = std::get_if<std::vector<std::string>*>(&target)) {
+    return AssignTexts(key, node, **texts);
   }
   if (!node.is_integer()) {
     return InvalidArgument(fmt::format("{} = {} is not an integer", key, NodeText(node)));
@@ -119,6 +138,10 @@ Settings DefaultSettings() {
     void operator()(const char* text) const { *std::get<std::string*>(target) = text; }
     void operator()(int64_t number) const { *std::get<int64_t*>(target) = number; }
     void operator()(bool flag) const { *std::get<bool*>(target) = flag; }
+    void operator()(internal::TextList list) const {
+      auto& texts = *std::get<std::vector<std::string>*>(target);
+      if (list.only != nullptr) texts = {list.only};
+    }
   };
   Settings settings;
   for (const SettingRow& row : SettingRows()) {

@@ -33,6 +33,9 @@ struct CoordinatorSettings {
   int64_t worker_wait_ms = 0;
   std::string repair;
   int64_t linked_tokens = 0;
+  std::string policy;
+  int64_t queue_bound_ms = 0;
+  std::vector<std::string> warm;
   int64_t heartbeat_ms = 0;
   int64_t lease_ms = 0;
 };
@@ -62,7 +65,7 @@ struct WorkerSettings {
   int64_t prefill_chunk_tokens = 0;
   int64_t store_timeout_ms = 0;
   std::string store_compression;
-  std::string coordinator_endpoint;
+  std::vector<std::string> coordinator_endpoints;
   std::string store_endpoint;
 };
 
@@ -108,7 +111,7 @@ std::string RenderSettingsReference();
 // The table itself, for documents and for help texts.
 struct SettingDescription {
   std::string key;       // "worker.slots"
-  std::string type;      // "string", "integer", "boolean"
+  std::string type;      // "string", "integer", "boolean", "list of strings"
   std::string fallback;  // as written in TOML
   std::string unit;      // "bytes", "ms", ...; empty when it has none
   std::string meaning;

@@ -35,6 +35,13 @@ constexpr int64_t kDayMs = 86'400'000;
                                                                                  1, "", meaning  \
   }
 
+#define PC_TEXTS(table, member, fallback, meaning)                                                \
+  SettingRow {                                                                                    \
+#table, #member,                                                                              \
+        [](Settings & s) -> SettingTarget { return &s.table.member; }, TextList{fallback }, 0, 0, \
+                                                                                "", meaning       \
+  }
+
 const SettingRow kRows[] = {
     PC_TEXT(coordinator, client_endpoint, "tcp://127.0.0.1:7420",
             "Where clients connect: tcp://ADDRESS:PORT (* for any free port), ipc://PATH or "
@@ -81,6 +88,16 @@ const SettingRow kRows[] = {
     PC_NUMBER(coordinator, linked_tokens, 4, 1, kMaxLinkedTokens, "tokens",
               "Tokens of every run that repair linked computes again, unless the request says how "
               "many."),
+    PC_TEXT(coordinator, policy, "cost",
+            "Which worker gets a request: cost (the least seconds, for it and those after it), "
+            "rendezvous (always the schema's home), bounded_load (the nearest home that is not "
+            "overloaded) or shortest_queue."),
+    PC_NUMBER(coordinator, queue_bound_ms, 2'000, 1, 600'000, "ms",
+              "A worker with more work before it than this gets nothing new; requests for it wait "
+              "in the coordinator, where they can still go to another one."),
+    PC_TEXTS(coordinator, warm, nullptr,
+             "Schemas (NAME or NAME@VERSION) whose modules a new worker loads or encodes before it "
+             "gets requests."),
     PC_NUMBER(coordinator, heartbeat_ms, 500, 10, 60'000, "ms",
               "Peers are asked to send something at least this often."),
     PC_NUMBER(coordinator, lease_ms, 3'000, 30, 600'000, "ms",
@@ -128,7 +145,7 @@ const SettingRow kRows[] = {
         worker, store_compression, "none",
         "none; zstd (smaller, nothing lost); int8 (half of bf16, with a bounded loss, under keys "
         "of its own); or int8-zstd."),
-    PC_TEXT(worker, coordinator_endpoint, "tcp://127.0.0.1:7421", "The coordinator to serve."),
+    PC_TEXTS(worker, coordinator_endpoints, "tcp://127.0.0.1:7421", "The coordinators to serve."),
     PC_TEXT(
         worker, store_endpoint, "",
         "The cachestore to load units from and save them to. Empty: units live in memory only."),
@@ -154,6 +171,7 @@ const SettingRow kRows[] = {
 };
 
 #undef PC_TEXT
+#undef PC_TEXTS
 #undef PC_NUMBER
 #undef PC_SWITCH
 
@@ -169,9 +187,12 @@ struct FallbackAsToml {
   std::string operator()(const char* text) const { return fmt::format("\"{}\"", text); }
   std::string operator()(int64_t number) const { return std::to_string(number); }
   std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+  std::string operator()(internal::TextList list) const {
+    return list.only == nullptr ? "[]" : fmt::format("[\"{}\"]", list.only);
+  }
 };
 
-constexpr const char* kTypeNames[] = {"string", "integer", "boolean"};
+constexpr const char* kTypeNames[] = {"string", "integer", "boolean", "list of strings"};
 
 }  // namespace
 

@@ -12,13 +12,18 @@
 namespace promptcache::internal {
 
 // Where a setting lives in Settings.
-using SettingTarget = std::variant<std::string*, int64_t*, bool*>;
+using SettingTarget = std::variant<std::string*, int64_t*, bool*, std::vector<std::string>*>;
+
+// A default list: of one text, or of none.
+struct TextList {
+  const char* only = nullptr;
+};
 
 struct SettingRow {
   const char* table;
   const char* name;
   SettingTarget (*target)(Settings&);
-  std::variant<const char*, int64_t, bool> fallback;
+  std::variant<const char*, int64_t, bool, TextList> fallback;
   int64_t minimum;  // integers only
   int64_t maximum;
   const char* unit;

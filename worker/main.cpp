@@ -30,7 +30,8 @@ void AddFlags(CLI::App& app, WorkerSettings& own) {
   app.add_option("--unit-cache-bytes", own.unit_cache_bytes, "Memory for encoded units");
   app.add_option("--store-compression", own.store_compression,
                  "none, zstd, int8 or int8-zstd: what units are stored as");
-  app.add_option("--coordinator-endpoint", own.coordinator_endpoint, "The coordinator to serve");
+  app.add_option("--coordinator-endpoint", own.coordinator_endpoints,
+                 "A coordinator to serve; may be repeated");
   app.add_option("--store-endpoint", own.store_endpoint, "The cachestore to use");
 }
 
@@ -42,9 +43,10 @@ Result<Settings> SettingsOf(const Flags& flags) {
   };
   for (auto member : {&WorkerSettings::model, &WorkerSettings::name, &WorkerSettings::device,
                       &WorkerSettings::dtype, &WorkerSettings::store_compression,
-                      &WorkerSettings::coordinator_endpoint, &WorkerSettings::store_endpoint}) {
+                      &WorkerSettings::store_endpoint}) {
     take(member);
   }
+  take(&WorkerSettings::coordinator_endpoints);
   for (auto member :
        {&WorkerSettings::threads, &WorkerSettings::slots, &WorkerSettings::unit_cache_bytes}) {
     if (flags.own.*member >= 0) own.*member = flags.own.*member;

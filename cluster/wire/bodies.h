@@ -17,7 +17,8 @@
   X(BlobExists) X(BlobExistsReply) X(BlobList) X(BlobListReply) X(BlobRemove) X(MetaGet) \
   X(MetaSet) X(MetaList) X(MetaReply) X(RecordImports) X(StoreStatsQuery) X(StoreStats) \
   X(RemoveReferences) X(RemovalReceipt) X(SetPins) X(PinReceipt) X(CheckStore) X(CheckReport) \
-  X(CollectGarbage) X(GarbageReport) X(UnitsDrop) X(UnitsDropped)
+  X(CollectGarbage) X(GarbageReport) X(UnitsDrop) X(UnitsDropped) X(RequestQuery) \
+  X(RequestState) X(Adopt) X(DrainWorker) X(ExplainQuery) X(ExplainReply)
 // clang-format on
 
 namespace promptcache {
@@ -27,6 +28,7 @@ class Reader;
 class Writer;
 
 struct BlobUse;
+struct Delivered;
 struct GenerationOptions;
 struct Identity;
 struct Import;
@@ -47,6 +49,7 @@ PC_WIRE_BODIES(PC_DECLARE)
 #undef PC_DECLARE
 
 uint32_t WriteBlobUse(wire::Writer& writer, const BlobUse& in);
+uint32_t WriteDelivered(wire::Writer& writer, const Delivered& in);
 uint32_t WriteGenerationOptions(wire::Writer& writer, const GenerationOptions& in);
 uint32_t WriteIdentity(wire::Writer& writer, const Identity& in);
 uint32_t WriteImport(wire::Writer& writer, const Import& in);
@@ -55,6 +58,8 @@ uint32_t WriteRecipe(wire::Writer& writer, const Recipe& in);
 uint32_t WriteReference(wire::Writer& writer, const Reference& in);
 uint32_t WriteUsage(wire::Writer& writer, const Usage& in);
 
+// Null: nothing.
+Delivered ReadDelivered(wire::Reader& reader, const wire::Delivered* in);
 // Null reads as a failure that names the value.
 BlobUse ReadBlobUse(wire::Reader& reader, const wire::BlobUse* in);
 GenerationOptions ReadGenerationOptions(wire::Reader& reader, const wire::GenerationOptions* in);

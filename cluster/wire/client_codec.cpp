@@ -11,10 +11,12 @@ uint32_t WriteBody(Writer& writer, const Submit& in) {
   const auto model = writer.Text(in.model);
   const auto prompt = writer.Text(in.prompt);
   const auto options = WriteGenerationOptions(writer, in.options);
-  return wire::CreateSubmit(writer.builder(), model, prompt, options,
-                            static_cast<wire::ReuseMode>(in.reuse),
-                            static_cast<wire::Repair>(in.repair.value_or(Repair::kNone)),
-                            in.repair == Repair::kNone, in.linked_tokens)
+  const auto tried = writer.Texts(in.tried);
+  const auto delivered = WriteDelivered(writer, in.delivered);
+  return wire::CreateSubmit(
+             writer.builder(), model, prompt, options, static_cast<wire::ReuseMode>(in.reuse),
+             static_cast<wire::Repair>(in.repair.value_or(Repair::kNone)),
+             in.repair == Repair::kNone, in.linked_tokens, in.priority, tried, delivered)
       .o;
 }
 void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
@@ -27,6 +29,9 @@ void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
       reader.Enum<Repair>(in.repair(), {Repair::kNone, Repair::kFull}, "submit repair");
   if (in.repair_given() || repair != Repair::kNone) out->repair = repair;
   out->linked_tokens = in.linked_tokens();
+  out->priority = in.priority();
+  out->tried = reader.Texts(in.tried(), "submit tried");
+  out->delivered = ReadDelivered(reader, in.delivered());
 }
 
 uint32_t WriteBody(Writer& writer, const Accepted& in) {
@@ -104,12 +109,15 @@ void ReadBody(Reader& reader, const wire::Partial& in, Partial* out) {
 uint32_t WriteBody(Writer& writer, const Final& in) {
   const auto message = writer.Text(in.message);
   const auto usage = WriteUsage(writer, in.usage);
-  return wire::CreateFinal(writer.builder(), static_cast<wire::Code>(in.code), message, usage).o;
+  return wire::CreateFinal(writer.builder(), static_cast<wire::Code>(in.code), message, usage,
+                           in.retry_after_ms)
+      .o;
 }
 void ReadBody(Reader& reader, const wire::Final& in, Final* out) {
   out->code = reader.Enum<Code>(in.code(), {Code::kOk, Code::kInternal}, "final code");
   out->message = reader.Text(in.message());
   out->usage = ReadUsage(reader, in.usage());
+  out->retry_after_ms = in.retry_after_ms();
 }
 
 uint32_t WriteBody(Writer& writer, const Cancel&) { return wire::CreateCancel(writer.builder()).o; }
@@ -198,71 +206,6 @@ uint32_t WriteBody(Writer& writer, const SchemaRemove& in) {
 }
 void ReadBody(Reader& reader, const wire::SchemaRemove& in, SchemaRemove* out) {
   out->name = reader.Text(in.name());
-}
-
-uint32_t WriteBody(Writer& writer, const StatusQuery&) {
-  return wire::CreateStatusQuery(writer.builder()).o;
-}
-void ReadBody(Reader&, const wire::StatusQuery&, StatusQuery*) {}
-
-namespace {
-
-flatbuffers::Offset<wire::WorkerStatus> WriteWorkerStatus(Writer& writer, const WorkerStatus& in) {
-  const auto name = writer.Text(in.name);
-  const auto model = writer.Text(in.model);
-  const auto device = writer.Text(in.device);
-  const auto identity = WriteIdentity(writer, in.identity);
-  return wire::CreateWorkerStatus(writer.builder(), name, in.pid, model, device, identity, in.live,
-                                  in.active, in.queued, in.slots, in.units, in.unit_bytes,
-                                  in.unit_limit_bytes, in.requests, in.prefill_tokens_per_s);
-}
-
-WorkerStatus ReadWorkerStatus(Reader& reader, const wire::WorkerStatus* in) {
-  return {.name = reader.Text(in->name()),
-          .pid = in->pid(),
-          .model = reader.Text(in->model()),
-          .device = reader.Text(in->device()),
-          .identity = ReadIdentity(reader, in->identity()),
-          .live = in->live(),
-          .active = in->active(),
-          .queued = in->queued(),
-          .slots = in->slots(),
-          .units = in->units(),
-          .unit_bytes = in->unit_bytes(),
-          .unit_limit_bytes = in->unit_limit_bytes(),
-          .requests = in->requests(),
-          .prefill_tokens_per_s =
-              reader.Finite(in->prefill_tokens_per_s(), "worker prefill_tokens_per_s")};
-}
-
-}  // namespace
-
-uint32_t WriteBody(Writer& writer, const StatusReply& in) {
-  const auto coordinator = writer.Text(in.coordinator);
-  const auto model = writer.Text(in.model);
-  const auto workers = writer.Tables<wire::WorkerStatus>(
-      in.workers, [&](const WorkerStatus& worker) { return WriteWorkerStatus(writer, worker); });
-  return wire::CreateStatusReply(writer.builder(), coordinator, in.pid, in.uptime_ms,
-                                 in.meta_available, model, in.context_length, in.schemas,
-                                 in.requests_active, in.requests_accepted, in.requests_failed,
-                                 in.bad_frames, workers)
-      .o;
-}
-void ReadBody(Reader& reader, const wire::StatusReply& in, StatusReply* out) {
-  *out = {.coordinator = reader.Text(in.coordinator()),
-          .pid = in.pid(),
-          .uptime_ms = in.uptime_ms(),
-          .meta_available = in.meta_available(),
-          .model = reader.Text(in.model()),
-          .context_length = in.context_length(),
-          .schemas = in.schemas(),
-          .requests_active = in.requests_active(),
-          .requests_accepted = in.requests_accepted(),
-          .requests_failed = in.requests_failed(),
-          .bad_frames = in.bad_frames(),
-          .workers = reader.Tables<WorkerStatus>(
-              in.workers(), "workers",
-              [&](const wire::WorkerStatus* worker) { return ReadWorkerStatus(reader, worker); })};
 }
 
 }  // namespace promptcache

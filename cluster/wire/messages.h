@@ -10,6 +10,7 @@
 
 #include "common/ids.h"
 #include "common/references.h"
+#include "common/request_report.h"
 #include "common/source_file.h"
 #include "common/status.h"
 #include "common/store_reports.h"
@@ -69,6 +70,13 @@ enum class ReuseMode : uint8_t {
   kFullContiguous = 2,  // --no-cache --contiguous: compute everything at positions 0..n-1
 };
 
+// What of an answer its client has: whoever takes the request over goes on behind it.
+struct Delivered {
+  uint32_t parts = 0;                         // Partial of seq 0 ... parts - 1
+  std::vector<std::vector<TokenId>> samples;  // their tokens, by sample; empty: no tokens
+  bool operator==(const Delivered&) const = default;
+};
+
 struct Submit {
   std::string model;   // optional when only one is served
   std::string prompt;  // PML; names its schema
@@ -76,6 +84,10 @@ struct Submit {
   ReuseMode reuse = ReuseMode::kReuse;
   std::optional<Repair> repair;  // none: the coordinator's default
   uint32_t linked_tokens = 0;    // k of Repair::kLinked; 0: the coordinator's default
+  uint8_t priority = 0;          // higher ones go first where requests wait
+  // Of a request that is sent again: the coordinators that had it before this one, by endpoint.
+  std::vector<std::string> tried;
+  Delivered delivered;
   bool operator==(const Submit&) const = default;
 };
 // The coordinator took the request: exactly one Final follows.
@@ -97,6 +109,7 @@ struct Final {
   Code code = Code::kOk;
   std::string message;
   Usage usage;
+  uint64_t retry_after_ms = 0;  // kBusy: when it may be worth another try; 0: not said
   bool operator==(const Final&) const = default;
 };
 struct Cancel {
@@ -134,6 +147,22 @@ struct SchemaRemove {
   bool operator==(const SchemaRemove&) const = default;
 };
 
+// Tokens by where their states came from.
+struct TierTokens {
+  uint64_t device = 0;
+  uint64_t host = 0;
+  uint64_t disk = 0;
+  uint64_t remote = 0;
+  uint64_t encoded = 0;
+  bool operator==(const TierTokens&) const = default;
+};
+struct Percentiles {
+  double p50 = 0;
+  double p90 = 0;
+  double p99 = 0;
+  uint64_t count = 0;  // 0: there is nothing to speak of
+  bool operator==(const Percentiles&) const = default;
+};
 struct StatusQuery {
   bool operator==(const StatusQuery&) const = default;
 };
@@ -152,6 +181,12 @@ struct WorkerStatus {
   uint64_t unit_limit_bytes = 0;
   uint64_t requests = 0;            // finished since start
   double prefill_tokens_per_s = 0;  // measured; 0 before the first request
+  bool draining = false;
+  uint32_t assigned = 0;  // slots of requests that this coordinator gave it
+  double backlog_seconds = 0;
+  double kv_use = 0;       // of the memory for running requests, 0 to 1
+  double calibration = 1;  // by what factor its work takes longer than its rates say
+  uint64_t generated_tokens = 0;
   bool operator==(const WorkerStatus&) const = default;
 };
 struct StatusReply {
@@ -167,6 +202,12 @@ struct StatusReply {
   uint64_t requests_failed = 0;
   uint64_t bad_frames = 0;  // messages dropped because they did not verify
   std::vector<WorkerStatus> workers;
+  std::string policy;              // of routing
+  uint32_t requests_waiting = 0;   // for a worker with room
+  uint64_t requests_rejected = 0;  // that no worker could have done in time
+  uint64_t requests_resumed = 0;   // taken over from another coordinator or a lost worker
+  TierTokens tokens;               // that prompts imported, by where they came from
+  Percentiles ttft_ms;             // of recent requests, from Submit to the first token
   bool operator==(const StatusReply&) const = default;
 };
 
@@ -181,7 +222,14 @@ struct WorkerReady {
   uint32_t context_length = 0;
   uint32_t slots = 0;  // samples of requests that the engine runs at once
   uint64_t unit_limit_bytes = 0;
+  uint64_t kv_bytes_per_token = 0;  // of a unit in memory
   bool operator==(const WorkerReady&) const = default;
+};
+// How long a unit takes from a tier, as measured: fixed_s + bytes / bytes_per_s.
+struct LoadRate {
+  double fixed_s = 0;
+  double bytes_per_s = 0;  // 0: not measured, or there is no such tier
+  bool operator==(const LoadRate&) const = default;
 };
 struct Heartbeat {
   uint32_t active = 0;
@@ -189,8 +237,18 @@ struct Heartbeat {
   uint32_t units = 0;
   uint64_t unit_bytes = 0;
   uint64_t requests = 0;
-  double backlog_seconds = 0;
+  double backlog_seconds = 0;  // of work before a request that comes now
   double prefill_tokens_per_s = 0;
+  bool draining = false;  // takes no new requests
+  double kv_use = 0;      // of the memory for running requests, 0 to 1
+  LoadRate host;
+  LoadRate disk;
+  LoadRate remote;
+  uint64_t generated_tokens = 0;  // since start
+  // Of the set of units after residency number `residency_seq`: xor of the first 8 bytes of the
+  // keys, little-endian. 0 as the number: not said.
+  uint64_t residency_seq = 0;
+  uint64_t residency_digest = 0;
   bool operator==(const Heartbeat&) const = default;
 };
 // Changes of the set of resident units, by sequence number; a snapshot replaces the set.
@@ -210,7 +268,26 @@ struct Run {
   GenerationOptions options;
   std::string schema;   // the plan's units are imported from it; empty: not said
   std::string version;  // of the schema, 16 hex digits
+  Delivered delivered;  // the answer goes on behind this
   bool operator==(const Run&) const = default;
+};
+// Does the worker know this request? Answered by RequestState.
+struct RequestQuery {
+  bool operator==(const RequestQuery&) const = default;
+};
+enum class RequestPhase : uint8_t { kUnknown = 0, kRunning = 1, kEnded = 2 };
+struct RequestState {
+  RequestPhase phase = RequestPhase::kUnknown;
+  uint32_t attempt = 0;  // the last one
+  uint32_t parts = 0;    // of the answer, that the worker still has or had
+  bool operator==(const RequestState&) const = default;
+};
+// Stream this request's answer to me, from this part on, as the envelope's attempt, which is higher
+// than the one before. Answered by Partial... and Final; by a Final of kNotFound when the worker
+// does not have it, or not these parts any more.
+struct Adopt {
+  uint32_t first_part = 0;
+  bool operator==(const Adopt&) const = default;
 };
 // Recipes the worker lacks. Answered by RecipeReply with those the coordinator has.
 struct RecipeQuery {
@@ -379,6 +456,25 @@ struct UnitsDropped {
   bool operator==(const UnitsDropped&) const = default;
 };
 
+// ---- client to coordinator, and on to a worker: what operators do ----
+
+enum class DrainChange : uint8_t { kDrain = 0, kResume = 1 };
+// The worker takes no new requests from any coordinator, or does so again. Answered by Reply.
+struct DrainWorker {
+  std::string worker;
+  DrainChange change = DrainChange::kDrain;
+  bool operator==(const DrainWorker&) const = default;
+};
+// What happened to a request, and why. Answered by ExplainReply, or Reply with kNotFound.
+struct ExplainQuery {
+  std::optional<RequestId> request;  // none: the slowest of the recent ones
+  bool operator==(const ExplainQuery&) const = default;
+};
+struct ExplainReply {
+  std::vector<RequestReport> requests;
+  bool operator==(const ExplainReply&) const = default;
+};
+
 // The order is the wire's union order: append only.
 using Message =
     std::variant<Hello, HelloAck, Ping, Pong, Reply, Submit, Accepted, Partial, Final, Cancel,
@@ -388,7 +484,8 @@ using Message =
                  BlobList, BlobListReply, BlobRemove, MetaGet, MetaSet, MetaList, MetaReply,
                  RecordImports, StoreStatsQuery, StoreStats, RemoveReferences, RemovalReceipt,
                  SetPins, PinReceipt, CheckStore, CheckReport, CollectGarbage, GarbageReport,
-                 UnitsDrop, UnitsDropped>;
+                 UnitsDrop, UnitsDropped, RequestQuery, RequestState, Adopt, DrainWorker,
+                 ExplainQuery, ExplainReply>;
 
 // A message with what every message carries.
 struct Envelope {

@@ -37,6 +37,8 @@ struct Senders {
   uint8_t operator()(const SchemaRemove&) const { return kClients | kAdmins; }
   uint8_t operator()(const StatusQuery&) const { return kClients | kAdmins; }
   uint8_t operator()(const UnitsDrop&) const { return kAdmins; }
+  uint8_t operator()(const DrainWorker&) const { return kAdmins; }
+  uint8_t operator()(const ExplainQuery&) const { return kClients | kAdmins; }
 
   // To a coordinator, from its workers.
   uint8_t operator()(const Partial&) const { return kWorkers; }
@@ -46,6 +48,7 @@ struct Senders {
   uint8_t operator()(const Residency&) const { return kWorkers; }
   uint8_t operator()(const RecipeQuery&) const { return kWorkers; }
   uint8_t operator()(const UnitsDropped&) const { return kWorkers; }
+  uint8_t operator()(const RequestState&) const { return kWorkers; }
 
   // To a cachestore: blobs.
   uint8_t operator()(const FetchBlob&) const { return kWorkers | kAdmins; }

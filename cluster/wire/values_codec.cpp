@@ -138,6 +138,23 @@ Plan ReadPlan(Reader& reader, const wire::Plan* in) {
   return out;
 }
 
+uint32_t WriteDelivered(Writer& writer, const Delivered& in) {
+  if (in == Delivered{}) return 0;
+  const auto samples = writer.Tables<wire::TokenRun>(in.samples, [&](const auto& tokens) {
+    const auto ids = writer.Ints(tokens);
+    return wire::CreateTokenRun(writer.builder(), ids);
+  });
+  return wire::CreateDelivered(writer.builder(), in.parts, samples).o;
+}
+
+Delivered ReadDelivered(Reader& reader, const wire::Delivered* in) {
+  if (in == nullptr) return {};
+  return {.parts = in->parts(),
+          .samples = reader.Tables<std::vector<TokenId>>(
+              in->samples(), "delivered samples",
+              [&](const wire::TokenRun* run) { return reader.Ints(run->ids()); })};
+}
+
 uint32_t WriteGenerationOptions(Writer& writer, const GenerationOptions& in) {
   const auto stop_ids = writer.Ints(in.stop_ids);
   const auto stop_strings = writer.Texts(in.stop_strings);

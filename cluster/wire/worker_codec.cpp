@@ -12,7 +12,8 @@ uint32_t WriteBody(Writer& writer, const WorkerReady& in) {
   const auto device = writer.Text(in.device);
   const auto identity = WriteIdentity(writer, in.identity);
   return wire::CreateWorkerReady(writer.builder(), in.pid, model, device, identity,
-                                 in.context_length, in.slots, in.unit_limit_bytes)
+                                 in.context_length, in.slots, in.unit_limit_bytes,
+                                 in.kv_bytes_per_token)
       .o;
 }
 void ReadBody(Reader& reader, const wire::WorkerReady& in, WorkerReady* out) {
@@ -22,12 +23,33 @@ void ReadBody(Reader& reader, const wire::WorkerReady& in, WorkerReady* out) {
           .identity = ReadIdentity(reader, in.identity()),
           .context_length = in.context_length(),
           .slots = in.slots(),
-          .unit_limit_bytes = in.unit_limit_bytes()};
+          .unit_limit_bytes = in.unit_limit_bytes(),
+          .kv_bytes_per_token = in.kv_bytes_per_token()};
 }
 
+namespace {
+
+flatbuffers::Offset<wire::LoadRate> WriteRate(Writer& writer, const LoadRate& in) {
+  if (in == LoadRate{}) return 0;
+  return wire::CreateLoadRate(writer.builder(), in.fixed_s, in.bytes_per_s);
+}
+
+LoadRate ReadRate(Reader& reader, const wire::LoadRate* in) {
+  if (in == nullptr) return {};
+  return {.fixed_s = reader.Finite(in->fixed_s(), "rate fixed_s"),
+          .bytes_per_s = reader.Finite(in->bytes_per_s(), "rate bytes_per_s")};
+}
+
+}  // namespace
+
 uint32_t WriteBody(Writer& writer, const Heartbeat& in) {
+  const auto host = WriteRate(writer, in.host);
+  const auto disk = WriteRate(writer, in.disk);
+  const auto remote = WriteRate(writer, in.remote);
   return wire::CreateHeartbeat(writer.builder(), in.active, in.queued, in.units, in.unit_bytes,
-                               in.requests, in.backlog_seconds, in.prefill_tokens_per_s)
+                               in.requests, in.backlog_seconds, in.prefill_tokens_per_s,
+                               in.draining, in.kv_use, host, disk, remote, in.generated_tokens,
+                               in.residency_seq, in.residency_digest)
       .o;
 }
 void ReadBody(Reader& reader, const wire::Heartbeat& in, Heartbeat* out) {
@@ -38,7 +60,15 @@ void ReadBody(Reader& reader, const wire::Heartbeat& in, Heartbeat* out) {
           .requests = in.requests(),
           .backlog_seconds = reader.Finite(in.backlog_seconds(), "heartbeat backlog_seconds"),
           .prefill_tokens_per_s =
-              reader.Finite(in.prefill_tokens_per_s(), "heartbeat prefill_tokens_per_s")};
+              reader.Finite(in.prefill_tokens_per_s(), "heartbeat prefill_tokens_per_s"),
+          .draining = in.draining(),
+          .kv_use = reader.Finite(in.kv_use(), "heartbeat kv_use"),
+          .host = ReadRate(reader, in.host()),
+          .disk = ReadRate(reader, in.disk()),
+          .remote = ReadRate(reader, in.remote()),
+          .generated_tokens = in.generated_tokens(),
+          .residency_seq = in.residency_seq(),
+          .residency_digest = in.residency_digest()};
 }
 
 uint32_t WriteBody(Writer& writer, const Residency& in) {
@@ -63,14 +93,38 @@ uint32_t WriteBody(Writer& writer, const Run& in) {
   const auto options = WriteGenerationOptions(writer, in.options);
   const auto schema = writer.Text(in.schema);
   const auto version = writer.Text(in.version);
-  return wire::CreateRun(writer.builder(), plan, options, schema, version).o;
+  const auto delivered = WriteDelivered(writer, in.delivered);
+  return wire::CreateRun(writer.builder(), plan, options, schema, version, delivered).o;
 }
 void ReadBody(Reader& reader, const wire::Run& in, Run* out) {
   out->plan = ReadPlan(reader, in.plan());
   out->options = ReadGenerationOptions(reader, in.options());
   out->schema = reader.Text(in.schema());
   out->version = reader.Text(in.version());
+  out->delivered = ReadDelivered(reader, in.delivered());
 }
+
+uint32_t WriteBody(Writer& writer, const RequestQuery&) {
+  return wire::CreateRequestQuery(writer.builder()).o;
+}
+void ReadBody(Reader&, const wire::RequestQuery&, RequestQuery*) {}
+
+uint32_t WriteBody(Writer& writer, const RequestState& in) {
+  return wire::CreateRequestState(writer.builder(), static_cast<wire::RequestPhase>(in.phase),
+                                  in.attempt, in.parts)
+      .o;
+}
+void ReadBody(Reader& reader, const wire::RequestState& in, RequestState* out) {
+  *out = {.phase = reader.Enum<RequestPhase>(
+              in.phase(), {RequestPhase::kUnknown, RequestPhase::kEnded}, "request phase"),
+          .attempt = in.attempt(),
+          .parts = in.parts()};
+}
+
+uint32_t WriteBody(Writer& writer, const Adopt& in) {
+  return wire::CreateAdopt(writer.builder(), in.first_part).o;
+}
+void ReadBody(Reader&, const wire::Adopt& in, Adopt* out) { out->first_part = in.first_part(); }
 
 uint32_t WriteBody(Writer& writer, const RecipeQuery& in) {
   const auto digests = writer.Digests(in.digests);

@@ -136,7 +136,7 @@ class EmbeddedImpl : public EmbeddedSystem {
     settings.store_compression = options_.store_compression;
     settings.unit_cache_bytes = static_cast<int64_t>(options_.unit_cache_bytes);
     settings.prefill_chunk_tokens = options_.prefill_chunk_tokens;
-    settings.coordinator_endpoint = worker_endpoint_;
+    settings.coordinator_endpoints = {worker_endpoint_};
     return settings;
   }
 

@@ -49,7 +49,7 @@ class ServiceImpl : public WorkerService {
     engine_ = Engine::Start(std::move(engine), EngineOptionsOf(settings_));
 
     ConnectionOptions options;
-    options.connect = {.endpoint = settings_.coordinator_endpoint,
+    options.connect = {.endpoint = settings_.coordinator_endpoints.front(),
                        .max_message_bytes = kMaxMessageBytes};
     options.hello = {
         .role = PeerRole::kWorker,

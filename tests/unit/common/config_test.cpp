@@ -1,9 +1,13 @@
 #include "common/config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace promptcache {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 std::string ErrorOf(std::string_view toml) {
   const Result<Settings> settings = ParseSettings(toml, "a.toml");
@@ -38,6 +42,20 @@ TEST(Config, NamesWrongTypes) {
             "a.toml:2: worker.slots = \"many\" is not an integer");
   EXPECT_EQ(ErrorOf("[store]\nmeta = 1\n"), "a.toml:2: store.meta = 1 is not true or false");
   EXPECT_EQ(ErrorOf("[store]\nendpoint = 1.5\n"), "a.toml:2: store.endpoint = 1.5 is not a string");
+}
+
+TEST(Config, ReadsListsOfStrings) {
+  EXPECT_THAT(DefaultSettings().worker.coordinator_endpoints, ElementsAre("tcp://127.0.0.1:7421"));
+  const auto settings = ParseSettings(
+      "[worker]\ncoordinator_endpoints = [\"ipc://a\", \"ipc://b\"]\n[coordinator]\nwarm = []\n",
+      "a.toml");
+  ASSERT_TRUE(settings.ok()) << settings.status().ToString();
+  EXPECT_THAT(settings->worker.coordinator_endpoints, ElementsAre("ipc://a", "ipc://b"));
+  EXPECT_THAT(settings->coordinator.warm, IsEmpty());
+  EXPECT_EQ(ErrorOf("[coordinator]\nwarm = \"a\"\n"),
+            "a.toml:2: coordinator.warm = \"a\" is not a list of strings");
+  EXPECT_EQ(ErrorOf("[coordinator]\nwarm = [\"a\",\n2]\n"),
+            "a.toml:2: coordinator.warm: 2 is not a string");
 }
 
 TEST(Config, SuggestsTheNearestKey) {

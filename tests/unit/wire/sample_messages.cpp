@@ -253,6 +253,51 @@ std::vector<Message> AdminMessages() {
           UnitsDropped{.workers = {{"worker-1", 2, {SampleDigest(26)}}, {"worker-2", 0, {}}}}};
 }
 
+RequestReport SampleReport() {
+  RequestReport report{.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                       .client = "shop",
+                       .tenant = "acme",
+                       .schema = "support",
+                       .version = "0123456789abcdef",
+                       .received_unix_ms = 1'700'000'000'789,
+                       .planned_ms = 0.5,
+                       .first_token_ms = 20.25,
+                       .ended_ms = 300.125,
+                       .code = Code::kUnavailable,
+                       .message = "lost",
+                       .usage = SampleUsage()};
+  report.id.bytes.fill(0x5a);
+  report.attempts = {{.attempt = 65'536,
+                      .worker = "worker-1",
+                      .given_ms = 1.5,
+                      .end = "worker lost",
+                      .routes = {{.worker = "worker-1",
+                                  .room = true,
+                                  .full = true,
+                                  .device_tokens = 212,
+                                  .wait_s = 0.25,
+                                  .work_s = 0.5,
+                                  .congestion_s = 1,
+                                  .displacement_s = 2,
+                                  .kv_s = 4,
+                                  .tie_s = 0.125,
+                                  .total = 7.875},
+                                 {.worker = "worker-2"}}},
+                     {.attempt = 65'537, .worker = "worker-2"}};
+  return report;
+}
+
+std::vector<Message> RequestMessages() {
+  ExplainQuery query;
+  query.request.emplace().bytes.fill(0x5a);
+  return {RequestQuery{},
+          RequestState{.phase = RequestPhase::kEnded, .attempt = 65'537, .parts = 9},
+          Adopt{.first_part = 7},
+          DrainWorker{.worker = "worker-1", .change = DrainChange::kResume},
+          query,
+          ExplainReply{.requests = {SampleReport(), {}}}};
+}
+
 // What follows them in the file name is what was appended.
 std::vector<std::pair<std::string, Message>> AppendedFields() {
   const std::vector<SourceFile> sources = {{"texts/a.txt", "line\nna\xc3\xafve"}, {"b", ""}};
@@ -276,26 +321,56 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
               .weight = 3.25,
               .pinned = true,
               .references = {{SampleImport().reference, SampleImport().lifetime, 77}}};
-  return {{"samples", Submit{.options = {.samples = 4, .logprobs = 2}}},
-          {"samples", Partial{.tokens = {10}, .sample = 3, .logprobs = {logprobs}}},
-          {"samples", Final{.usage = {.samples = {{FinishReason::kStop, 7}, {}}}}},
-          {"lifetime", Run{.plan = plan}},
-          {"linked", Run{.plan = linked}},
-          {"schema", Run{.plan = SamplePlan(), .schema = "support", .version = "0123456789abcdef"}},
-          {"linked", Final{.usage = usage}},
-          {"linked", Submit{.repair = Repair::kLinked, .linked_tokens = 16}},
-          {"none", Submit{.repair = Repair::kNone}},
-          {"hidden", RecipeReply{.recipes = {hidden}}},
-          {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
-          {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}},
-          {"window", FetchBlob{.key = SampleDigest(30), .window = "/promptcache-00ff"}},
-          {"window", Chunk{.offset = 7, .blob_bytes = 1ULL << 36, .window_bytes = 1 << 20}},
-          {"lock_wait", StoreStats{.lock_wait_us = 12'345}},
-          {"idle", StoreStats{.idle_transfers = 3}},
-          {"inspect", FetchBlob{.key = SampleDigest(30), .inspect = true}},
-          {"imports", PutBlob{.key = SampleDigest(31), .bytes = 5, .imports = {SampleImport()}}},
-          {"page", BlobList{.after = SampleDigest(32), .limit = 100}},
-          {"page", BlobListReply{.blobs = {used}, .more = true}}};
+  const Delivered delivered{.parts = 7, .samples = {{10, 11}, {}, {12}}};
+  WorkerStatus worker = SampleWorker();
+  worker.draining = true;
+  worker.assigned = 3;
+  worker.backlog_seconds = 0.75;
+  worker.kv_use = 0.5;
+  worker.calibration = 1.25;
+  worker.generated_tokens = 1ULL << 33;
+  return {
+      {"samples", Submit{.options = {.samples = 4, .logprobs = 2}}},
+      {"samples", Partial{.tokens = {10}, .sample = 3, .logprobs = {logprobs}}},
+      {"samples", Final{.usage = {.samples = {{FinishReason::kStop, 7}, {}}}}},
+      {"lifetime", Run{.plan = plan}},
+      {"linked", Run{.plan = linked}},
+      {"schema", Run{.plan = SamplePlan(), .schema = "support", .version = "0123456789abcdef"}},
+      {"linked", Final{.usage = usage}},
+      {"linked", Submit{.repair = Repair::kLinked, .linked_tokens = 16}},
+      {"none", Submit{.repair = Repair::kNone}},
+      {"hidden", RecipeReply{.recipes = {hidden}}},
+      {"sources", SchemaAdd{.file = "s.xml", .document = "<schema/>", .sources = sources}},
+      {"sources", SchemaReply{.schemas = {{.name = "s", .sources = sources}}}},
+      {"window", FetchBlob{.key = SampleDigest(30), .window = "/promptcache-00ff"}},
+      {"window", Chunk{.offset = 7, .blob_bytes = 1ULL << 36, .window_bytes = 1 << 20}},
+      {"lock_wait", StoreStats{.lock_wait_us = 12'345}},
+      {"idle", StoreStats{.idle_transfers = 3}},
+      {"inspect", FetchBlob{.key = SampleDigest(30), .inspect = true}},
+      {"imports", PutBlob{.key = SampleDigest(31), .bytes = 5, .imports = {SampleImport()}}},
+      {"page", BlobList{.after = SampleDigest(32), .limit = 100}},
+      {"page", BlobListReply{.blobs = {used}, .more = true}},
+      {"again",
+       Submit{.priority = 3, .tried = {"tcp://127.0.0.1:7420", "ipc://b"}, .delivered = delivered}},
+      {"again", Run{.plan = SamplePlan(), .delivered = delivered}},
+      {"retry", Final{.code = Code::kBusy, .retry_after_ms = 1'500}},
+      {"rates", WorkerReady{.identity = SampleIdentity(), .kv_bytes_per_token = 1 << 17}},
+      {"rates", Heartbeat{.draining = true,
+                          .kv_use = 0.25,
+                          .host = {0.001, 2e10},
+                          .disk = {0.01, 3e9},
+                          .remote = {0.02, 1e9},
+                          .generated_tokens = 77,
+                          .residency_seq = 9,
+                          .residency_digest = 0xfedcba9876543210}},
+      {"fleet", StatusReply{.workers = {worker},
+                            .policy = "cost",
+                            .requests_waiting = 2,
+                            .requests_rejected = 3,
+                            .requests_resumed = 4,
+                            .tokens = {1, 2, 3, 4, 1ULL << 40},
+                            .ttft_ms = {5, 9.5, 20.25, 1'000}}},
+      {"slowest", ExplainQuery{}}};
 }
 
 Envelope Enclose(const Message& message, size_t number) {
@@ -318,8 +393,8 @@ std::string NumberAndName(const Message& message) {
 
 std::vector<Envelope> SampleEnvelopes() {
   std::vector<Envelope> envelopes;
-  for (const auto& messages :
-       {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages(), AdminMessages()}) {
+  for (const auto& messages : {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages(),
+                               AdminMessages(), RequestMessages()}) {
     for (const Message& message : messages) {
       envelopes.push_back(Enclose(message, envelopes.size() + 1));
     }

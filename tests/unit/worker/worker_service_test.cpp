@@ -66,7 +66,7 @@ class WorkerServiceTest : public ::testing::Test {
     settings_.dtype = "fp32";
     settings_.threads = 1;
     settings_.slots = 2;
-    settings_.coordinator_endpoint = kEndpoint;
+    settings_.coordinator_endpoints = {kEndpoint};
     model_ = WorkerModel::Load(settings_).value();
     Start();
   }
