@@ -8,10 +8,11 @@
 
 #include "cluster/transport/peer_table.h"
 #include "common/log.h"
+#include "coordinator/operator_desk.h"
 #include "coordinator/prompt_planner.h"
 #include "coordinator/schema_catalog.h"
 #include "coordinator/session/session.h"
-#include "coordinator/session/unit_drops.h"
+#include "coordinator/warm_plan.h"
 
 namespace promptcache {
 namespace {
@@ -22,13 +23,16 @@ constexpr milliseconds kTick{20};
 // Of a message to or from a client, besides the document it may carry: the usage of a request with
 // thousands of units.
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
-constexpr size_t kMostUnitDrops = 64;  // that wait for workers
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
 
 SessionLimits LimitsOf(const CoordinatorSettings& settings) {
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
           .default_deadline = milliseconds(settings.default_deadline_ms),
           .worker_wait = milliseconds(settings.worker_wait_ms)};
+}
+
+RouterOptions RouterOptionsOf(const CoordinatorSettings& settings) {
+  return {.queue_bound_s = static_cast<double>(settings.queue_bound_ms) / 1000};
 }
 
 CatalogOptions CatalogOptionsOf(const CoordinatorSettings& settings, const ServedModel& model) {
@@ -39,6 +43,12 @@ CatalogOptions CatalogOptionsOf(const CoordinatorSettings& settings, const Serve
 
 Message ReplyOf(const Status& status) { return Reply{status.code(), status.message()}; }
 
+// What Create has checked.
+struct Choices {
+  RepairChoice repair;
+  std::unique_ptr<RoutingPolicy> policy;
+};
+
 std::unique_ptr<Background> OrThread(std::unique_ptr<Background> given, Transport& transport) {
   return given ? std::move(given) : StartBackgroundThread(transport);
 }
@@ -46,20 +56,26 @@ std::unique_ptr<Background> OrThread(std::unique_ptr<Background> given, Transpor
 class CoordinatorImpl : public Coordinator {
  public:
   CoordinatorImpl(Transport& transport, const CoordinatorSettings& settings, ServedModel model,
-                  const RepairChoice& repair, CoordinatorDeps deps)
+                  Choices choices, CoordinatorDeps deps)
       : transport_(transport),
         settings_(settings),
         model_(std::move(model)),
         clock_(*deps.clock),
         encoder_(*model_.tokenizer, *model_.chat_template),
         started_(clock_.Now()),
-        sessions_(LimitsOf(settings)),
+        sessions_(Router(std::move(choices.policy), RouterOptionsOf(settings)), LimitsOf(settings),
+                  started_),
         clients_(transport, TableOptions(PeerRole::kClient), ClientEvents()),
         workers_(transport, TableOptions(PeerRole::kWorker), WorkerEvents()),
+        desk_(
+            sessions_, workers_, [this] { return ProcessStatus(); },
+            [this](PeerId client, const RequestId& id, Message answer) {
+              Answer(client, id, std::move(answer));
+            }),
         compiling_(OrThread(std::move(deps.compiling), transport)),
         planning_(OrThread(std::move(deps.planning), transport)),
         catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
-        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), repair) {}
+        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair) {}
 
   ~CoordinatorImpl() override {
     transport_.CancelTimer(tick_);
@@ -87,7 +103,7 @@ class CoordinatorImpl : public Coordinator {
 
   void Shutdown() override {
     draining_ = true;
-    Perform(sessions_.EndAll(Unavailable("the coordinator is shutting down")));
+    Perform(sessions_.EndAll(Unavailable("the coordinator is shutting down"), Now()));
   }
 
  private:
@@ -111,15 +127,14 @@ class CoordinatorImpl : public Coordinator {
   }
 
   PeerEvents ClientEvents() {
-    return {.on_down =
-                [this](const PeerInfo& peer, const Status& /*why*/) {
-                  drops_.ClientGone(peer.id);
-                  Perform(sessions_.ClientGone(peer.id));
-                },
-            .on_message =
-                [this](const PeerInfo& peer, Envelope envelope, const Frame& /*payload*/) {
-                  FromClient(peer.id, std::move(envelope));
-                }};
+    return {
+        .on_down =
+            [this](const PeerInfo& peer, const Status& /*why*/) {
+              desk_.ClientGone(peer.id);
+              Perform(sessions_.ClientGone(peer.id, Now()));
+            },
+        .on_message = [this](const PeerInfo& peer, Envelope envelope,
+                             const Frame& /*payload*/) { FromClient(peer, std::move(envelope)); }};
   }
 
   PeerEvents WorkerEvents() {
@@ -128,8 +143,7 @@ class CoordinatorImpl : public Coordinator {
                   Log(LogLevel::kWarning, "worker lost",
                       {{"worker", peer.hello.name}, {"reason", why.message()}});
                   Perform(sessions_.WorkerGone(peer.id, Now()));
-                  drops_.WorkerGone(peer.id);
-                  AnswerDrops();
+                  desk_.WorkerGone(peer.id);
                 },
             .on_message = [this](const PeerInfo& peer, const Envelope& envelope,
                                  const Frame& /*payload*/) { FromWorker(peer, envelope); }};
@@ -169,9 +183,11 @@ class CoordinatorImpl : public Coordinator {
         std::holds_alternative<Run>(send.envelope.body)) {
       // The worker will never see it: its Final is made here.
       return Perform(sessions_.FinalReceived(
-          send.peer, {.request_id = send.envelope.request_id,
-                      .attempt = send.envelope.attempt,
-                      .body = Final{status.code(), "the plan: " + status.message(), {}}}));
+          send.peer,
+          {.request_id = send.envelope.request_id,
+           .attempt = send.envelope.attempt,
+           .body = Final{.code = status.code(), .message = "the plan: " + status.message()}},
+          Now()));
     }
     // A peer that cannot be sent to is gone or hopelessly behind: its on_down does the rest.
     table.Drop(send.peer, status);
@@ -196,14 +212,12 @@ class CoordinatorImpl : public Coordinator {
 
   // ---- clients ----
 
-  void FromClient(PeerId client, Envelope envelope) {
+  void FromClient(const PeerInfo& peer, Envelope envelope) {
+    const PeerId client = peer.id;
     const RequestId id = envelope.request_id;
-    if (std::holds_alternative<Submit>(envelope.body)) {
-      if (!draining_) return Perform(sessions_.SubmitReceived(client, envelope, Now()));
-      return Answer(client, id, Final{Code::kUnavailable, "the coordinator is shutting down", {}});
-    }
+    if (std::holds_alternative<Submit>(envelope.body)) return SubmitReceived(peer, envelope);
     if (std::holds_alternative<Cancel>(envelope.body)) {
-      return Perform(sessions_.CancelReceived(client, id));
+      return Perform(sessions_.CancelReceived(client, id, Now()));
     }
     if (auto* add = std::get_if<SchemaAdd>(&envelope.body)) {
       return catalog_.Add(std::move(*add), [this, client, id](const Result<SchemaPtr>& added) {
@@ -220,14 +234,22 @@ class CoordinatorImpl : public Coordinator {
         Answer(client, id, ReplyOf(removed));
       });
     }
-    if (std::holds_alternative<StatusQuery>(envelope.body)) {
-      return Answer(client, id, MakeStatus());
-    }
-    if (const auto* drop = std::get_if<UnitsDrop>(&envelope.body)) {
-      return DropUnits(client, id, *drop);
-    }
+    if (desk_.Handle(client, id, envelope.body, Now())) return;
     ++unexpected_;
     Answer(client, id, Reply{Code::kFailedPrecondition, "a client does not send this message"});
+  }
+
+  void SubmitReceived(const PeerInfo& peer, const Envelope& envelope) {
+    if (draining_) {
+      const Status why = Unavailable("the coordinator is shutting down");
+      return Answer(peer.id, envelope.request_id,
+                    Final{.code = why.code(), .message = why.message()});
+    }
+    Perform(sessions_.SubmitReceived({.peer = peer.id,
+                                      .name = peer.hello.name,
+                                      .tenant = peer.tenant(),
+                                      .unix_ms = clock_.UnixMillis()},
+                                     envelope, Now()));
   }
 
   void SchemaAdded(PeerId client, const RequestId& id, const Result<SchemaPtr>& added) {
@@ -241,48 +263,17 @@ class CoordinatorImpl : public Coordinator {
     Answer(client, id, SchemaReply{{schema.Info()}});
   }
 
-  void DropUnits(PeerId client, const RequestId& request, const UnitsDrop& drop) {
-    if (drops_.size() >= kMostUnitDrops) {
-      return Answer(client, request, ReplyOf(Busy("too many wait for workers to drop units")));
-    }
-    UnitDrops::Asked asked{.client = client, .request = request};
-    for (const auto& [peer, worker] : sessions_.workers()) asked.waits_for.insert(peer);
-    const std::set<PeerId> workers = asked.waits_for;
-    const RequestId id = RequestId::Random();
-    drops_.Start(id, std::move(asked));
-    for (const PeerId worker : workers) {
-      const Status sent = workers_.Send(worker, {.request_id = id, .body = drop});
-      if (!sent.ok()) workers_.Drop(worker, sent);
-    }
-    AnswerDrops();
-  }
-
-  void AnswerDrops() {
-    for (UnitDrops::Asked& asked : drops_.TakeComplete()) {
-      Answer(asked.client, asked.request, std::move(asked.report));
-    }
-  }
-
-  StatusReply MakeStatus() const {
-    const SessionCounters& counters = sessions_.counters();
-    StatusReply status{.coordinator = endpoints_.client,
-                       .pid = static_cast<uint32_t>(::getpid()),
-                       .uptime_ms = static_cast<uint64_t>(MillisecondsBetween(started_, Now())),
-                       .meta_available = catalog_.store_is_up(),
-                       .model = model_.name,
-                       .context_length = model_.context_length,
-                       .schemas = static_cast<uint32_t>(catalog_.size()),
-                       .requests_active = static_cast<uint32_t>(sessions_.active()),
-                       .requests_accepted = counters.accepted,
-                       .requests_failed = counters.failed,
-                       .bad_frames = clients_.counters().bad_messages +
-                                     clients_.counters().strangers +
-                                     workers_.counters().bad_messages +
-                                     workers_.counters().strangers + unexpected_};
-    for (const auto& [peer, worker] : sessions_.workers()) {
-      status.workers.push_back(worker.Status());
-    }
-    return status;
+  StatusReply ProcessStatus() const {
+    return {.coordinator = endpoints_.client,
+            .pid = static_cast<uint32_t>(::getpid()),
+            .uptime_ms = static_cast<uint64_t>(MillisecondsBetween(started_, Now())),
+            .meta_available = catalog_.store_is_up(),
+            .model = model_.name,
+            .context_length = model_.context_length,
+            .schemas = static_cast<uint32_t>(catalog_.size()),
+            .bad_frames = clients_.counters().bad_messages + clients_.counters().strangers +
+                          workers_.counters().bad_messages + workers_.counters().strangers +
+                          unexpected_};
   }
 
   // ---- workers ----
@@ -292,24 +283,24 @@ class CoordinatorImpl : public Coordinator {
       return WorkerIsReady(peer, *ready);
     }
     if (const auto* heartbeat = std::get_if<Heartbeat>(&envelope.body)) {
-      return sessions_.HeartbeatReceived(peer.id, *heartbeat);
+      return Perform(sessions_.HeartbeatReceived(peer.id, *heartbeat, Now()));
     }
     if (const auto* residency = std::get_if<Residency>(&envelope.body)) {
-      return Perform(sessions_.ResidencyReceived(peer.id, *residency));
+      return Perform(sessions_.ResidencyReceived(peer.id, *residency, Now()));
     }
     if (std::holds_alternative<Partial>(envelope.body)) {
-      return Perform(sessions_.PartialReceived(peer.id, envelope));
+      return Perform(sessions_.PartialReceived(peer.id, envelope, Now()));
     }
     if (std::holds_alternative<Final>(envelope.body)) {
-      return Perform(sessions_.FinalReceived(peer.id, envelope));
+      return Perform(sessions_.FinalReceived(peer.id, envelope, Now()));
+    }
+    if (std::holds_alternative<RequestState>(envelope.body)) {
+      return Perform(sessions_.RequestStateReceived(peer.id, envelope, Now()));
     }
     if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
       return AnswerRecipes(peer.id, envelope.request_id, *query);
     }
-    if (const auto* dropped = std::get_if<UnitsDropped>(&envelope.body)) {
-      drops_.AnswerReceived(envelope.request_id, peer.id, peer.hello.name, *dropped);
-      return AnswerDrops();
-    }
+    if (desk_.AnswerReceived(peer, envelope)) return;
     ++unexpected_;
   }
 
@@ -319,13 +310,38 @@ class CoordinatorImpl : public Coordinator {
     if (!fits.ok()) return workers_.Drop(peer.id, fits);
     Log(LogLevel::kInfo, "worker ready",
         {{"worker", peer.hello.name}, {"device", ready.device}, {"dtype", ready.identity.dtype}});
-    Perform(sessions_.WorkerIsReady(peer.id, peer.hello.name, ready, Now()));
+    if (settings_.warm.empty()) return Admit(peer.id, ready);
+    catalog_.WhenLoaded([this, worker = peer.id, ready] { Admit(worker, ready); });
+  }
+
+  void Admit(PeerId worker, const WorkerReady& ready) {
+    const PeerInfo* const peer = workers_.Find(worker);
+    if (peer == nullptr) return;  // it has gone while schemas were loaded
+    Perform(sessions_.WorkerIsReady(worker, peer->hello.name, ready, WarmSet(), Now()));
+  }
+
+  // What a worker must hold before it gets requests. A schema that is not registered yet is none.
+  std::vector<PlannedPrompt> WarmSet() const {
+    std::vector<PlannedPrompt> prompts;
+    for (const std::string& name : settings_.warm) {
+      const size_t at = name.find('@');
+      const std::string version = at == std::string::npos ? "" : name.substr(at + 1);
+      const auto schema = catalog_.Find(name.substr(0, at), version == "latest" ? "" : version);
+      if (!schema.ok()) {
+        Log(LogLevel::kWarning, "nothing to warm a worker with",
+            {{"schema", name}, {"reason", schema.status().message()}});
+        continue;
+      }
+      auto more = WarmPlans(*schema, model_.context_length);
+      std::move(more.begin(), more.end(), std::back_inserter(prompts));
+    }
+    return prompts;
   }
 
   // Of two workers with one name the one that started later stays: a worker that was restarted is
   // back before the lease of the old one has ended. The failure is for the one that must go.
   Status DropNamesake(const PeerInfo& peer) {
-    for (const auto& [id, worker] : sessions_.workers()) {
+    for (const auto& [id, worker] : sessions_.workers().all()) {
       if (id == peer.id || worker.name != peer.hello.name) continue;
       const Status taken = AlreadyExists("another worker named '" + worker.name +
                                          "' started later; give each worker its own name");
@@ -359,9 +375,9 @@ class CoordinatorImpl : public Coordinator {
   // Owned by the reactor thread.
   CoordinatorEndpoints endpoints_;
   SessionTable sessions_;
-  UnitDrops drops_;
   PeerTable clients_;
   PeerTable workers_;
+  OperatorDesk desk_;
   std::unique_ptr<Background> compiling_;
   std::unique_ptr<Background> planning_;
   SchemaCatalog catalog_;
@@ -379,8 +395,9 @@ Result<std::unique_ptr<Coordinator>> Coordinator::Create(Transport& transport,
                                                          const CoordinatorSettings& settings,
                                                          ServedModel model, CoordinatorDeps deps) {
   PC_ASSIGN_OR_RETURN(const RepairChoice repair, DefaultRepair(settings));
-  auto coordinator = std::make_unique<CoordinatorImpl>(transport, settings, std::move(model),
-                                                       repair, std::move(deps));
+  PC_ASSIGN_OR_RETURN(std::unique_ptr<RoutingPolicy> policy, ParsePolicy(settings.policy));
+  auto coordinator = std::make_unique<CoordinatorImpl>(
+      transport, settings, std::move(model), Choices{repair, std::move(policy)}, std::move(deps));
   PC_RETURN_IF_ERROR(coordinator->Start());
   return std::unique_ptr<Coordinator>(std::move(coordinator));
 }

@@ -41,6 +41,10 @@ void Fleet::Drain(WorkerId id) {
   if (FleetWorker* worker = Find(id)) worker->Drain();
 }
 
+void Fleet::Resume(WorkerId id) {
+  if (FleetWorker* worker = Find(id)) worker->Resume();
+}
+
 void Fleet::Report(WorkerId id, const WorkerReport& report, SteadyTime measured) {
   if (FleetWorker* worker = Find(id)) worker->Report(report, measured);
 }
@@ -62,10 +66,14 @@ void Fleet::Assign(const RouteRequest& request, WorkerId id, double predicted_s,
   if (worker != nullptr && worker->Assign(request, predicted_s, now)) worker_of_[request.id] = id;
 }
 
-void Fleet::Started(const RequestId& request, const FirstToken& first) {
+void Fleet::Started(const RequestId& request, SteadyTime at) {
   if (FleetWorker* worker = WorkerOf(request)) {
-    worker->Started(request, first, limits_.max_units_per_worker);
+    worker->Started(request, at, limits_.max_units_per_worker);
   }
+}
+
+void Fleet::Measured(const RequestId& request, double work_s) {
+  if (FleetWorker* worker = WorkerOf(request)) worker->Measured(request, work_s);
 }
 
 void Fleet::Ended(const RequestId& request, SteadyTime now) {

@@ -36,8 +36,9 @@ class Fleet {
   void Join(WorkerId id, WorkerProfile profile, SteadyTime now);
   // Forgets the worker. Gives the requests it had.
   std::vector<RequestId> Leave(WorkerId id);
-  // Gets nothing new from here on.
+  // Gets nothing new until it resumes.
   void Drain(WorkerId id);
+  void Resume(WorkerId id);
 
   void Report(WorkerId id, const WorkerReport& report, SteadyTime measured);
   void SetTier(WorkerId id, const UnitKey& unit, Source tier);
@@ -48,7 +49,8 @@ class Fleet {
 
   // See FleetWorker.
   void Assign(const RouteRequest& request, WorkerId id, double predicted_s, SteadyTime now);
-  void Started(const RequestId& request, const FirstToken& first);
+  void Started(const RequestId& request, SteadyTime at);
+  void Measured(const RequestId& request, double work_s);
   void Ended(const RequestId& request, SteadyTime now);
 
   // Averages over ten seconds whether each worker has work.

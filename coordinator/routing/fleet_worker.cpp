@@ -97,17 +97,20 @@ bool FleetWorker::Assign(const RouteRequest& request, double predicted_s, Steady
   return true;
 }
 
-void FleetWorker::Started(const RequestId& request, const FirstToken& first, size_t limit) {
+void FleetWorker::Started(const RequestId& request, SteadyTime at, size_t limit) {
   Assigned& assigned = requests_.at(request);
   if (std::exchange(assigned.started, true)) return;
   --unstarted_;
-  backlog_.Remove(request, first.at);
+  backlog_.Remove(request, at);
   for (const UnitKey& unit : assigned.units) {
     if (units_.size() <= limit) units_[unit].tier = Source::kDevice;
   }
-  if (!first.work_s || assigned.predicted_s <= 0) return;
-  const double ratio =
-      std::clamp(*first.work_s / assigned.predicted_s, kMinCalibration, kMaxCalibration);
+}
+
+void FleetWorker::Measured(const RequestId& request, double work_s) {
+  const double predicted_s = requests_.at(request).predicted_s;
+  if (predicted_s <= 0) return;
+  const double ratio = std::clamp(work_s / predicted_s, kMinCalibration, kMaxCalibration);
   calibration_ += kCalibrationWeight * (ratio - calibration_);
 }
 

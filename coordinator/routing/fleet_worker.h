@@ -51,11 +51,6 @@ struct WorkerReport {
   WorkerRates rates;
 };
 
-struct FirstToken {
-  SteadyTime at;
-  std::optional<double> work_s;  // of loading, encoding and computing, without waiting
-};
-
 // Not thread safe.
 class FleetWorker {
  public:
@@ -64,6 +59,7 @@ class FleetWorker {
   // As measured at `measured`.
   void Report(const WorkerReport& report, SteadyTime measured);
   void Drain() { draining_ = true; }
+  void Resume() { draining_ = false; }
   // The fastest of its tiers that holds the unit; kEncoded: none any more. At most `limit` units
   // are noted.
   void SetTier(const UnitKey& unit, Source tier, size_t limit);
@@ -72,8 +68,11 @@ class FleetWorker {
 
   // Will work on the request for so long. False: it has this request already.
   bool Assign(const RouteRequest& request, double predicted_s, SteadyTime now);
-  // Its units are on the device, as far as `limit` allows to note them. REQUIRES: assigned.
-  void Started(const RequestId& request, const FirstToken& first, size_t limit);
+  // Its first token came: its units are on the device, as far as `limit` allows to note them.
+  // REQUIRES: assigned.
+  void Started(const RequestId& request, SteadyTime at, size_t limit);
+  // How long loading, encoding and computing took, without waiting. REQUIRES: assigned.
+  void Measured(const RequestId& request, double work_s);
   // Last word, or cancelled. REQUIRES: assigned.
   void Ended(const RequestId& request, SteadyTime now);
   // Whether it has work now goes into its busy share, with this weight.

@@ -22,24 +22,29 @@ double SecondsSince(SteadyTime then, SteadyTime now) {
 
 }  // namespace
 
-bool Router::HasRoom(const RouteRequest& request, const FleetWorker& worker, SteadyTime now) const {
-  if (uint64_t{worker.assigned()} + request.slots > worker.profile().slots) return false;
-  return SecondsSince(worker.joined(), now) >= options_.slow_start_s ||
-         worker.unstarted() < options_.slow_start_requests;
+bool Router::IsNew(const FleetWorker& worker, SteadyTime now) const {
+  return SecondsSince(worker.joined(), now) < options_.slow_start_s;
 }
 
 std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet& fleet,
                                        SteadyTime now) const {
   const uint64_t hash = NameHash(request.affinity);
+  const auto& workers = fleet.workers();
+  const bool all_new = std::all_of(workers.begin(), workers.end(), [&](const auto& entry) {
+    return entry.second.draining() || IsNew(entry.second, now);
+  });
   std::vector<WorkerScore> scores;
-  scores.reserve(fleet.workers().size());
-  for (const auto& [id, worker] : fleet.workers()) {
+  scores.reserve(workers.size());
+  for (const auto& [id, worker] : workers) {
     if (worker.draining() || !worker.Fits(request)) continue;
     const double wait_s = worker.BacklogSeconds(now);
     const WorkEstimate work = fleet.Estimate(request, worker);
+    const bool slots_free = uint64_t{worker.assigned()} + request.slots <= worker.profile().slots;
+    const bool slow =
+        !all_new && IsNew(worker, now) && worker.unstarted() >= options_.slow_start_requests;
     scores.push_back({.worker = id,
                       .name = worker.profile().name,
-                      .room = HasRoom(request, worker, now),
+                      .room = slots_free && !slow,
                       .full = wait_s > options_.queue_bound_s,
                       .requests = worker.requests(),
                       .weight = 1 / worker.profile().rates.TokenSeconds(),

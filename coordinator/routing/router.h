@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/routing/fleet.h"
@@ -15,7 +16,8 @@ struct RouterOptions {
   // A worker with more work than this gets nothing: the request waits here, where it can still go
   // to another one.
   double queue_bound_s = 2;
-  // After it joined, a worker has at most so many requests without a first token.
+  // After it joined, a worker has at most so many requests without a first token: while there are
+  // others that have been there longer.
   double slow_start_s = 10;
   uint32_t slow_start_requests = 2;
 };
@@ -41,11 +43,12 @@ class Router {
 
   // Assigns the request in the fleet when that is the outcome.
   RoutingDecision Route(const RouteRequest& request, Fleet& fleet, SteadyTime now) const;
+  std::string_view policy() const { return policy_->name(); }
 
  private:
   std::vector<WorkerScore> Score(const RouteRequest& request, const Fleet& fleet,
                                  SteadyTime now) const;
-  bool HasRoom(const RouteRequest& request, const FleetWorker& worker, SteadyTime now) const;
+  bool IsNew(const FleetWorker& worker, SteadyTime now) const;
 
   std::unique_ptr<RoutingPolicy> policy_;
   RouterOptions options_;

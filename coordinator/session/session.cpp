@@ -1,24 +1,20 @@
+// Requests: how they come, and how they end.
 #include "coordinator/session/session.h"
 
 #include <algorithm>
 #include <utility>
+
+#include "coordinator/session/send.h"
 
 namespace promptcache {
 namespace {
 
 using std::chrono::milliseconds;
 
-Action ToClient(PeerId client, const RequestId& id, Message body) {
-  return SendAction{Side::kClient, client, {.request_id = id, .body = std::move(body)}};
-}
-
-Action ToWorker(PeerId worker, const RequestId& id, uint32_t attempt, Message body) {
-  return SendAction{
-      Side::kWorker, worker, {.request_id = id, .attempt = attempt, .body = std::move(body)}};
-}
-
-Final FinalOf(const Status& status, Usage usage = {}) {
-  return {.code = status.code(), .message = status.message(), .usage = std::move(usage)};
+// The same client wants the answer from here on: a younger attempt of what it sent before.
+bool IsSentAgain(const SessionRequest& known, const Submitter& client, const Envelope& envelope) {
+  return !std::get<Submit>(envelope.body).tried.empty() && envelope.attempt > known.attempt &&
+         known.report.client == client.name && known.report.tenant == client.tenant;
 }
 
 }  // namespace
@@ -26,47 +22,65 @@ Final FinalOf(const Status& status, Usage usage = {}) {
 // ---- clients ----
 
 Status SessionTable::Admit(const Envelope& envelope) const {
-  if (envelope.request_id.is_zero()) return InvalidArgument("a request without an id");
-  if (requests_.contains(envelope.request_id)) {
+  const RequestId& id = envelope.request_id;
+  if (id.is_zero()) return InvalidArgument("a request without an id");
+  if (requests_.contains(id) || warmups_.contains(id)) {
     return AlreadyExists("another client's request with this id is running");
   }
   if (requests_.size() >= limits_.max_active_requests) {
     return Busy(std::to_string(requests_.size()) +
                 " requests are active, the limit of this coordinator; try again later");
   }
-  const GenerationOptions& options = std::get<Submit>(envelope.body).options;
-  PC_RETURN_IF_ERROR(options.Validate());
-  return workers_.CheckSlots(options);
+  const auto& submit = std::get<Submit>(envelope.body);
+  PC_RETURN_IF_ERROR(submit.options.Validate());
+  if (submit.delivered.samples.size() > submit.options.samples) {
+    return InvalidArgument("more samples were delivered than asked for");
+  }
+  return workers_.CheckSlots(submit.options);
 }
 
-Actions SessionTable::SubmitReceived(PeerId client, const Envelope& envelope, SteadyTime now) {
-  const auto same = requests_.find(envelope.request_id);
-  if (same != requests_.end() && same->second.client == client) {
+Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& envelope,
+                                     SteadyTime now) {
+  const RequestId& id = envelope.request_id;
+  const auto same = requests_.find(id);
+  if (same != requests_.end() && IsSentAgain(same->second, client, envelope)) {
+    // Over a link that this side still takes for alive, or because a part did not arrive. Whatever
+    // its worker does goes on, and is found there.
+    Forget(same, FinalOf(Cancelled("sent again by its client")), now);
+  } else if (same != requests_.end() && same->second.client == client.peer) {
     ++counters_.unexpected;  // its one Final is on the way
     return {};
   }
   if (const Status refused = Admit(envelope); !refused.ok()) {
     ++counters_.failed;
-    return {ToClient(client, envelope.request_id, FinalOf(refused))};
+    return {ToClient(client.peer, id, FinalOf(refused))};
   }
   const auto& submit = std::get<Submit>(envelope.body);
   const milliseconds asked(
       std::min<uint64_t>(envelope.timeout_ms, static_cast<uint64_t>(limits_.max_deadline.count())));
-  const PlanTicket ticket{envelope.request_id, ++last_number_};
-  Request request{.client = client,
-                  .number = ticket.number,
-                  .deadline = now + (asked.count() > 0 ? asked : limits_.default_deadline),
-                  .options = submit.options,
-                  .attempt = envelope.attempt,
-                  .trace = envelope.trace};
-  requests_.emplace(envelope.request_id, std::move(request));
+  const PlanTicket ticket{id, ++last_number_};
+  requests_.emplace(
+      id, SessionRequest{.client = client.peer,
+                         .number = ticket.number,
+                         .received = now,
+                         .deadline = now + (asked.count() > 0 ? asked : limits_.default_deadline),
+                         .options = submit.options,
+                         .priority = submit.priority,
+                         .attempt = envelope.attempt,
+                         .delivered = submit.delivered,
+                         .report = {.id = id,
+                                    .trace = envelope.trace,
+                                    .client = client.name,
+                                    .tenant = client.tenant,
+                                    .received_unix_ms = client.unix_ms},
+                         .sent_again = !submit.tried.empty()});
   return {PlanAction{ticket, submit}};
 }
 
 bool SessionTable::WaitsFor(const PlanTicket& ticket) const {
   const auto found = requests_.find(ticket.id);
   return found != requests_.end() && found->second.number == ticket.number &&
-         found->second.state == State::kPlanning;
+         found->second.stage == RequestStage::kPlanning;
 }
 
 Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> planned,
@@ -75,142 +89,52 @@ Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> pl
   if (!WaitsFor(ticket)) return actions;
   const auto found = requests_.find(ticket.id);
   if (!planned.ok()) {
-    Finish(found, planned.status(), {}, actions);
+    Finish(found, FinalOf(planned.status()), now, actions);
     return actions;
   }
-  Request& request = found->second;
+  SessionRequest& request = found->second;
   request.prompt = *std::move(planned);
-  ++counters_.accepted;
   const Plan& plan = request.prompt.plan;
+  request.report.schema = request.prompt.schema;
+  request.report.version = request.prompt.version;
+  request.report.planned_ms = MillisecondsBetween(request.received, now);
+  ++counters_.accepted;
   actions.push_back(
       ToClient(request.client, ticket.id,
                Accepted{request.prompt.schema, request.prompt.version,
                         static_cast<uint32_t>(plan.cached_tokens() + plan.new_tokens.size())}));
   request.waiting_since = now;
-  Dispatch(found, now, actions);
+  if (!request.sent_again) {
+    Dispatch(found, now, actions);
+    return actions;
+  }
+  std::vector<PeerId> everybody;
+  for (const auto& [peer, worker] : workers_.all()) everybody.push_back(peer);
+  Ask(found, everybody, now, actions);
   return actions;
 }
 
-Actions SessionTable::CancelReceived(PeerId client, const RequestId& id) {
+Actions SessionTable::CancelReceived(PeerId client, const RequestId& id, SteadyTime now) {
   Actions actions;
   const auto found = requests_.find(id);
   if (found == requests_.end() || found->second.client != client) return actions;
   CancelOnWorker(id, found->second, actions);
-  Usage usage;
-  usage.finish = FinishReason::kCancelled;
-  Finish(found, Cancelled("cancelled by the client"), std::move(usage), actions);
+  Final final = FinalOf(Cancelled("cancelled by the client"));
+  final.usage.finish = FinishReason::kCancelled;
+  Finish(found, std::move(final), now, actions);
+  GiveWaiting(now, actions);
   return actions;
 }
 
-Actions SessionTable::ClientGone(PeerId client) {
+Actions SessionTable::ClientGone(PeerId client, SteadyTime now) {
   Actions actions;
-  for (const RequestId& id : Select([&](const Request& one) { return one.client == client; })) {
+  for (const RequestId& id :
+       Select([&](const SessionRequest& one) { return one.client == client; })) {
     const auto found = requests_.find(id);
     CancelOnWorker(id, found->second, actions);
-    workers_.Unassign(found->second.worker, found->second.options.samples);
-    ++counters_.failed;
-    requests_.erase(found);
+    Forget(found, FinalOf(Cancelled("the client has gone")), now);
   }
-  return actions;
-}
-
-// ---- workers ----
-
-Actions SessionTable::WorkerIsReady(PeerId worker, const std::string& name,
-                                    const WorkerReady& ready, SteadyTime now) {
-  Actions actions;
-  workers_.Ready(worker, name, ready);
-  for (const RequestId& id :
-       Select([](const Request& one) { return one.state == State::kWaiting; })) {
-    Dispatch(requests_.find(id), now, actions);
-  }
-  return actions;
-}
-
-Actions SessionTable::WorkerGone(PeerId worker, SteadyTime now) {
-  Actions actions;
-  const auto gone = workers_.Remove(worker);
-  if (!gone) return actions;
-  for (const RequestId& id : Select([&](const Request& one) {
-         return one.state == State::kRunning && one.worker == worker;
-       })) {
-    Redispatch(requests_.find(id), gone->name, now, actions);
-  }
-  return actions;
-}
-
-void SessionTable::Redispatch(Requests::iterator request, const std::string& lost, SteadyTime now,
-                              Actions& actions) {
-  Request& entry = request->second;
-  entry.worker = 0;
-  if (entry.next_seq > 0) {
-    return Finish(request,
-                  Unavailable("worker '" + lost +
-                              "' was lost after part of the answer was delivered; send the "
-                              "request again"),
-                  {}, actions);
-  }
-  if (++entry.losses >= limits_.max_losses) {
-    return Finish(request,
-                  Unavailable(std::to_string(entry.losses) +
-                              " workers were lost while they ran this request, the last one '" +
-                              lost + "'; their logs say why"),
-                  {}, actions);
-  }
-  ++counters_.retries;
-  ++entry.attempt;
-  entry.waiting_since = now;
-  Dispatch(request, now, actions);
-}
-
-void SessionTable::HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat) {
-  workers_.HeartbeatReceived(worker, heartbeat);
-}
-
-Actions SessionTable::ResidencyReceived(PeerId worker, const Residency& residency) {
-  if (workers_.ResidencyReceived(worker, residency) != ResidencyOutcome::kAskForSnapshot) return {};
-  return {ToWorker(worker, {}, 0, ResidencyResync{})};
-}
-
-SessionTable::Requests::iterator SessionTable::RunningOn(PeerId worker, const Envelope& envelope) {
-  const auto found = requests_.find(envelope.request_id);
-  if (found != requests_.end() && found->second.state == State::kRunning &&
-      found->second.worker == worker && found->second.attempt == envelope.attempt) {
-    return found;
-  }
-  ++counters_.unexpected;
-  return requests_.end();
-}
-
-Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope) {
-  Actions actions;
-  const auto found = RunningOn(worker, envelope);
-  if (found == requests_.end()) return actions;
-  const auto& partial = std::get<Partial>(envelope.body);
-  Request& request = found->second;
-  if (partial.seq < request.next_seq) {
-    ++counters_.unexpected;
-  } else if (partial.seq > request.next_seq) {
-    // Without this the answer would end OK with a hole in its text.
-    Abort(found,
-          DataLoss("a part of the answer was lost on the way from the worker; send the "
-                   "request again"),
-          actions);
-  } else {
-    ++request.next_seq;
-    request.delivered_tokens += static_cast<uint32_t>(partial.tokens.size());
-    actions.push_back(ToClient(request.client, envelope.request_id, partial));
-  }
-  return actions;
-}
-
-Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope) {
-  Actions actions;
-  const auto found = RunningOn(worker, envelope);
-  if (found == requests_.end()) return actions;
-  const auto& final = std::get<Final>(envelope.body);
-  const Status status = final.code == Code::kOk ? Status() : Status(final.code, final.message);
-  Finish(found, status, final.usage, actions);
+  GiveWaiting(now, actions);
   return actions;
 }
 
@@ -218,32 +142,58 @@ Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope) {
 
 Actions SessionTable::Tick(SteadyTime now) {
   Actions actions;
-  for (const RequestId& id : Select([&](const Request& one) { return now >= one.deadline; })) {
-    Abort(requests_.find(id), DeadlineExceeded("the request's deadline has passed"), actions);
-  }
-  for (const RequestId& id : Select([&](const Request& one) {
-         return one.state == State::kWaiting && now - one.waiting_since >= limits_.worker_wait;
-       })) {
-    Finish(requests_.find(id),
-           Unavailable("no worker is connected; start one with `promptcache up` or "
-                       "`promptcache-worker`"),
-           {}, actions);
+  const auto each = [&](auto wanted, auto act) {
+    for (const RequestId& id : Select(wanted)) act(requests_.find(id));
+  };
+  each([&](const SessionRequest& one) { return now >= one.deadline; },
+       [&](Requests::iterator late) {
+         Abort(late, DeadlineExceeded("the request's deadline has passed"), now, actions);
+       });
+  each(
+      [&](const SessionRequest& one) {
+        return one.stage == RequestStage::kAsking && now >= one.asked_until;
+      },
+      [&](Requests::iterator unanswered) { Asked(unanswered, now, actions); });
+  each(
+      [&](const SessionRequest& one) {
+        return one.stage == RequestStage::kWaiting && closed_since_ &&
+               now - std::max(one.waiting_since, *closed_since_) >= limits_.worker_wait;
+      },
+      [&](Requests::iterator waiting) {
+        const Status why =
+            workers_.all().empty()
+                ? Unavailable(
+                      "no worker is connected; start one with `promptcache up` or "
+                      "`promptcache-worker`")
+                : Unavailable("no worker takes requests: " + std::to_string(workers_.all().size()) +
+                              " are connected, but draining or still warming up; see "
+                              "`promptcache status`");
+        Finish(waiting, FinalOf(why), now, actions);
+      });
+  GiveWaiting(now, actions);
+  return actions;
+}
+
+Actions SessionTable::EndAll(const Status& status, SteadyTime now) {
+  Actions actions;
+  for (const RequestId& id : Select([](const SessionRequest&) { return true; })) {
+    Abort(requests_.find(id), status, now, actions);
   }
   return actions;
 }
 
-Actions SessionTable::EndAll(const Status& status) {
-  Actions actions;
-  for (const RequestId& id : Select([](const Request&) { return true; })) {
-    Abort(requests_.find(id), status, actions);
-  }
-  return actions;
+// ---- operators ----
+
+std::optional<RequestReport> SessionTable::Explain(const RequestId& id) const {
+  const auto found = requests_.find(id);
+  if (found != requests_.end()) return found->second.report;
+  return history_.Find(id);
 }
 
 // ---- common ----
 
-template <typename Predicate>
-std::vector<RequestId> SessionTable::Select(Predicate wanted) const {
+std::vector<RequestId> SessionTable::Select(
+    const std::function<bool(const SessionRequest&)>& wanted) const {
   std::vector<std::pair<uint64_t, RequestId>> selected;
   for (const auto& [id, request] : requests_) {
     if (wanted(request)) selected.emplace_back(request.number, id);
@@ -254,53 +204,47 @@ std::vector<RequestId> SessionTable::Select(Predicate wanted) const {
   return ids;
 }
 
-void SessionTable::Finish(Requests::iterator request, const Status& status, Usage usage,
+void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime now,
                           Actions& actions) {
-  if (!status.ok()) ++counters_.failed;
+  const PeerId client = request->second.client;
+  const RequestId id = request->first;
   // Without a worker's account, what the client got is what was generated.
-  usage.generated_tokens = std::max(usage.generated_tokens, request->second.delivered_tokens);
-  workers_.Unassign(request->second.worker, request->second.options.samples);
-  actions.push_back(
-      ToClient(request->second.client, request->first, FinalOf(status, std::move(usage))));
+  uint32_t delivered = 0;
+  for (const auto& tokens : request->second.delivered.samples) {
+    delivered += static_cast<uint32_t>(tokens.size());
+  }
+  final.usage.generated_tokens = std::max(final.usage.generated_tokens, delivered);
+  Forget(request, final, now);
+  actions.push_back(ToClient(client, id, std::move(final)));
+}
+
+void SessionTable::Forget(Requests::iterator request, const Final& final, SteadyTime now) {
+  SessionRequest& entry = request->second;
+  if (final.code != Code::kOk) ++counters_.failed;
+  if (entry.stage == RequestStage::kRunning) workers_.Measured(request->first, final.usage);
+  workers_.Ended(request->first, now);
+  waiting_.Remove(request->first);
+  RequestReport& report = entry.report;
+  report.ended_ms = MillisecondsBetween(entry.received, now);
+  report.code = final.code;
+  report.message = final.message;
+  report.usage = final.usage;
+  if (!report.attempts.empty() && report.attempts.back().end.empty()) {
+    report.attempts.back().end = CodeName(final.code);
+  }
+  history_.Add(std::move(report));
   requests_.erase(request);
 }
 
-void SessionTable::Abort(Requests::iterator request, const Status& status, Actions& actions) {
+void SessionTable::Abort(Requests::iterator request, const Status& status, SteadyTime now,
+                         Actions& actions) {
   CancelOnWorker(request->first, request->second, actions);
-  Finish(request, status, {}, actions);
+  Finish(request, FinalOf(status), now, actions);
 }
 
-void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions& actions) {
-  Request& entry = request->second;
-  // A worker may have come since it was admitted.
-  if (const Status fits = workers_.CheckSlots(entry.options); !fits.ok()) {
-    return Finish(request, fits, {}, actions);
-  }
-  const auto worker = workers_.Assign({.affinity = entry.prompt.schema + "@" + entry.prompt.version,
-                                       .plan = &entry.prompt.plan,
-                                       .slots = entry.options.samples});
-  if (!worker) {
-    entry.state = State::kWaiting;
-    return;
-  }
-  entry.state = State::kRunning;
-  entry.worker = *worker;
-  SendAction send{Side::kWorker, *worker, {}};
-  send.envelope = {.request_id = request->first,
-                   .attempt = entry.attempt,
-                   .timeout_ms = static_cast<uint64_t>(std::max<int64_t>(
-                       1, std::chrono::duration_cast<milliseconds>(entry.deadline - now).count())),
-                   .trace = entry.trace,
-                   .body = Run{.plan = entry.prompt.plan,
-                               .options = entry.options,
-                               .schema = entry.prompt.schema,
-                               .version = entry.prompt.version}};
-  actions.emplace_back(std::move(send));
-}
-
-void SessionTable::CancelOnWorker(const RequestId& id, const Request& request,
+void SessionTable::CancelOnWorker(const RequestId& id, const SessionRequest& request,
                                   Actions& actions) const {
-  if (request.state != State::kRunning || !workers_.contains(request.worker)) return;
+  if (request.stage != RequestStage::kRunning || !workers_.contains(request.worker)) return;
   actions.push_back(ToWorker(request.worker, id, request.attempt, Cancel{}));
 }
 

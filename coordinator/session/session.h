@@ -1,22 +1,25 @@
 // The requests and workers of a coordinator: a pure state machine. Events go in, actions come out;
 // no sockets, clocks or threads.
 //
-// A request is planning -> waiting -> running -> gone. Whoever submits a request gets exactly one
-// Final for it, and nothing after that; what was refused was not accepted before.
+// A request is planning -> (asking ->) waiting -> running -> gone. Whoever submits a request gets
+// exactly one Final for it, and nothing after that; what was refused was not accepted before. A
+// request that another coordinator had is looked for at all workers before one gets it; a worker
+// that is lost is replaced by another one, which goes on behind what the client has.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <map>
-#include <memory>
+#include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
 
-#include "cluster/transport/transport.h"
-#include "cluster/wire/messages.h"
-#include "common/clock.h"
+#include "coordinator/routing/waiting_queue.h"
+#include "coordinator/session/request.h"
+#include "coordinator/session/request_history.h"
+#include "coordinator/session/warmups.h"
 #include "coordinator/session/worker_directory.h"
 
 namespace promptcache {
@@ -25,10 +28,16 @@ struct SessionLimits {
   uint32_t max_active_requests = 1024;
   std::chrono::milliseconds default_deadline{600'000};
   std::chrono::milliseconds max_deadline{86'400'000};
-  std::chrono::milliseconds worker_wait{10'000};  // for a worker, when none is live
+  std::chrono::milliseconds worker_wait{10'000};  // for a worker, when none takes requests
+  // For what workers know of a request that is sent again.
+  std::chrono::milliseconds ask_wait{1'000};
+  // After the start of a coordinator that was there before: its workers come back, and until then
+  // nothing is computed that one of them may have.
+  std::chrono::milliseconds settle{2'500};
   // Workers that may be lost under one request: a prompt that kills workers must not kill them all.
   uint32_t max_losses = 3;
-  size_t max_resident_units = 1 << 20;  // remembered per worker
+  FleetLimits fleet;
+  size_t max_history = 1024;  // requests remembered for operators
 };
 
 enum class Side : uint8_t { kClient, kWorker };
@@ -53,94 +62,117 @@ using Action = std::variant<SendAction, PlanAction>;
 // To be done in this order.
 using Actions = std::vector<Action>;
 
-struct PlannedPrompt {
-  std::string schema;
-  std::string version;
-  Plan plan;
-  std::shared_ptr<const void> keep_alive;  // the schema, while the request may ask for its recipes
+// Who sent a request, and when.
+struct Submitter {
+  PeerId peer = 0;
+  std::string name;
+  std::string tenant;
+  uint64_t unix_ms = 0;
 };
 
 struct SessionCounters {
   uint64_t accepted = 0;
   uint64_t failed = 0;      // requests that ended with another status than OK, and refusals
+  uint64_t rejected = 0;    // of these, that no worker could have done in time
   uint64_t unexpected = 0;  // messages that fit no request
   uint64_t retries = 0;     // on another worker
+  uint64_t resumed = 0;     // found at a worker, or gone on with behind what was delivered
 };
 
 // Not thread safe.
 class SessionTable {
  public:
-  explicit SessionTable(SessionLimits limits)
-      : limits_(limits), workers_(limits.max_resident_units) {}
+  SessionTable(Router router, const SessionLimits& limits, SteadyTime started)
+      : limits_(limits),
+        started_(started),
+        workers_(std::move(router), limits.fleet),
+        waiting_(limits.max_active_requests),
+        history_(limits.max_history),
+        closed_since_(started) {}
 
   // ---- clients ----
   // `envelope` holds a Submit.
-  Actions SubmitReceived(PeerId client, const Envelope& envelope, SteadyTime now);
+  Actions SubmitReceived(const Submitter& client, const Envelope& envelope, SteadyTime now);
   // Whether the request still waits for this plan.
   bool WaitsFor(const PlanTicket& ticket) const;
   // Ignored unless the request waits for it.
   Actions Planned(const PlanTicket& ticket, Result<PlannedPrompt> planned, SteadyTime now);
-  Actions CancelReceived(PeerId client, const RequestId& id);
-  Actions ClientGone(PeerId client);
+  Actions CancelReceived(PeerId client, const RequestId& id, SteadyTime now);
+  Actions ClientGone(PeerId client, SteadyTime now);
 
   // ---- workers ----
+  // It gets requests when its first snapshot has come and it has run `warm`.
   Actions WorkerIsReady(PeerId worker, const std::string& name, const WorkerReady& ready,
-                        SteadyTime now);
+                        std::vector<PlannedPrompt> warm, SteadyTime now);
   Actions WorkerGone(PeerId worker, SteadyTime now);
-  void HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat);
-  Actions ResidencyReceived(PeerId worker, const Residency& residency);
+  Actions HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat, SteadyTime now);
+  Actions ResidencyReceived(PeerId worker, const Residency& residency, SteadyTime now);
   // `envelope` holds a Partial.
-  Actions PartialReceived(PeerId worker, const Envelope& envelope);
+  Actions PartialReceived(PeerId worker, const Envelope& envelope, SteadyTime now);
   // `envelope` holds a Final.
-  Actions FinalReceived(PeerId worker, const Envelope& envelope);
+  Actions FinalReceived(PeerId worker, const Envelope& envelope, SteadyTime now);
+  // `envelope` holds a RequestState.
+  Actions RequestStateReceived(PeerId worker, const Envelope& envelope, SteadyTime now);
 
   // Ends what is past its deadline and what has waited too long for a worker.
   Actions Tick(SteadyTime now);
   // Ends everything with this status (shutdown).
-  Actions EndAll(const Status& status);
+  Actions EndAll(const Status& status, SteadyTime now);
 
+  // ---- operators ----
   size_t active() const { return requests_.size(); }
+  size_t waiting() const { return waiting_.size(); }
   const SessionCounters& counters() const { return counters_; }
-  const std::map<PeerId, WorkerState>& workers() const { return workers_.all(); }
+  const WorkerDirectory& workers() const { return workers_; }
+  const RequestHistory& history() const { return history_; }
+  // Of a request that runs or has ended; nullopt: not known any more.
+  std::optional<RequestReport> Explain(const RequestId& id) const;
 
  private:
-  enum class State : uint8_t { kPlanning, kWaiting, kRunning };
-  struct Request {
-    PeerId client = 0;
-    uint64_t number = 0;  // ascends in the order of arrival
-    State state = State::kPlanning;
-    SteadyTime deadline;
-    SteadyTime waiting_since;
-    GenerationOptions options;
-    PlannedPrompt prompt;
-    PeerId worker = 0;  // while running
-    uint32_t attempt = 0;
-    uint32_t losses = 0;  // of workers that ran it
-    uint32_t next_seq = 0;
-    uint32_t delivered_tokens = 0;
-    std::string trace;
-  };
-  using Requests = std::unordered_map<RequestId, Request>;
+  using Requests = std::unordered_map<RequestId, SessionRequest>;
 
   Status Admit(const Envelope& envelope) const;
+  // The requests for which `wanted` holds, in the order of their arrival.
+  std::vector<RequestId> Select(const std::function<bool(const SessionRequest&)>& wanted) const;
+
+  // Looking for a request that another coordinator had.
+  void Ask(Requests::iterator request, const std::vector<PeerId>& workers, SteadyTime now,
+           Actions& actions);
+  void AskNewcomer(PeerId worker, SteadyTime now, Actions& actions);
+  void Asked(Requests::iterator request, SteadyTime now, Actions& actions);
+  void TakeOver(Requests::iterator request, PeerId worker, SteadyTime now, Actions& actions);
+
+  // Giving requests to workers.
+  void Dispatch(Requests::iterator request, SteadyTime now, Actions& actions);
+  void Hold(Requests::iterator request, double work_s);
+  bool MustSettle(const SessionRequest& request, SteadyTime now) const;
+  RoutingDecision Route(SessionRequest& request, double time_left_s, double ahead_s,
+                        SteadyTime now);
+  void Give(Requests::iterator request, const RoutingDecision& decision, SteadyTime now,
+            Actions& actions);
+  void GiveWaiting(SteadyTime now, Actions& actions);
+  void Redispatch(Requests::iterator request, const Status& why, SteadyTime now, Actions& actions);
+  void NoteOpen(SteadyTime now);
+
   // The request this worker runs as this attempt; counts the message as unexpected otherwise.
   Requests::iterator RunningOn(PeerId worker, const Envelope& envelope);
-  // The requests for which `wanted` holds, in the order of their arrival.
-  template <typename Predicate>
-  std::vector<RequestId> Select(Predicate wanted) const;
   // Sends the one Final and forgets the request; Abort also tells its worker to stop.
-  void Finish(Requests::iterator request, const Status& status, Usage usage, Actions& actions);
-  void Abort(Requests::iterator request, const Status& status, Actions& actions);
-  void Dispatch(Requests::iterator request, SteadyTime now, Actions& actions);
-  void Redispatch(Requests::iterator request, const std::string& lost, SteadyTime now,
-                  Actions& actions);
-  void CancelOnWorker(const RequestId& id, const Request& request, Actions& actions) const;
+  void Finish(Requests::iterator request, Final final, SteadyTime now, Actions& actions);
+  void Abort(Requests::iterator request, const Status& status, SteadyTime now, Actions& actions);
+  void Forget(Requests::iterator request, const Final& final, SteadyTime now);
+  void CancelOnWorker(const RequestId& id, const SessionRequest& request, Actions& actions) const;
 
   const SessionLimits limits_;
+  const SteadyTime started_;
   Requests requests_;
   WorkerDirectory workers_;
+  WaitingQueue waiting_;
+  Warmups warmups_;
+  RequestHistory history_;
   SessionCounters counters_;
   uint64_t last_number_ = 0;
+  std::optional<SteadyTime> closed_since_;  // no worker takes requests
+  bool was_here_before_ = false;            // a worker came with units
 };
 
 }  // namespace promptcache

@@ -1,89 +1,150 @@
 #include "coordinator/session/worker_directory.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
-#include <vector>
 
 namespace promptcache {
+namespace {
 
-WorkerStatus WorkerState::Status() const {
-  return {.name = name,
-          .pid = ready.pid,
-          .model = ready.model,
-          .device = ready.device,
-          .identity = ready.identity,
-          .live = true,
-          .active = heartbeat.active,
-          .queued = heartbeat.queued,
-          .slots = ready.slots,
-          .units = heartbeat.units,
-          .unit_bytes = heartbeat.unit_bytes,
-          .unit_limit_bytes = ready.unit_limit_bytes,
-          .requests = heartbeat.requests,
-          .prefill_tokens_per_s = heartbeat.prefill_tokens_per_s};
+// Besides the samples that run, so many may wait at a worker: it has the next one at hand when one
+// ends. More wait here, where they can still go elsewhere.
+uint32_t SlotsWithSpare(uint32_t slots) { return slots + (slots + 3) / 4; }
+
+TierRate RateOf(const LoadRate& rate) {
+  return {.fixed_s = rate.fixed_s, .bytes_per_s = rate.bytes_per_s};
 }
 
-void WorkerDirectory::Ready(PeerId worker, const std::string& name, const WorkerReady& ready) {
+WorkerRates RatesOf(const Heartbeat& heartbeat) {
+  return {.prefill_tokens_per_s = heartbeat.prefill_tokens_per_s,
+          .host = RateOf(heartbeat.host),
+          .disk = RateOf(heartbeat.disk),
+          .remote = RateOf(heartbeat.remote)};
+}
+
+// What the cluster's stores have can be loaded by every worker of the same identity.
+bool HasStore(const Heartbeat& heartbeat) {
+  return heartbeat.disk.bytes_per_s > 0 || heartbeat.remote.bytes_per_s > 0;
+}
+
+uint64_t FirstBytes(const UnitKey& key) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < sizeof(value); ++i) value |= uint64_t{key.bytes[i]} << (8 * i);
+  return value;
+}
+
+}  // namespace
+
+WorkerState* WorkerDirectory::Known(PeerId worker) {
+  const auto found = workers_.find(worker);
+  return found == workers_.end() ? nullptr : &found->second;
+}
+
+void WorkerDirectory::Ready(PeerId worker, const std::string& name, const WorkerReady& ready,
+                            SteadyTime now) {
   WorkerState& state = workers_[worker];
   state.name = name;
   state.ready = ready;
-  state.identity = ready.identity.Digest();
+  fleet_.Join(worker,
+              {.name = name,
+               .identity = ready.identity.Digest(),
+               .slots = SlotsWithSpare(ready.slots),
+               .kv_bytes_per_token = ready.kv_bytes_per_token},
+              now);
+  Reopen(worker, state);
+}
+
+void WorkerDirectory::Reopen(PeerId worker, WorkerState& state) {
+  state.open = state.known && state.warm && !state.heartbeat.draining;
+  state.open ? fleet_.Resume(worker) : fleet_.Drain(worker);
+}
+
+void WorkerDirectory::MustWarm(PeerId worker) {
+  WorkerState& state = workers_.at(worker);
+  state.warm = false;
+  Reopen(worker, state);
+}
+
+void WorkerDirectory::Warm(PeerId worker) {
+  WorkerState* const state = Known(worker);
+  if (state == nullptr) return;
+  state->warm = true;
+  Reopen(worker, *state);
 }
 
 std::optional<WorkerState> WorkerDirectory::Remove(PeerId worker) {
   auto entry = workers_.extract(worker);
   if (entry.empty()) return std::nullopt;
+  fleet_.Leave(worker);
   return std::move(entry.mapped());
 }
 
-void WorkerDirectory::HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat) {
-  const auto found = workers_.find(worker);
-  if (found != workers_.end()) found->second.heartbeat = heartbeat;
+ResidencyOutcome WorkerDirectory::HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat,
+                                                    SteadyTime now) {
+  WorkerState* const state = Known(worker);
+  if (state == nullptr) return ResidencyOutcome::kIgnored;
+  state->heartbeat = heartbeat;
+  const auto limit = static_cast<double>(state->ready.unit_limit_bytes);
+  fleet_.Report(worker,
+                {.backlog_s = std::max(0.0, heartbeat.backlog_seconds),
+                 .device_fill = limit > 0 ? static_cast<double>(heartbeat.unit_bytes) / limit : 0,
+                 .kv_use = heartbeat.kv_use,
+                 .rates = RatesOf(heartbeat)},
+                now);
+  Reopen(worker, *state);
+  const bool comparable = state->in_sync && heartbeat.residency_seq == state->residency_seq;
+  if (!comparable || heartbeat.residency_seq == 0 ||
+      heartbeat.residency_digest == state->residency_digest) {
+    return ResidencyOutcome::kTaken;
+  }
+  state->in_sync = false;
+  return ResidencyOutcome::kAskForSnapshot;
 }
 
 ResidencyOutcome WorkerDirectory::ResidencyReceived(PeerId worker, const Residency& residency) {
-  const auto found = workers_.find(worker);
-  if (found == workers_.end()) return ResidencyOutcome::kIgnored;
-  WorkerState& state = found->second;
+  WorkerState* const state = Known(worker);
+  if (state == nullptr) return ResidencyOutcome::kIgnored;
   if (residency.snapshot) {
-    state.resident.clear();
-    state.in_sync = true;
-  } else if (!state.in_sync || residency.seq != state.residency_seq + 1) {
-    return std::exchange(state.in_sync, false) ? ResidencyOutcome::kAskForSnapshot
-                                               : ResidencyOutcome::kIgnored;
+    fleet_.ForgetUnits(worker);
+    state->residency_digest = 0;
+    state->in_sync = true;
+    state->known = true;
+    Reopen(worker, *state);
+  } else if (!state->in_sync || residency.seq != state->residency_seq + 1) {
+    return std::exchange(state->in_sync, false) ? ResidencyOutcome::kAskForSnapshot
+                                                : ResidencyOutcome::kIgnored;
   }
-  state.residency_seq = residency.seq;
-  for (const UnitKey& key : residency.removed) state.resident.erase(key);
-  for (const UnitKey& key : residency.added) {
-    if (state.resident.size() >= max_resident_) break;
-    state.resident.insert(key);
-  }
+  state->residency_seq = residency.seq;
+  for (const UnitKey& key : residency.removed) Note(worker, *state, key, Source::kEncoded);
+  for (const UnitKey& key : residency.added) Note(worker, *state, key, Source::kDevice);
   return ResidencyOutcome::kTaken;
 }
 
-std::optional<PeerId> WorkerDirectory::Assign(const RouteQuery& query) {
-  std::vector<RouteWorker> candidates;
-  std::vector<PeerId> peers;
-  for (const auto& [peer, worker] : workers_) {
-    candidates.push_back({.name = worker.name,
-                          .identity = worker.identity,
-                          .slots = worker.ready.slots,
-                          .assigned = worker.assigned,
-                          .resident = &worker.resident});
-    peers.push_back(peer);
-  }
-  const auto decision = ChooseWorker(query, candidates);
-  if (!decision) return std::nullopt;
-  const PeerId chosen = peers[decision->chosen];
-  workers_[chosen].assigned += query.slots;
-  return chosen;
+void WorkerDirectory::Note(PeerId worker, WorkerState& state, const UnitKey& key, Source tier) {
+  state.residency_digest ^= FirstBytes(key);
+  fleet_.SetTier(worker, key, tier);
+  if (HasStore(state.heartbeat)) fleet_.Stored(key);  // workers store what they encode
 }
 
-void WorkerDirectory::Unassign(PeerId worker, uint32_t slots) {
-  const auto found = workers_.find(worker);
-  if (found == workers_.end()) return;
-  uint32_t& assigned = found->second.assigned;
-  assigned -= std::min(assigned, slots);
+RoutingDecision WorkerDirectory::Route(const RouteRequest& request, SteadyTime now) {
+  return router_.Route(request, fleet_, now);
+}
+
+void WorkerDirectory::Found(const RouteRequest& request, PeerId worker, SteadyTime now) {
+  fleet_.Assign(request, worker, 0, now);
+  fleet_.Started(request.id, now);
+}
+
+void WorkerDirectory::Measured(const RequestId& request, const Usage& usage) {
+  if (usage.ttft_ms > usage.queue_ms) {
+    fleet_.Measured(request, (usage.ttft_ms - usage.queue_ms) / 1000);
+  }
+  for (const UnitUsage& unit : usage.units) {
+    if (unit.miss_reason != "not stored") continue;
+    for (const IdentityDigest& identity : identities()) {
+      fleet_.Unstored(MakeUnitKey(identity, 0, unit.digest));
+    }
+  }
 }
 
 Status WorkerDirectory::CheckSlots(const GenerationOptions& options) const {
@@ -91,6 +152,72 @@ Status WorkerDirectory::CheckSlots(const GenerationOptions& options) const {
   uint32_t most = 0;
   for (const auto& [peer, worker] : workers_) most = std::max(most, worker.ready.slots);
   return options.FitsSlots(most);
+}
+
+bool WorkerDirectory::AllMeasured() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.heartbeat.prefill_tokens_per_s > 0;
+  });
+}
+
+bool WorkerDirectory::HasOpen() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& entry) { return entry.second.open; });
+}
+
+bool WorkerDirectory::HasRoom() const {
+  const auto& routed = fleet_.workers();
+  return std::any_of(routed.begin(), routed.end(), [](const auto& entry) {
+    const FleetWorker& worker = entry.second;
+    return !worker.draining() && worker.assigned() < worker.profile().slots;
+  });
+}
+
+bool WorkerDirectory::IsOnSomeDevice(const RouteRequest& request) const {
+  const auto& routed = fleet_.workers();
+  return std::any_of(routed.begin(), routed.end(), [&](const auto& entry) {
+    const FleetWorker& worker = entry.second;
+    if (worker.draining() || !worker.Fits(request)) return false;
+    const std::vector<UnitKey>& keys = worker.KeysOf(request);
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](const UnitKey& key) { return worker.TierOf(key) == Source::kDevice; });
+  });
+}
+
+std::optional<PeerId> WorkerDirectory::Find(const std::string& name) const {
+  for (const auto& [peer, worker] : workers_) {
+    if (worker.name == name) return peer;
+  }
+  return std::nullopt;
+}
+
+std::vector<WorkerStatus> WorkerDirectory::Statuses(SteadyTime now) const {
+  std::vector<WorkerStatus> statuses;
+  for (const auto& [peer, worker] : workers_) {
+    const FleetWorker& routed = fleet_.workers().at(peer);
+    const Heartbeat& heartbeat = worker.heartbeat;
+    statuses.push_back({.name = worker.name,
+                        .pid = worker.ready.pid,
+                        .model = worker.ready.model,
+                        .device = worker.ready.device,
+                        .identity = worker.ready.identity,
+                        .live = worker.open || heartbeat.draining,
+                        .active = heartbeat.active,
+                        .queued = heartbeat.queued,
+                        .slots = worker.ready.slots,
+                        .units = heartbeat.units,
+                        .unit_bytes = heartbeat.unit_bytes,
+                        .unit_limit_bytes = worker.ready.unit_limit_bytes,
+                        .requests = heartbeat.requests,
+                        .prefill_tokens_per_s = heartbeat.prefill_tokens_per_s,
+                        .draining = heartbeat.draining,
+                        .assigned = routed.assigned(),
+                        .backlog_seconds = routed.BacklogSeconds(now),
+                        .kv_use = heartbeat.kv_use,
+                        .calibration = routed.calibration(),
+                        .generated_tokens = heartbeat.generated_tokens});
+  }
+  return statuses;
 }
 
 }  // namespace promptcache

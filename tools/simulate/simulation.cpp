@@ -286,7 +286,8 @@ void Simulation::Prefilled(size_t worker) {
   const Work work = sim.FinishPrefill(asked).work;
   result_.busy_s[worker] += work.seconds;
   Count(request, work);
-  view_.fleet().Started(view_.IdOf(request), {.at = AtSeconds(now_s_), .work_s = work.seconds});
+  view_.fleet().Started(view_.IdOf(request), AtSeconds(now_s_));
+  view_.fleet().Measured(view_.IdOf(request), work.seconds);
   Schedule(now_s_ + asked.output_tokens * sim.model().decode_token_s, EventKind::kDecoded, worker,
            request);
   RunNext(worker);

@@ -303,5 +303,43 @@ TEST_F(PeersTest, WorkersThatAreNotThereHaveDroppedNothing) {
   EXPECT_EQ(client_->Last<UnitsDropped>(IdOf(9)), UnitsDropped{});
 }
 
+// ---- what operators ask ----
+
+TEST_F(PeersTest, ADrainReachesTheWorkerAndItsAnswerTheOperator) {
+  const auto worker = Worker("w1");
+  client_->Send(IdOf(9), DrainWorker{.worker = "w1"});
+  Pass();
+  const Envelope asked = worker->inbox().back();
+  EXPECT_EQ(std::get<DrainWorker>(asked.body), (DrainWorker{.worker = "w1"}));
+  worker->Send(asked.request_id, Reply{.message = "draining"});
+  worker->Send(asked.request_id, Reply{.code = Code::kInternal, .message = "twice"});
+  Pass();
+  EXPECT_EQ(client_->Last<Reply>(IdOf(9)), (Reply{.message = "draining"}));
+}
+
+TEST_F(PeersTest, AWorkerThatIsNotThereCannotBeDrained) {
+  client_->Send(IdOf(9), DrainWorker{.worker = "nobody"});
+  Pass();
+  EXPECT_EQ(client_->Last<Reply>(IdOf(9)).code, Code::kNotFound);
+}
+
+TEST_F(PeersTest, AWorkerThatIsLostMeanwhileIsNamedToTheOperator) {
+  auto worker = Worker("w1");
+  client_->Send(IdOf(9), DrainWorker{.worker = "w1"});
+  Pass();
+  worker.reset();
+  Pass(milliseconds(settings_.lease_ms + 1'000));
+  EXPECT_EQ(client_->Last<Reply>(IdOf(9)).code, Code::kUnavailable);
+}
+
+TEST_F(PeersTest, ARequestThatNobodySentCannotBeExplained) {
+  client_->Send(IdOf(9), ExplainQuery{.request = IdOf(77)});
+  Pass();
+  EXPECT_EQ(client_->Last<Reply>(IdOf(9)).code, Code::kNotFound);
+  client_->Send(IdOf(10), ExplainQuery{});
+  Pass();
+  EXPECT_EQ(client_->Last<ExplainReply>(IdOf(10)), ExplainReply{});
+}
+
 }  // namespace
 }  // namespace promptcache::testing

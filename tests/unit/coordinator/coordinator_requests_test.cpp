@@ -199,17 +199,34 @@ TEST_F(RequestsTest, DeadWorkersRequestRunsAgainOnAnotherAfterTheLease) {
   EXPECT_EQ(client_->Words(), "accepted; partial 0; final ok");
 }
 
-TEST_F(RequestsTest, DeadWorkersRequestEndsWhenPartOfTheAnswerWasDelivered) {
+TEST_F(RequestsTest, DeadWorkersRequestGoesOnElsewhereBehindWhatWasDelivered) {
   auto worker = Worker("w1");
   const RequestId id = SendPrompt(*client_, kHello);
   const auto second = Worker("w2");
-  worker->Send(id, Partial{.seq = 0, .text = "hi"});
+  worker->Send(id, Partial{.seq = 0, .tokens = {5}, .text = "hi"});
   Pass();
   worker.reset();
   Pass(milliseconds(settings_.lease_ms + 1'000));
-  EXPECT_EQ(second->Words(), "");
-  EXPECT_EQ(client_->Words(), "accepted; partial 0; final unavailable");
-  EXPECT_THAT(client_->Last<Final>(id).message, HasSubstr("'w1' was lost"));
+  EXPECT_EQ(second->Last<promptcache::Run>(id).delivered,
+            (Delivered{.parts = 1, .samples = {{5}}}));
+  second->Send(id, Partial{.seq = 1, .tokens = {6}, .text = " you"}, 1);
+  second->Send(id, Final{}, 1);
+  Pass();
+  EXPECT_EQ(client_->Words(), "accepted; partial 0; partial 1; final ok");
+}
+
+TEST_F(RequestsTest, ARequestIsExplainedToItsClient) {
+  const auto worker = Worker("w1");
+  const RequestId id = SendPrompt(*client_, kHello);
+  Answer(*worker, id, 0);
+  client_->Send(IdOf(200), ExplainQuery{.request = id});
+  Pass();
+  const auto reply = client_->Last<ExplainReply>(IdOf(200));
+  ASSERT_EQ(reply.requests.size(), 1u);
+  EXPECT_EQ(reply.requests[0].schema, "support");
+  ASSERT_EQ(reply.requests[0].attempts.size(), 1u);
+  EXPECT_EQ(reply.requests[0].attempts[0].worker, "w1");
+  EXPECT_EQ(reply.requests[0].attempts[0].end, "ok");
 }
 
 TEST_F(RequestsTest, WorkerThatFallsSilentIsLostToo) {
@@ -329,7 +346,10 @@ class RepairRequestsTest : public CoordinatorTest {
   // "linked 1, 3 of 10": how the plan that the worker gets is repaired, and how many of its units'
   // tokens are computed again.
   std::string Planned(std::optional<Repair> repair, uint32_t linked_tokens) {
-    const Plan plan = worker_->Last<promptcache::Run>(Send(repair, linked_tokens)).plan;
+    const RequestId id = Send(repair, linked_tokens);
+    const Plan plan = worker_->Last<promptcache::Run>(id).plan;
+    worker_->Send(id, Final{});
+    Pass();
     return std::string(RepairName(plan.repair)) + " " + std::to_string(plan.linked_tokens) + ", " +
            std::to_string(plan.repaired_tokens) + " of " +
            std::to_string(plan.repaired_tokens + plan.cached_tokens());

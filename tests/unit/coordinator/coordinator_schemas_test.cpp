@@ -178,7 +178,13 @@ TEST_F(SchemasTest, StatusCountsRequestsSchemasAndWorkers) {
                         .unit_bytes = 4,
                         .requests = 5,
                         .prefill_tokens_per_s = 6.5};
+  ASSERT_EQ(status.workers.size(), 1u);
+  EXPECT_EQ(status.workers[0].assigned, 1u);
+  EXPECT_GT(status.workers[0].backlog_seconds, 0);
+  expected.assigned = status.workers[0].assigned;
+  expected.backlog_seconds = status.workers[0].backlog_seconds;
   EXPECT_EQ(status.workers, std::vector<WorkerStatus>{expected});
+  EXPECT_EQ(status.policy, "cost");
 }
 
 TEST_F(SchemasTest, EndpointInUseIsNamed) {
@@ -187,6 +193,32 @@ TEST_F(SchemasTest, EndpointInUseIsNamed) {
   const auto second = Coordinator::Create(other, settings_, model_);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(second.status().message(), HasSubstr(settings_.client_endpoint));
+}
+
+// ---- warm sets ----
+
+TEST_F(SchemasTest, AWorkerGetsRequestsOnceTheWarmSetIsThere) {
+  settings_.warm = {"support@latest", "unknown"};
+  StartWithClient();
+  Register(*client_, kSupportSchema);
+  const auto worker = Worker();
+  const Envelope warm = worker->inbox().back();
+  const auto& run = std::get<promptcache::Run>(warm.body);
+  EXPECT_EQ(run.plan.units.size(), 4u);
+  EXPECT_EQ(run.options.max_new_tokens, 0u);
+  const RequestId id = SendPrompt(*client_, kHello);
+  EXPECT_EQ(client_->Words(), "accepted");
+  EXPECT_EQ(worker->inbox().back().request_id, warm.request_id);
+  worker->Send(warm.request_id, Final{});
+  Pass();
+  EXPECT_EQ(worker->inbox().back().request_id, id);
+}
+
+TEST_F(SchemasTest, APolicyThatDoesNotExistIsNamed) {
+  settings_.policy = "random";
+  transport_ = std::make_unique<FakeTransport>(network_, "coordinator");
+  const auto coordinator = Coordinator::Create(*transport_, settings_, model_, Deps());
+  EXPECT_THAT(coordinator.status().message(), HasSubstr("random"));
 }
 
 }  // namespace

@@ -50,6 +50,12 @@ Envelope FinalOk(const RequestId& id, uint32_t attempt) {
   return {.request_id = id, .attempt = attempt, .body = Final{}};
 }
 
+Router CostRouter() { return {ParsePolicy("cost").value(), {}}; }
+
+void Append(Actions& actions, Actions more) {
+  std::move(more.begin(), more.end(), std::back_inserter(actions));
+}
+
 std::string BodyWords(const Envelope& envelope) {
   if (std::holds_alternative<Accepted>(envelope.body)) return "accepted";
   if (const auto* partial = std::get_if<Partial>(&envelope.body)) {
@@ -62,6 +68,10 @@ std::string BodyWords(const Envelope& envelope) {
   if (std::holds_alternative<Run>(envelope.body)) return "run" + attempt;
   if (std::holds_alternative<Cancel>(envelope.body)) return "cancel" + attempt;
   if (std::holds_alternative<ResidencyResync>(envelope.body)) return "resync";
+  if (std::holds_alternative<RequestQuery>(envelope.body)) return "query" + attempt;
+  if (const auto* adopt = std::get_if<Adopt>(&envelope.body)) {
+    return "adopt" + attempt + " from " + std::to_string(adopt->first_part);
+  }
   return std::string(MessageName(envelope.body));
 }
 

@@ -20,6 +20,9 @@ Envelope SubmitOf(const RequestId& id, uint64_t timeout_ms = 0);
 Envelope PartialOf(const RequestId& id, uint32_t seq, uint32_t attempt = 0);
 Envelope FinalOk(const RequestId& id, uint32_t attempt = 0);
 
+Router CostRouter();
+void Append(Actions& actions, Actions more);
+
 // "accepted", "partial 3", "final ok", "run attempt 0", ...
 std::string BodyWords(const Envelope& envelope);
 // "client 1: accepted", "worker 9: run attempt 0", "plan", ... in order, joined by "; ".

@@ -62,7 +62,7 @@ class World {
     const PeerId client = SomeClient();
     const RequestId id = SomeId();
     const bool is_new = open_.emplace(std::pair(client, id), Open{}).second;
-    const auto actions = table_.SubmitReceived(client, SubmitOf(id, 500 + Pick(5'000)), Now());
+    const auto actions = table_.SubmitReceived({client}, SubmitOf(id, 500 + Pick(5'000)), Now());
     EXPECT_TRUE(is_new || actions.empty()) << "an answer to a duplicate";
     Perform(actions);
   }
@@ -76,13 +76,13 @@ class World {
     Perform(table_.Planned(ticket, PlanOfUnit(static_cast<uint8_t>(Pick(4))), Now()));
   }
 
-  void Cancel() { Perform(table_.CancelReceived(SomeClient(), SomeId())); }
+  void Cancel() { Perform(table_.CancelReceived(SomeClient(), SomeId(), Now())); }
 
   void ReplaceClient() {
     const PeerId gone = SomeClient();
     clients_.erase(gone);
     std::erase_if(open_, [&](const auto& one) { return one.first.first == gone; });
-    Perform(table_.ClientGone(gone));
+    Perform(table_.ClientGone(gone, Now()));
     clients_.insert(++last_peer_);
   }
 
@@ -90,7 +90,8 @@ class World {
     if (workers_.size() >= 3) return;
     const PeerId worker = ++last_peer_;
     workers_[worker];
-    Perform(table_.WorkerIsReady(worker, "w", ReadyWorker(2), Now()));
+    Perform(table_.WorkerIsReady(worker, "w", ReadyWorker(2), {}, Now()));
+    Perform(table_.ResidencyReceived(worker, {.seq = 1, .snapshot = true}, Now()));
   }
 
   void LoseWorker() {
@@ -115,7 +116,7 @@ class World {
   void SendPartial() {
     OnSomeRun([this](PeerId worker, RequestId id) {
       Running& run = workers_[worker][id];
-      Perform(table_.PartialReceived(worker, PartialOf(id, run.seq++, run.attempt)));
+      Perform(table_.PartialReceived(worker, PartialOf(id, run.seq++, run.attempt), Now()));
     });
   }
 
@@ -131,7 +132,7 @@ class World {
       workers_[worker].erase(id);
       Envelope final = FinalOk(id, attempt);
       if (Pick(4) == 0) final.body = Final{.code = Code::kResourceExhausted, .message = "no room"};
-      Perform(table_.FinalReceived(worker, final));
+      Perform(table_.FinalReceived(worker, final, Now()));
     });
   }
 
@@ -139,9 +140,9 @@ class World {
   void SendNonsense() {
     const PeerId worker = 1 + Pick(last_peer_ + 2);
     const uint32_t attempt = 1'000 + static_cast<uint32_t>(Pick(3));
-    EXPECT_TRUE(table_.PartialReceived(worker, PartialOf(SomeId(), 0, attempt)).empty());
-    EXPECT_TRUE(table_.FinalReceived(worker, FinalOk(SomeId(), attempt)).empty());
-    Perform(table_.ResidencyReceived(worker, {.seq = Pick(5), .snapshot = Pick(2) == 0}));
+    EXPECT_TRUE(table_.PartialReceived(worker, PartialOf(SomeId(), 0, attempt), Now()).empty());
+    EXPECT_TRUE(table_.FinalReceived(worker, FinalOk(SomeId(), attempt), Now()).empty());
+    Perform(table_.ResidencyReceived(worker, {.seq = Pick(5), .snapshot = Pick(2) == 0}, Now()));
   }
 
   void Tick() {
@@ -194,10 +195,10 @@ class World {
 
   void CheckBooks() {
     EXPECT_EQ(table_.active(), open_.size()) << "a request was forgotten, or never ended";
-    ASSERT_EQ(table_.workers().size(), workers_.size());
+    ASSERT_EQ(table_.workers().all().size(), workers_.size());
     std::set<RequestId> running;
     for (const auto& [worker, runs] : workers_) {
-      EXPECT_EQ(table_.workers().at(worker).assigned, runs.size());
+      EXPECT_EQ(table_.workers().fleet().workers().at(worker).assigned(), runs.size());
       for (const auto& [id, run] : runs) {
         EXPECT_TRUE(running.insert(id).second) << "runs on two workers";
         EXPECT_TRUE(std::any_of(open_.begin(), open_.end(), [&](const auto& one) {
@@ -221,7 +222,8 @@ class World {
 
   std::mt19937 random_;
   FakeClock clock_;
-  SessionTable table_{{.max_active_requests = 8, .worker_wait = milliseconds(2'000)}};
+  SessionTable table_{
+      CostRouter(), {.max_active_requests = 8, .worker_wait = milliseconds(2'000)}, clock_.Now()};
   PeerId last_peer_ = 0;
   std::set<PeerId> clients_;
   std::map<std::pair<PeerId, RequestId>, Open> open_;

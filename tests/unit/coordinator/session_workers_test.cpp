@@ -16,22 +16,25 @@ TEST_F(SessionTest, WorkerLostBeforeTheFirstPartialMovesTheRequestToAnother) {
   Ready(kWorkerB);
   EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "worker 12: run attempt 1");
   EXPECT_EQ(table_.counters().retries, 1u);
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0, 1))),
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0, 1), now())),
             "client 1: partial 0");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1), 1))), "client 1: final ok");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1), 1), now())),
+            "client 1: final ok");
 }
 
-TEST_F(SessionTest, WorkerLostAfterAPartialEndsTheRequestAndSaysWhichWorker) {
+TEST_F(SessionTest, WorkerLostAfterAPartialIsReplacedByOneThatGoesOnBehindIt) {
   Ready(kWorkerA);
   Start(IdOf(1));
   Ready(kWorkerB);
-  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0));
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now());
   const auto actions = table_.WorkerGone(kWorkerA, now());
-  EXPECT_EQ(Words(actions), "client 1: final unavailable");
-  EXPECT_THAT(FinalIn(actions, kClient).message,
-              HasSubstr("worker 'w11' was lost after part of the answer"));
-  EXPECT_EQ(FinalIn(actions, kClient).usage.generated_tokens, 1u) << "one token was delivered";
-  EXPECT_EQ(AssignedTo(kWorkerB), 0u);
+  EXPECT_EQ(Words(actions), "worker 12: run attempt 1");
+  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{7}}}));
+  EXPECT_EQ(table_.counters().resumed, 1u);
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0, 1), now())), "")
+      << "shown already";
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 1, 1), now())),
+            "client 1: partial 1");
 }
 
 TEST_F(SessionTest, LastWorkerLostLeavesTheRequestWaitingForTheNext) {
@@ -49,15 +52,15 @@ TEST_F(SessionTest, RequestThatLosesWorkerAfterWorkerEndsAtTheLimit) {
   std::string last;
   for (int losses = 1; losses <= 3; ++losses) {
     PeerId running = 0;
-    for (const auto& [peer, worker] : table_.workers()) {
-      if (worker.assigned > 0) running = peer;
+    for (const auto& [peer, worker] : table_.workers().all()) {
+      if (AssignedTo(peer) > 0) running = peer;
     }
     ASSERT_NE(running, 0u);
     last = Words(table_.WorkerGone(running, now()));
   }
   EXPECT_EQ(last, "client 1: final unavailable");
   EXPECT_EQ(table_.active(), 0u);
-  EXPECT_EQ(table_.workers().size(), 1u) << "one worker must be left for others";
+  EXPECT_EQ(table_.workers().all().size(), 1u) << "one worker must be left for others";
 }
 
 TEST_F(SessionTest, RequestsThatWaitForAWorkerAreGivenOutInTheOrderOfTheirArrival) {
@@ -83,12 +86,12 @@ TEST_F(SessionTest, AnswersOfAnotherWorkerAttemptOrRequestAreCountedAndDropped) 
   Ready(kWorkerA);
   Start(IdOf(1));
   Ready(kWorkerB);
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0))), "");
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 7))), "");
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(9), 0))), "");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1)))), "");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1), 7))), "");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(9)))), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0), now())), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 7), now())), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(9), 0), now())), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1)), now())), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1), 7), now())), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(9)), now())), "");
   EXPECT_EQ(table_.counters().unexpected, 6u);
   EXPECT_EQ(table_.active(), 1u);
 }
@@ -98,34 +101,35 @@ TEST_F(SessionTest, LeftoversOfALostAttemptAreDroppedWhenTheWorkerComesBackAsThe
   Start(IdOf(1));
   table_.WorkerGone(kWorkerA, now());
   EXPECT_EQ(Words(Ready(kWorkerA)), "worker 11: run attempt 1");
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 0))), "");
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 1))),
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 0), now())), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0, 1), now())),
             "client 1: partial 0");
 }
 
 TEST_F(SessionTest, AnswersForARequestThatIsStillPlannedAreDropped) {
   Ready(kWorkerA);
-  table_.SubmitReceived(kClient, SubmitOf(IdOf(1)), now());
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0))), "");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)))), "");
+  table_.SubmitReceived({kClient}, SubmitOf(IdOf(1)), now());
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now())), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)), now())), "");
   EXPECT_EQ(table_.active(), 1u);
 }
 
 TEST_F(SessionTest, RepeatedPartialIsDeliveredOnce) {
   Ready(kWorkerA);
   Start(IdOf(1));
-  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0));
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0))), "");
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1))), "client 1: partial 1");
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now());
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now())), "");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1), now())),
+            "client 1: partial 1");
 }
 
 TEST_F(SessionTest, MissingPartialEndsTheRequestInsteadOfLeavingAHoleInTheText) {
   Ready(kWorkerA);
   Start(IdOf(1));
-  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0));
-  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 2))),
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now());
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 2), now())),
             "worker 11: cancel attempt 0; client 1: final data loss");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)))), "");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)), now())), "");
 }
 
 TEST_F(SessionTest, FailureOfTheWorkerReachesTheClientWithItsUsage) {
@@ -134,7 +138,7 @@ TEST_F(SessionTest, FailureOfTheWorkerReachesTheClientWithItsUsage) {
   Envelope final = FinalOk(IdOf(1));
   final.body = Final{
       .code = Code::kResourceExhausted, .message = "no memory", .usage = {.prompt_tokens = 10}};
-  const Final seen = FinalIn(table_.FinalReceived(kWorkerA, final), kClient);
+  const Final seen = FinalIn(table_.FinalReceived(kWorkerA, final, now()), kClient);
   EXPECT_EQ(seen.code, Code::kResourceExhausted);
   EXPECT_EQ(seen.message, "no memory");
   EXPECT_EQ(seen.usage.prompt_tokens, 10u);
@@ -143,8 +147,8 @@ TEST_F(SessionTest, FailureOfTheWorkerReachesTheClientWithItsUsage) {
 
 TEST_F(SessionTest, WorkerThatWasNeverReadyMayGo) {
   EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "");
-  table_.HeartbeatReceived(kWorkerA, {});
-  EXPECT_TRUE(table_.workers().empty());
+  table_.HeartbeatReceived(kWorkerA, {}, now());
+  EXPECT_TRUE(table_.workers().all().empty());
 }
 
 // ---- residency ----
@@ -153,61 +157,96 @@ TEST_F(SessionTest, RequestGoesWhereItsUnitIsResident) {
   Ready(kWorkerA);
   Ready(kWorkerB);
   for (const PeerId holder : {kWorkerA, kWorkerB}) {
-    table_.ResidencyReceived(holder == kWorkerA ? kWorkerB : kWorkerA,
-                             {.seq = 1, .snapshot = true});
-    table_.ResidencyReceived(holder,
-                             {.seq = 1, .snapshot = true, .added = {KeyOf(ReadyWorker(), 5)}});
-    EXPECT_EQ(Words(Start(IdOf(static_cast<uint8_t>(holder)))),
+    table_.ResidencyReceived(holder == kWorkerA ? kWorkerB : kWorkerA, {.seq = 2, .snapshot = true},
+                             now());
+    table_.ResidencyReceived(
+        holder, {.seq = 2, .snapshot = true, .added = {KeyOf(ReadyWorker(), 5)}}, now());
+    const RequestId id = IdOf(static_cast<uint8_t>(holder));
+    EXPECT_EQ(Words(Start(id)),
               "client 1: accepted; worker " + std::to_string(holder) + ": run attempt 0");
+    table_.FinalReceived(holder, FinalOk(id), now());
   }
 }
 
 TEST_F(SessionTest, ResidencyFollowsDeltasInSequence) {
   Ready(kWorkerA);
-  table_.ResidencyReceived(kWorkerA, {.seq = 4, .snapshot = true, .added = {RecipeOf(1)}});
-  table_.ResidencyReceived(kWorkerA, {.seq = 5, .added = {RecipeOf(2)}});
-  table_.ResidencyReceived(kWorkerA, {.seq = 6, .removed = {RecipeOf(1)}});
-  EXPECT_EQ(table_.workers().at(kWorkerA).resident, std::unordered_set<UnitKey>{RecipeOf(2)});
+  table_.ResidencyReceived(kWorkerA, {.seq = 4, .snapshot = true, .added = {RecipeOf(1)}}, now());
+  table_.ResidencyReceived(kWorkerA, {.seq = 5, .added = {RecipeOf(2)}}, now());
+  table_.ResidencyReceived(kWorkerA, {.seq = 6, .removed = {RecipeOf(1)}}, now());
+  EXPECT_FALSE(Holds(kWorkerA, RecipeOf(1)));
+  EXPECT_TRUE(Holds(kWorkerA, RecipeOf(2)));
 }
 
 TEST_F(SessionTest, GapInResidencyAsksForOneSnapshotAndIgnoresDeltasUntilThen) {
   Ready(kWorkerA);
-  table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true, .added = {RecipeOf(1)}});
-  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 3, .added = {RecipeOf(3)}})),
+  table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true, .added = {RecipeOf(1)}}, now());
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 3, .added = {RecipeOf(3)}}, now())),
             "worker 11: resync");
-  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 4, .added = {RecipeOf(4)}})), "");
-  EXPECT_EQ(table_.workers().at(kWorkerA).resident, std::unordered_set<UnitKey>{RecipeOf(1)});
-  table_.ResidencyReceived(kWorkerA, {.seq = 5, .snapshot = true, .added = {RecipeOf(5)}});
-  table_.ResidencyReceived(kWorkerA, {.seq = 6, .added = {RecipeOf(6)}});
-  EXPECT_EQ(table_.workers().at(kWorkerA).resident,
-            (std::unordered_set<UnitKey>{RecipeOf(5), RecipeOf(6)}));
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 4, .added = {RecipeOf(4)}}, now())),
+            "");
+  EXPECT_TRUE(Holds(kWorkerA, RecipeOf(1)));
+  EXPECT_FALSE(Holds(kWorkerA, RecipeOf(4)));
+  table_.ResidencyReceived(kWorkerA, {.seq = 5, .snapshot = true, .added = {RecipeOf(5)}}, now());
+  table_.ResidencyReceived(kWorkerA, {.seq = 6, .added = {RecipeOf(6)}}, now());
+  EXPECT_FALSE(Holds(kWorkerA, RecipeOf(1)));
+  EXPECT_TRUE(Holds(kWorkerA, RecipeOf(5)));
+  EXPECT_TRUE(Holds(kWorkerA, RecipeOf(6)));
 }
 
 TEST_F(SessionTest, ResidencyBeyondTheLimitIsNotRemembered) {
   Ready(kWorkerA);
-  table_.ResidencyReceived(kWorkerA,
-                           {.seq = 1, .snapshot = true, .added = {RecipeOf(1), RecipeOf(2)}});
-  table_.ResidencyReceived(kWorkerA, {.seq = 2, .added = {RecipeOf(3), RecipeOf(4)}});
-  EXPECT_EQ(table_.workers().at(kWorkerA).resident.size(), 3u);
-  table_.ResidencyReceived(kWorkerA, {.seq = 3, .added = {RecipeOf(4)}, .removed = {RecipeOf(1)}});
-  EXPECT_TRUE(table_.workers().at(kWorkerA).resident.contains(RecipeOf(4)));
+  table_.ResidencyReceived(
+      kWorkerA, {.seq = 1, .snapshot = true, .added = {RecipeOf(1), RecipeOf(2)}}, now());
+  table_.ResidencyReceived(kWorkerA, {.seq = 2, .added = {RecipeOf(3), RecipeOf(4)}}, now());
+  EXPECT_FALSE(Holds(kWorkerA, RecipeOf(4)));
+  table_.ResidencyReceived(kWorkerA, {.seq = 3, .added = {RecipeOf(4)}, .removed = {RecipeOf(1)}},
+                           now());
+  EXPECT_TRUE(Holds(kWorkerA, RecipeOf(4)));
 }
 
-TEST_F(SessionTest, DeltaBeforeTheFirstSnapshotIsIgnored) {
+TEST_F(SessionTest, AWorkerGetsRequestsWhenItsFirstSnapshotHasCome) {
+  table_.WorkerIsReady(kWorkerA, "w11", ReadyWorker(), {}, now());
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 1, .added = {RecipeOf(1)}}, now())),
+            "")
+      << "a delta of nothing known";
+  EXPECT_EQ(Words(Start(IdOf(1))), "client 1: accepted");
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 2, .snapshot = true}, now())),
+            "worker 11: run attempt 0");
+  EXPECT_FALSE(Holds(kWorkerA, RecipeOf(1)));
+}
+
+// The keys' first bytes, little-endian, exclusive-or-ed.
+uint64_t DigestOf(std::initializer_list<uint8_t> recipes) {
+  uint64_t digest = 0;
+  for (const uint8_t n : recipes) digest ^= n * 0x0101010101010101;
+  return digest;
+}
+
+TEST_F(SessionTest, AnotherDigestThanThatOfTheDeltasAsksForOneSnapshot) {
   Ready(kWorkerA);
-  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 1, .added = {RecipeOf(1)}})), "");
-  EXPECT_TRUE(table_.workers().at(kWorkerA).resident.empty());
+  table_.ResidencyReceived(
+      kWorkerA, {.seq = 2, .snapshot = true, .added = {RecipeOf(1), RecipeOf(2)}}, now());
+  table_.ResidencyReceived(kWorkerA, {.seq = 3, .removed = {RecipeOf(1)}}, now());
+  Heartbeat said{.residency_seq = 3, .residency_digest = DigestOf({2})};
+  EXPECT_EQ(Words(table_.HeartbeatReceived(kWorkerA, said, now())), "");
+  said.residency_digest = DigestOf({2, 3});
+  said.residency_seq = 4;
+  EXPECT_EQ(Words(table_.HeartbeatReceived(kWorkerA, said, now())), "")
+      << "of a delta that is still on its way";
+  said.residency_seq = 3;
+  EXPECT_EQ(Words(table_.HeartbeatReceived(kWorkerA, said, now())), "worker 11: resync");
+  EXPECT_EQ(Words(table_.HeartbeatReceived(kWorkerA, said, now())), "");
 }
 
 TEST_F(SessionTest, ResidencyOfAnUnknownWorkerIsIgnored) {
-  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true})), "");
-  EXPECT_TRUE(table_.workers().empty());
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true}, now())), "");
+  EXPECT_TRUE(table_.workers().all().empty());
 }
 
 TEST_F(SessionTest, HeartbeatIsKeptForTheStatus) {
   Ready(kWorkerA);
-  table_.HeartbeatReceived(kWorkerA, {.active = 3, .queued = 4});
-  EXPECT_EQ(table_.workers().at(kWorkerA).heartbeat.queued, 4u);
+  table_.HeartbeatReceived(kWorkerA, {.active = 3, .queued = 4}, now());
+  EXPECT_EQ(table_.workers().all().at(kWorkerA).heartbeat.queued, 4u);
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ TEST_F(FleetTest, UnitsOfAssignedRequestsCountAsThere) {
 
 TEST_F(FleetTest, UnitsStayAfterTheFirstTokenUntilADeltaSaysOtherwise) {
   fleet_.Assign(Request(1, {7}), 1, 1.1, At(0));
-  fleet_.Started(Id(1), {.at = At(1)});
+  fleet_.Started(Id(1), At(1));
   fleet_.Ended(Id(1), At(2));
   EXPECT_EQ(worker().TierOf(Unit(7)), Source::kDevice);
   fleet_.SetTier(1, Unit(7), Source::kHost);
@@ -62,7 +62,8 @@ TEST_F(FleetTest, AWorkerThatTakesTwiceAsLongIsBelievedToDoSo) {
     const RouteRequest request = Request(1);
     const double predicted = Estimate(request).seconds;
     fleet_.Assign(request, 1, predicted, At(i));
-    fleet_.Started(Id(1), {.at = At(i), .work_s = 0.2});
+    fleet_.Started(Id(1), At(i));
+    fleet_.Measured(Id(1), 0.2);
     fleet_.Ended(Id(1), At(i));
   }
   EXPECT_NEAR(worker().calibration(), 2, 0.01);
@@ -73,7 +74,8 @@ TEST_F(FleetTest, CalibrationStaysBetweenAQuarterAndFour) {
   for (const double actual : {1000.0, 0.0}) {
     for (int i = 0; i < 500; ++i) {
       fleet_.Assign(Request(1), 1, Estimate(Request(1)).seconds, At(i));
-      fleet_.Started(Id(1), {.at = At(i), .work_s = actual});
+      fleet_.Started(Id(1), At(i));
+      fleet_.Measured(Id(1), actual);
       fleet_.Ended(Id(1), At(i));
     }
     EXPECT_NEAR(worker().calibration(), actual > 1 ? 4 : 0.25, 0.01);
@@ -85,7 +87,7 @@ TEST_F(FleetTest, AWorkerThatLeavesGivesItsRequestsBack) {
   fleet_.Assign(Request(2), 1, 1, At(0));
   EXPECT_EQ(fleet_.Leave(1), (std::vector<RequestId>{Id(1), Id(2)}));
   EXPECT_TRUE(fleet_.workers().empty());
-  fleet_.Started(Id(1), {.at = At(1)});  // late words of it
+  fleet_.Started(Id(1), At(1));  // late words of it
   fleet_.Ended(Id(1), At(1));
   fleet_.Join(2, Profile("w1"), At(2));
   fleet_.Assign(Request(1), 2, 1, At(2));
@@ -97,8 +99,8 @@ TEST_F(FleetTest, ARequestIsCountedOnceHoweverOftenItsEventsCome) {
   fleet_.Assign(Request(1), 1, 1, At(0));
   EXPECT_EQ(worker().assigned(), 1u);
   EXPECT_EQ(worker().unstarted(), 1u);
-  fleet_.Started(Id(1), {.at = At(1)});
-  fleet_.Started(Id(1), {.at = At(1)});
+  fleet_.Started(Id(1), At(1));
+  fleet_.Started(Id(1), At(1));
   EXPECT_EQ(worker().unstarted(), 0u);
   EXPECT_EQ(worker().assigned(), 1u);
   fleet_.Ended(Id(1), At(2));

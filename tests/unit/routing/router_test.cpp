@@ -167,7 +167,7 @@ TEST_F(RouterTest, ANewWorkerStartsSlowly) {
   EXPECT_EQ(Chosen("cost", Request(1), 1), 1u);
   EXPECT_EQ(Chosen("cost", Request(2), 1), 1u);
   EXPECT_EQ(Route("cost", Request(3), 1).outcome, Outcome::kHold);
-  fleet_.Started(Id(1), {.at = At(2)});
+  fleet_.Started(Id(1), At(2));
   EXPECT_EQ(Chosen("cost", Request(3), 2), 1u);
   EXPECT_EQ(Chosen("cost", Request(4), 11), 1u);
 }
@@ -190,7 +190,7 @@ TEST_F(RouterTest, WhatWaitsForSlotsCountsAgainstDeadlines) {
   Join(1, Profile("w1"));
   for (uint8_t i = 0; i < 8; ++i) {
     fleet_.Assign(Request(100 + i), 1, 0.001, At(0));
-    fleet_.Started(Id(100 + i), {.at = At(0)});
+    fleet_.Started(Id(100 + i), At(0));
   }
   RouteRequest request = Request(1);
   request.time_left_s = 5;

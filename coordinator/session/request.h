@@ -1,0 +1,51 @@
+// One request of a client as its coordinator holds it. Internal to coordinator/session.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/transport/transport.h"
+#include "cluster/wire/messages.h"
+#include "common/clock.h"
+#include "coordinator/routing/route_request.h"
+
+namespace promptcache {
+
+struct PlannedPrompt {
+  std::string schema;
+  std::string version;
+  Plan plan;
+  std::shared_ptr<const void> keep_alive;  // the schema, while the request may ask for its recipes
+};
+
+enum class RequestStage : uint8_t { kPlanning, kAsking, kWaiting, kRunning };
+
+struct SessionRequest {
+  PeerId client = 0;
+  uint64_t number = 0;  // ascends in the order of arrival
+  RequestStage stage = RequestStage::kPlanning;
+  SteadyTime received;
+  SteadyTime deadline;
+  SteadyTime waiting_since;
+  GenerationOptions options;
+  uint8_t priority = 0;
+  PlannedPrompt prompt;
+  RouteRequest route;
+  PeerId worker = 0;     // while running
+  uint32_t attempt = 0;  // the one that runs, or the next one
+  uint32_t losses = 0;   // of workers that ran it
+  Delivered delivered;
+  RequestReport report;
+
+  // Of a request that another coordinator had: what workers know of it.
+  bool sent_again = false;
+  std::set<PeerId> asked;  // that have not answered
+  SteadyTime asked_until;
+  std::vector<std::pair<PeerId, RequestState>> found;
+};
+
+}  // namespace promptcache

@@ -1,0 +1,35 @@
+// What has become of the requests of a coordinator: for operators. Pure state.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "cluster/wire/messages.h"
+
+namespace promptcache {
+
+// Not thread safe.
+class RequestHistory {
+ public:
+  // Remembers so many requests.
+  explicit RequestHistory(size_t max_requests) : max_requests_(max_requests) {}
+
+  void Add(RequestReport report);
+  // Of an id that was used more than once: the last one.
+  std::optional<RequestReport> Find(const RequestId& id) const;
+  // The remembered ones that took longest until their first token, or until they ended without one;
+  // the slowest first, at most `count`.
+  std::vector<RequestReport> Slowest(size_t count) const;
+  // Of the remembered requests that had a first token.
+  Percentiles TtftMs() const;
+  const TierTokens& tokens() const { return tokens_; }  // of all requests ever added
+
+ private:
+  const size_t max_requests_;
+  std::deque<RequestReport> reports_;  // the oldest first
+  TierTokens tokens_;
+};
+
+}  // namespace promptcache

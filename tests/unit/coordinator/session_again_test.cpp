@@ -1,0 +1,200 @@
+// Requests that their client sends again, because it has lost the coordinator that had them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/coordinator/session_fixture.h"
+
+namespace promptcache::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr uint32_t kAgain = 65'536;  // the attempt of a client's second sending
+
+class SessionAgainTest : public SessionTest {
+ protected:
+  // Long after the coordinator came up.
+  void SetUp() override { clock_.Advance(seconds(60)); }
+
+  Envelope Again(const RequestId& id, uint32_t parts = 0, uint32_t attempt = kAgain) const {
+    Submit submit{.prompt = "p", .tried = {"ipc://lost"}};
+    submit.delivered.parts = parts;
+    if (parts > 0) submit.delivered.samples = {std::vector<TokenId>(parts, 7)};
+    return {.request_id = id, .attempt = attempt, .body = submit};
+  }
+  Actions StartAgain(const RequestId& id, uint32_t parts = 0) {
+    const auto submitted = table_.SubmitReceived({kClient}, Again(id, parts), now());
+    return table_.Planned(TicketIn(submitted), PlanOfUnit(5), now());
+  }
+  Actions Says(PeerId worker, const RequestId& id, RequestState state) {
+    return table_.RequestStateReceived(worker, {.request_id = id, .body = state}, now());
+  }
+};
+
+TEST_F(SessionAgainTest, AllWorkersAreAskedBeforeOneGetsIt) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  EXPECT_EQ(Words(StartAgain(IdOf(1))),
+            "client 1: accepted; worker 11: query attempt 65536; worker 12: query attempt 65536");
+  EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), {})), "");
+  EXPECT_THAT(Words(Says(kWorkerB, IdOf(1), {})), ::testing::EndsWith("run attempt 65536"));
+}
+
+TEST_F(SessionAgainTest, TheWorkerThatRunsItGoesOnBehindWhatTheClientHas) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  StartAgain(IdOf(1), 2);
+  Says(kWorkerA, IdOf(1), {});
+  const RequestState running{.phase = RequestPhase::kRunning, .attempt = 1, .parts = 4};
+  EXPECT_EQ(Words(Says(kWorkerB, IdOf(1), running)), "worker 12: adopt attempt 65536 from 2");
+  EXPECT_EQ(table_.counters().resumed, 1u);
+  EXPECT_EQ(AssignedTo(kWorkerB), 1u);
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 2, kAgain), now())),
+            "client 1: partial 2");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerB, FinalOk(IdOf(1), kAgain), now())),
+            "client 1: final ok");
+  EXPECT_EQ(AssignedTo(kWorkerB), 0u);
+}
+
+TEST_F(SessionAgainTest, OfTwoWorkersTheOneThatWasGivenItLastGoesOnAndTheOtherStops) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  StartAgain(IdOf(1));
+  Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 9});
+  EXPECT_EQ(
+      Words(Says(kWorkerB, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 1, .parts = 1})),
+      "worker 11: cancel attempt 65536; worker 12: adopt attempt 65536 from 0");
+}
+
+TEST_F(SessionAgainTest, AWorkerWithFewerPartsThanTheClientHasIsNoHelp) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1), 3);
+  const auto actions =
+      Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 2});
+  EXPECT_EQ(Words(actions), "worker 11: cancel attempt 65536; worker 11: run attempt 65536");
+  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 3, .samples = {{7, 7, 7}}}));
+}
+
+TEST_F(SessionAgainTest, TheAttemptIsAlwaysYoungerThanTheWorkers) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1));
+  const RequestState state{.phase = RequestPhase::kRunning, .attempt = kAgain + 5, .parts = 0};
+  EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), state)), "worker 11: adopt attempt 65542 from 0");
+}
+
+TEST_F(SessionAgainTest, AnswerThatHasEndedIsReplayed) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1), 1);
+  const RequestState ended{.phase = RequestPhase::kEnded, .attempt = 0, .parts = 2};
+  EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), ended)), "worker 11: adopt attempt 65536 from 1");
+}
+
+TEST_F(SessionAgainTest, WhatTheWorkerNoLongerHasIsComputedAnew) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1), 1);
+  Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kEnded, .attempt = 0, .parts = 2});
+  Envelope gone = FinalOk(IdOf(1), kAgain);
+  gone.body = Final{.code = Code::kNotFound, .message = "not here any more"};
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, gone, now())), "worker 11: run attempt 65537");
+}
+
+TEST_F(SessionAgainTest, ASilentWorkerIsNotWaitedForLong) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1));
+  clock_.Advance(milliseconds(999));
+  EXPECT_EQ(Words(table_.Tick(now())), "");
+  clock_.Advance(milliseconds(1));
+  EXPECT_EQ(Words(table_.Tick(now())), "worker 11: run attempt 65536");
+  EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), {})), "");
+  EXPECT_EQ(table_.counters().unexpected, 1u);
+}
+
+TEST_F(SessionAgainTest, AWorkerThatIsLostIsNotWaitedFor) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  StartAgain(IdOf(1));
+  Says(kWorkerB, IdOf(1), {});
+  EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "worker 12: run attempt 65536");
+}
+
+TEST_F(SessionAgainTest, AWorkerThatComesIsAskedForWhatWaits) {
+  StartAgain(IdOf(1));
+  auto actions = table_.WorkerIsReady(kWorkerA, "w11", ReadyWorker(), {}, now());
+  EXPECT_EQ(Words(actions), "worker 11: query attempt 65536");
+  Append(actions, table_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true}, now()));
+  EXPECT_EQ(
+      Words(Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 1})),
+      "worker 11: adopt attempt 65536 from 0");
+}
+
+TEST_F(SessionAgainTest, TheSameClientOnANewLinkTakesItsRequestWithIt) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now());
+  const auto submitted = table_.SubmitReceived({kOther}, Again(IdOf(1), 1), now());
+  EXPECT_EQ(Words(submitted), "plan") << "the worker goes on";
+  EXPECT_EQ(Words(table_.Planned(TicketIn(submitted), PlanOfUnit(5), now())),
+            "client 2: accepted; worker 11: query attempt 65536");
+  EXPECT_EQ(Words(table_.ClientGone(kClient, now())), "") << "the old link has nothing any more";
+  EXPECT_EQ(
+      Words(Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 1})),
+      "worker 11: adopt attempt 65536 from 1");
+}
+
+TEST_F(SessionAgainTest, SomebodyElsesRequestCannotBeTaken) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  const Submitter thief{.peer = kOther, .name = "thief"};
+  EXPECT_EQ(FinalIn(table_.SubmitReceived(thief, Again(IdOf(1)), now()), kOther).code,
+            Code::kAlreadyExists);
+  const Submitter stranger{.peer = kOther, .tenant = "else"};
+  EXPECT_EQ(FinalIn(table_.SubmitReceived(stranger, Again(IdOf(1)), now()), kOther).code,
+            Code::kAlreadyExists);
+  EXPECT_EQ(FinalIn(table_.SubmitReceived({kOther}, Again(IdOf(1), 0, 0), now()), kOther).code,
+            Code::kAlreadyExists)
+      << "no younger attempt";
+}
+
+TEST_F(SessionAgainTest, MoreDeliveredSamplesThanAskedForAreRefused) {
+  Envelope envelope = Again(IdOf(1), 1);
+  std::get<Submit>(envelope.body).delivered.samples = {{7}, {7}};
+  EXPECT_EQ(FinalIn(table_.SubmitReceived({kClient}, envelope, now()), kClient).code,
+            Code::kInvalidArgument);
+}
+
+// ---- a coordinator that was there before ----
+
+class RestartedTest : public SessionAgainTest {
+ protected:
+  void SetUp() override {}
+};
+
+TEST_F(RestartedTest, WaitsForWorkersThatMayRunWhatIsSentAgain) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1));
+  EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), {})), "") << "another worker may have it";
+  EXPECT_EQ(Words(table_.WorkerIsReady(kWorkerB, "w12", ReadyWorker(), {}, now())),
+            "worker 12: query attempt 65536");
+  Says(kWorkerB, IdOf(1), {});
+  clock_.Advance(milliseconds(2'500));
+  EXPECT_THAT(Words(table_.Tick(now())), ::testing::HasSubstr("run attempt 65536"));
+}
+
+TEST_F(RestartedTest, LearnsWhoHoldsWhatBeforeItRoutesCold) {
+  Ready(kWorkerA);
+  table_.ResidencyReceived(kWorkerA, {.seq = 2, .snapshot = true, .added = {RecipeOf(9)}}, now());
+  EXPECT_EQ(Words(Start(IdOf(1))), "client 1: accepted");
+  table_.WorkerIsReady(kWorkerB, "w12", ReadyWorker(), {}, now());
+  EXPECT_EQ(Words(table_.ResidencyReceived(
+                kWorkerB, {.seq = 1, .snapshot = true, .added = {KeyOf(ReadyWorker(), 5)}}, now())),
+            "worker 12: run attempt 0");
+}
+
+TEST_F(RestartedTest, RoutesColdWhenNobodyWasThereBefore) {
+  Ready(kWorkerA);
+  EXPECT_EQ(Words(Start(IdOf(1))), "client 1: accepted; worker 11: run attempt 0");
+}
+
+}  // namespace
+}  // namespace promptcache::testing
