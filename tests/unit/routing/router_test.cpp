@@ -162,14 +162,22 @@ TEST_F(RouterTest, WhatWaitsAlreadyMakesAFullWorkerWorse) {
   EXPECT_EQ(Chosen("cost", request), 2u);
 }
 
-TEST_F(RouterTest, ANewWorkerStartsSlowly) {
+TEST_F(RouterTest, ANewWorkerStartsSlowlyBesideOneThatWasThere) {
   Join(1, Profile("w1"), 0);
+  WorkerProfile too_small = Profile("w2");
+  too_small.slots = 0;
+  Join(2, too_small);
   EXPECT_EQ(Chosen("cost", Request(1), 1), 1u);
   EXPECT_EQ(Chosen("cost", Request(2), 1), 1u);
   EXPECT_EQ(Route("cost", Request(3), 1).outcome, Outcome::kHold);
   fleet_.Started(Id(1), At(2));
   EXPECT_EQ(Chosen("cost", Request(3), 2), 1u);
   EXPECT_EQ(Chosen("cost", Request(4), 11), 1u);
+}
+
+TEST_F(RouterTest, AmongNewWorkersNoneStartsSlowly) {
+  Join(1, Profile("w1"), 0);
+  for (uint8_t n = 1; n <= 5; ++n) EXPECT_EQ(Chosen("cost", Request(n), 1), 1u);
 }
 
 TEST_F(RouterTest, WhatCannotMakeItsDeadlineIsRejectedWithATime) {
