@@ -282,11 +282,12 @@ struct RequestState {
   uint32_t parts = 0;    // of the answer, that the worker still has or had
   bool operator==(const RequestState&) const = default;
 };
-// Stream this request's answer to me, from this part on, as the envelope's attempt, which is higher
-// than the one before. Answered by Partial... and Final; by a Final of kNotFound when the worker
-// does not have it, or not these parts any more.
+// Stream this request's answer to me, behind what was delivered, as the envelope's attempt, which
+// is higher than the one before. Answered by Partial... and Final; by a Final of kNotFound when the
+// worker does not have it, or has other tokens there, or no part that begins there: parts of two
+// runs of one request need not hold the same tokens.
 struct Adopt {
-  uint32_t first_part = 0;
+  Delivered delivered;
   bool operator==(const Adopt&) const = default;
 };
 // Recipes the worker lacks. Answered by RecipeReply with those the coordinator has.

@@ -122,9 +122,12 @@ void ReadBody(Reader& reader, const wire::RequestState& in, RequestState* out) {
 }
 
 uint32_t WriteBody(Writer& writer, const Adopt& in) {
-  return wire::CreateAdopt(writer.builder(), in.first_part).o;
+  const auto delivered = WriteDelivered(writer, in.delivered);
+  return wire::CreateAdopt(writer.builder(), delivered).o;
 }
-void ReadBody(Reader&, const wire::Adopt& in, Adopt* out) { out->first_part = in.first_part(); }
+void ReadBody(Reader& reader, const wire::Adopt& in, Adopt* out) {
+  out->delivered = ReadDelivered(reader, in.delivered());
+}
 
 uint32_t WriteBody(Writer& writer, const RecipeQuery& in) {
   const auto digests = writer.Digests(in.digests);

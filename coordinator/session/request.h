@@ -38,6 +38,7 @@ struct SessionRequest {
   PeerId worker = 0;     // while running
   uint32_t attempt = 0;  // the one that runs, or the next one
   uint32_t losses = 0;   // of workers that ran it
+  uint32_t gaps = 0;     // in what its workers sent
   Delivered delivered;
   RequestReport report;
 

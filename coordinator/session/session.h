@@ -141,6 +141,8 @@ class SessionTable {
   void AskNewcomer(PeerId worker, SteadyTime now, Actions& actions);
   void Asked(Requests::iterator request, SteadyTime now, Actions& actions);
   void TakeOver(Requests::iterator request, PeerId worker, SteadyTime now, Actions& actions);
+  void Adopted(Requests::iterator request, SteadyTime now, Actions& actions);
+  void PartsWereLost(Requests::iterator request, SteadyTime now, Actions& actions);
 
   // Giving requests to workers.
   void Dispatch(Requests::iterator request, SteadyTime now, Actions& actions);

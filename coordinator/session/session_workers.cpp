@@ -9,6 +9,7 @@ namespace promptcache {
 namespace {
 
 constexpr uint64_t kWarmupTimeoutMs = 600'000;
+constexpr uint32_t kMaxGaps = 3;  // in one request's answer
 
 // The one that has the most: it was given the request last, or generated more of it.
 bool HasLess(const std::pair<PeerId, RequestState>& a, const std::pair<PeerId, RequestState>& b) {
@@ -61,7 +62,7 @@ Actions SessionTable::WorkerGone(PeerId worker, SteadyTime now) {
   warmups_.WorkerGone(worker);
   NoteOpen(now);
   const auto concerned = Select([&](const SessionRequest& one) {
-    return one.asked.contains(worker) ||
+    return one.stage == RequestStage::kAsking ||
            (one.stage == RequestStage::kRunning && one.worker == worker);
   });
   for (const RequestId& id : concerned) {
@@ -70,9 +71,10 @@ Actions SessionTable::WorkerGone(PeerId worker, SteadyTime now) {
       Redispatch(found, Unavailable("worker '" + gone->name + "' was lost"), now, actions);
       continue;
     }
-    found->second.asked.erase(worker);
     std::erase_if(found->second.found, [&](const auto& one) { return one.first == worker; });
-    if (found->second.asked.empty()) Asked(found, now, actions);
+    if (found->second.asked.erase(worker) > 0 && found->second.asked.empty()) {
+      Asked(found, now, actions);
+    }
   }
   GiveWaiting(now, actions);
   return actions;
@@ -123,12 +125,7 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, S
     return actions;
   }
   if (partial.seq > delivered.parts) {
-    // Without this the answer would end OK with a hole in its text.
-    Abort(found,
-          DataLoss("a part of the answer was lost on the way from the worker; send the "
-                   "request again"),
-          now, actions);
-    GiveWaiting(now, actions);
+    PartsWereLost(found, now, actions);
     return actions;
   }
   ++delivered.parts;
@@ -146,6 +143,21 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, S
   return actions;
 }
 
+// Without this the answer would end OK with a hole in its text. The worker still has the parts.
+void SessionTable::PartsWereLost(Requests::iterator request, SteadyTime now, Actions& actions) {
+  SessionRequest& entry = request->second;
+  if (++entry.gaps > kMaxGaps) {
+    Abort(request,
+          DataLoss("parts of the answer were lost on the way from the worker again and again; "
+                   "send the request again"),
+          now, actions);
+    return GiveWaiting(now, actions);
+  }
+  ++entry.attempt;
+  entry.report.attempts.back().end = "parts were lost on the way";
+  Adopted(request, now, actions);
+}
+
 Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope, SteadyTime now) {
   Actions actions;
   if (warmups_.End(envelope.request_id, worker)) {
@@ -155,8 +167,11 @@ Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope, Ste
     const auto& final = std::get<Final>(envelope.body);
     // Nobody here cancelled it, and a worker that has no room or goes is not the only one: another
     // one may do it.
-    if (final.code == Code::kCancelled || final.code == Code::kNotFound ||
-        final.code == Code::kBusy || final.code == Code::kUnavailable) {
+    if (final.code == Code::kCancelled || final.code == Code::kBusy ||
+        final.code == Code::kUnavailable) {
+      Redispatch(found, Status(final.code, final.message), now, actions);
+    } else if (final.code == Code::kNotFound) {
+      CancelOnWorker(found->first, found->second, actions);  // it may run another answer
       Redispatch(found, Status(final.code, final.message), now, actions);
     } else {
       Finish(found, final, now, actions);
@@ -213,12 +228,10 @@ void SessionTable::Asked(Requests::iterator request, SteadyTime now, Actions& ac
   const auto best = std::max_element(found.begin(), found.end(), HasLess);
   if (best == found.end()) return Dispatch(request, now, actions);
   entry.attempt = std::max(entry.attempt, best->second.attempt + 1);
-  const bool usable = best->second.parts >= entry.delivered.parts;
   for (auto one = found.begin(); one != found.end(); ++one) {
-    if (one->second.phase != RequestPhase::kRunning || (usable && one == best)) continue;
+    if (one->second.phase != RequestPhase::kRunning || one == best) continue;
     actions.push_back(ToWorker(one->first, request->first, entry.attempt, Cancel{}));
   }
-  if (!usable) return Dispatch(request, now, actions);
   TakeOver(request, best->first, now, actions);
 }
 
@@ -233,11 +246,17 @@ void SessionTable::TakeOver(Requests::iterator request, PeerId worker, SteadyTim
   entry.route.id = request->first;
   entry.route.slots = entry.options.samples;
   workers_.Found(entry.route, worker, now);
+  Adopted(request, now, actions);
+}
+
+// Its worker, which has it, streams to this coordinator from what is missing on.
+void SessionTable::Adopted(Requests::iterator request, SteadyTime now, Actions& actions) {
+  SessionRequest& entry = request->second;
   entry.report.attempts.push_back({.attempt = entry.attempt,
-                                   .worker = workers_.all().at(worker).name,
+                                   .worker = workers_.all().at(entry.worker).name,
                                    .given_ms = MillisecondsBetween(entry.received, now)});
   actions.push_back(
-      ToWorker(worker, request->first, entry.attempt, Adopt{.first_part = entry.delivered.parts}));
+      ToWorker(entry.worker, request->first, entry.attempt, Adopt{.delivered = entry.delivered}));
 }
 
 }  // namespace promptcache

@@ -67,13 +67,13 @@ TEST_F(SessionAgainTest, OfTwoWorkersTheOneThatWasGivenItLastGoesOnAndTheOtherSt
       "worker 11: cancel attempt 65536; worker 12: adopt attempt 65536 from 0");
 }
 
-TEST_F(SessionAgainTest, AWorkerWithFewerPartsThanTheClientHasIsNoHelp) {
+TEST_F(SessionAgainTest, TheWorkerIsToldWhatWasDelivered) {
   Ready(kWorkerA);
   StartAgain(IdOf(1), 3);
   const auto actions =
       Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 2});
-  EXPECT_EQ(Words(actions), "worker 11: cancel attempt 65536; worker 11: run attempt 65536");
-  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 3, .samples = {{7, 7, 7}}}));
+  const auto& adopt = std::get<Adopt>(std::get<SendAction>(actions.at(0)).envelope.body);
+  EXPECT_EQ(adopt.delivered, (Delivered{.parts = 3, .samples = {{7, 7, 7}}}));
 }
 
 TEST_F(SessionAgainTest, TheAttemptIsAlwaysYoungerThanTheWorkers) {
@@ -90,13 +90,15 @@ TEST_F(SessionAgainTest, AnswerThatHasEndedIsReplayed) {
   EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), ended)), "worker 11: adopt attempt 65536 from 1");
 }
 
-TEST_F(SessionAgainTest, WhatTheWorkerNoLongerHasIsComputedAnew) {
+TEST_F(SessionAgainTest, WhereTheWorkersAnswerIsAnotherOneItIsStoppedAndTheRestComputedAnew) {
   Ready(kWorkerA);
   StartAgain(IdOf(1), 1);
-  Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kEnded, .attempt = 0, .parts = 2});
-  Envelope gone = FinalOk(IdOf(1), kAgain);
-  gone.body = Final{.code = Code::kNotFound, .message = "not here any more"};
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, gone, now())), "worker 11: run attempt 65537");
+  Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 2});
+  Envelope other = FinalOk(IdOf(1), kAgain);
+  other.body = Final{.code = Code::kNotFound, .message = "other tokens are here"};
+  const auto actions = table_.FinalReceived(kWorkerA, other, now());
+  EXPECT_EQ(Words(actions), "worker 11: cancel attempt 65536; worker 11: run attempt 65537");
+  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{7}}}));
 }
 
 TEST_F(SessionAgainTest, ASilentWorkerIsNotWaitedForLong) {
@@ -116,6 +118,15 @@ TEST_F(SessionAgainTest, AWorkerThatIsLostIsNotWaitedFor) {
   StartAgain(IdOf(1));
   Says(kWorkerB, IdOf(1), {});
   EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "worker 12: run attempt 65536");
+}
+
+TEST_F(SessionAgainTest, AWorkerThatHasAnsweredAndIsLostIsNotChosen) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  StartAgain(IdOf(1));
+  Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 1});
+  table_.WorkerGone(kWorkerA, now());
+  EXPECT_EQ(Words(Says(kWorkerB, IdOf(1), {})), "worker 12: run attempt 65536");
 }
 
 TEST_F(SessionAgainTest, AWorkerThatComesIsAskedForWhatWaits) {

@@ -70,7 +70,7 @@ std::string BodyWords(const Envelope& envelope) {
   if (std::holds_alternative<ResidencyResync>(envelope.body)) return "resync";
   if (std::holds_alternative<RequestQuery>(envelope.body)) return "query" + attempt;
   if (const auto* adopt = std::get_if<Adopt>(&envelope.body)) {
-    return "adopt" + attempt + " from " + std::to_string(adopt->first_part);
+    return "adopt" + attempt + " from " + std::to_string(adopt->delivered.parts);
   }
   return std::string(MessageName(envelope.body));
 }

@@ -188,6 +188,9 @@ class World {
           << "given twice to one worker";
     } else if (std::holds_alternative<promptcache::Cancel>(send.envelope.body)) {
       EXPECT_EQ(runs.erase(id), 1u) << "cancelled what does not run there";
+    } else if (const auto* adopt = std::get_if<Adopt>(&send.envelope.body)) {
+      ASSERT_TRUE(runs.contains(id)) << "adopted where it does not run";
+      runs[id] = {.attempt = send.envelope.attempt, .seq = adopt->delivered.parts};
     } else {
       EXPECT_TRUE(std::holds_alternative<ResidencyResync>(send.envelope.body));
     }

@@ -123,13 +123,27 @@ TEST_F(SessionTest, RepeatedPartialIsDeliveredOnce) {
             "client 1: partial 1");
 }
 
-TEST_F(SessionTest, MissingPartialEndsTheRequestInsteadOfLeavingAHoleInTheText) {
+TEST_F(SessionTest, MissingPartialIsAskedForInsteadOfLeavingAHoleInTheText) {
   Ready(kWorkerA);
   Start(IdOf(1));
   table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now());
   EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 2), now())),
-            "worker 11: cancel attempt 0; client 1: final data loss");
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)), now())), "");
+            "worker 11: adopt attempt 1 from 1");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)), now())), "")
+      << "of the attempt before";
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1, 1), now())),
+            "client 1: partial 1");
+}
+
+TEST_F(SessionTest, PartsThatAreLostAgainAndAgainEndTheRequest) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  for (uint32_t attempt = 0; attempt < 3; ++attempt) {
+    EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1, attempt), now())),
+              "worker 11: adopt attempt " + std::to_string(attempt + 1) + " from 0");
+  }
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1, 3), now())),
+            "worker 11: cancel attempt 3; client 1: final data loss");
 }
 
 TEST_F(SessionTest, FailureOfTheWorkerReachesTheClientWithItsUsage) {

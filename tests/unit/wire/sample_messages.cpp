@@ -292,7 +292,7 @@ std::vector<Message> RequestMessages() {
   query.request.emplace().bytes.fill(0x5a);
   return {RequestQuery{},
           RequestState{.phase = RequestPhase::kEnded, .attempt = 65'537, .parts = 9},
-          Adopt{.first_part = 7},
+          Adopt{.delivered = {.parts = 7, .samples = {{10, 11}, {}, {12}}}},
           DrainWorker{.worker = "worker-1", .change = DrainChange::kResume},
           query,
           ExplainReply{.requests = {SampleReport(), {}}}};
