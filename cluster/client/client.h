@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,20 +21,26 @@ namespace promptcache {
 class TransportContext;
 
 struct ClientOptions {
-  // Coordinators, tried in order; at least one. With #KEY behind, if links have keys.
+  // Coordinators, tried in order, again and again; at least one. With #KEY behind, if links have
+  // keys. There is a link to one at a time.
   std::vector<std::string> endpoints;
   // Of `promptcache keygen`, of the role client or admin; or a directory with a client.key. Empty:
   // links are plain, and stay on this machine unless plain ones may leave it.
   std::string key_file;
   bool allow_plaintext = false;
   std::string name = "client";
+  // How long no coordinator need be reachable before Connect gives up, and before a request ends
+  // with kUnavailable that was submitted, or whose coordinator was lost, that long ago.
   std::chrono::milliseconds connect_timeout{5'000};
   // Needed only for inproc:// endpoints; shared with the transport that listens.
   std::shared_ptr<TransportContext> context;
 };
 
 struct SubmitOptions {
-  std::chrono::milliseconds deadline{600'000};  // from the call to the final answer
+  // From the call to the final answer; 1 ms to a year, what is outside becomes the nearer one.
+  std::chrono::milliseconds deadline{600'000};
+  // W3C traceparent that goes with the request; empty: none. Over 256 bytes: kInvalidArgument.
+  std::string trace;
 };
 
 struct SampleAnswer {
@@ -50,6 +57,8 @@ struct Answer {
   std::string version;
   std::vector<SampleAnswer> samples{1};  // as many as were asked for
   Usage usage;
+  // Of kBusy: when it may be worth another try; 0: not said. The client does not try by itself.
+  std::chrono::milliseconds retry_after{0};
   double client_ttft_ms = 0;   // from Submit to the first token, as the client saw it; 0: none came
   double client_total_ms = 0;  // from Submit to the end
 
@@ -63,6 +72,12 @@ struct Answer {
 using PartialCallback = std::function<void(const Partial&)>;
 using FinalCallback = std::function<void(Answer)>;
 
+// A request that was submitted ends exactly once, at most 1 s after its deadline. When a
+// coordinator is lost, its requests go to the next one that answers, with what has been shown of
+// their answers; every token is shown once. All other calls end with kUnavailable then, and may
+// have been carried out. All calls but Submit wait a minute for their answer at most, then:
+// kDeadlineExceeded.
+//
 // Thread safe. Destruction cancels what is running and joins the client's thread: never in a
 // callback.
 class Client {
@@ -73,15 +88,20 @@ class Client {
   static Result<std::unique_ptr<Client>> Connect(ClientOptions options);
   virtual ~Client() = default;
 
-  // Sends and waits. The answer's status is what the coordinator said, or DEADLINE_EXCEEDED or
-  // UNAVAILABLE made here when nothing arrives in time (at most 1 s after the deadline).
+  // Sends and waits. The answer's status is what a coordinator said, or made here:
+  // kDeadlineExceeded, when nothing comes in time; kUnavailable, when no coordinator can be reached
+  // (ClientOptions::connect_timeout) or parts of the answer were lost again and again;
+  // kInvalidArgument for options out of range; kResourceExhausted for a prompt over the
+  // coordinator's limit; kBusy when too many messages wait to be sent.
+  // `tried` and `delivered` of the request are the client's own.
   virtual Answer Submit(const struct Submit& request, const SubmitOptions& options = {},
                         PartialCallback on_partial = nullptr) = 0;
 
   // Returns at once; `on_final` is called exactly once, on the client's thread.
   virtual RequestId SubmitAsync(const struct Submit& request, const SubmitOptions& options,
                                 PartialCallback on_partial, FinalCallback on_final) = 0;
-  // The request ends with CANCELLED unless it ends otherwise first. Unknown ids are ignored.
+  // The request ends with kCancelled unless it ends otherwise first: when the coordinator says so,
+  // at once when none is reachable, at the latest after the deadline. Unknown ids are ignored.
   virtual void Cancel(const RequestId& request) = 0;
 
   virtual Result<SchemaInfo> AddSchema(const SchemaAdd& schema) = 0;
@@ -91,6 +111,12 @@ class Client {
   virtual Result<StatusReply> GetStatus() = 0;
   // Every live worker drops these units from its memory; what each of them did.
   virtual Result<UnitsDropped> DropUnits(const std::vector<UnitKey>& keys) = 0;
+  // What happened to a request and why; without an id, to the slowest of the recent ones. kNotFound
+  // when the coordinator does not remember it.
+  virtual Result<ExplainReply> Explain(const std::optional<RequestId>& request = {}) = 0;
+  // The worker takes no new requests of any coordinator, or does so again. kNotFound for a name
+  // that no live worker has.
+  virtual Status DrainWorker(const std::string& worker, DrainChange change) = 0;
 };
 
 }  // namespace promptcache

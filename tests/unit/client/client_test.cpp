@@ -150,16 +150,17 @@ TEST_F(ClientTest, ARepeatedPartialCountsOnce) {
   EXPECT_EQ(Wait().text(), "01");
 }
 
-TEST_F(ClientTest, AMissingPartialEndsTheRequestOnBothSides) {
+TEST_F(ClientTest, AMissingPartialIsAskedForAgain) {
   const RequestId id = Submit();
   coordinator_.Expect<SubmitMessage>();
   coordinator_.Send(id, Partial{.seq = 0, .text = "a"});
   coordinator_.Send(id, Partial{.seq = 2, .text = "c"});
-  const Answer answer = Wait();
-  EXPECT_EQ(answer.status.code(), Code::kUnavailable);
-  EXPECT_THAT(answer.status.message(), HasSubstr("was lost"));
-  EXPECT_EQ(answer.text(), "a");
-  EXPECT_EQ(coordinator_.Expect<Cancel>().first, id);
+  const auto [again, submit] = coordinator_.Expect<SubmitMessage>();
+  EXPECT_EQ(again, id);
+  EXPECT_EQ(submit.delivered.parts, 1u);
+  coordinator_.Send(id, Partial{.seq = 1, .text = "b"});
+  coordinator_.Send(id, Final{});
+  EXPECT_EQ(Wait().text(), "ab");
 }
 
 TEST_F(ClientTest, WhatComesAfterTheFinalIsDropped) {
@@ -228,6 +229,8 @@ TEST_F(ClientTest, ClosingTheClientEndsItsRequestsOnce) {
   Submit();
   coordinator_.Expect<SubmitMessage>();
   client_ = nullptr;
+  coordinator_.Expect<Cancel>();
+  coordinator_.Expect<Cancel>();
   EXPECT_EQ(Wait().status.code(), Code::kCancelled);
   EXPECT_EQ(Wait().status.code(), Code::kCancelled);
   EXPECT_FALSE(answers_.TryPop());
@@ -286,6 +289,42 @@ TEST_F(ClientTest, ListAndRemoveSchemas) {
   EXPECT_TRUE(CallAnsweredBy(coordinator_, Reply{}, remove).ok());
   EXPECT_EQ(CallAnsweredBy(coordinator_, Reply{.code = Code::kNotFound}, remove).code(),
             Code::kNotFound);
+}
+
+TEST_F(ClientTest, ExplainTellsOfOneRequestOrOfTheSlowest) {
+  const RequestId id = RequestId::Random();
+  auto explained = std::async(std::launch::async, [&] { return client_->Explain(id); });
+  const auto [call, query] = coordinator_.Expect<ExplainQuery>();
+  EXPECT_EQ(query.request, id);
+  coordinator_.Send(call, ExplainReply{.requests = {{.id = id, .tenant = "acme"}}});
+  EXPECT_EQ(explained.get().value().requests.at(0).tenant, "acme");
+
+  auto slowest = std::async(std::launch::async, [&] { return client_->Explain(); });
+  const auto [other, no_id] = coordinator_.Expect<ExplainQuery>();
+  EXPECT_FALSE(no_id.request.has_value());
+  coordinator_.Send(other, Reply{.code = Code::kNotFound, .message = "none"});
+  EXPECT_EQ(slowest.get().status().code(), Code::kNotFound);
+}
+
+TEST_F(ClientTest, DrainWorkerNamesTheWorkerAndTheChange) {
+  auto drained = std::async(std::launch::async,
+                            [&] { return client_->DrainWorker("worker-2", DrainChange::kResume); });
+  const auto [call, drain] = coordinator_.Expect<DrainWorker>();
+  EXPECT_EQ(drain, (DrainWorker{"worker-2", DrainChange::kResume}));
+  coordinator_.Send(call, Reply{});
+  EXPECT_TRUE(drained.get().ok());
+  const auto unknown = CallAnsweredBy(coordinator_, Reply{.code = Code::kNotFound}, [&] {
+    return client_->DrainWorker("worker-9", DrainChange::kDrain);
+  });
+  EXPECT_EQ(unknown.code(), Code::kNotFound);
+}
+
+TEST_F(ClientTest, TheTraceTravelsWithTheRequestAndRetryAfterComesBack) {
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const RequestId id = Submit({.trace = trace});
+  EXPECT_EQ(coordinator_.received().Pop()->trace, trace);
+  coordinator_.Send(id, Final{.code = Code::kBusy, .retry_after_ms = 250});
+  EXPECT_EQ(Wait().retry_after, milliseconds(250));
 }
 
 TEST_F(ClientTest, AnAnswerOfAnotherKindIsAnError) {
