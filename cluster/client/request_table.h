@@ -64,7 +64,7 @@ class RequestTable {
   ClientActions Start(const RequestId& id, Submit submit, const SubmitOptions& options,
                       SteadyTime now);
   ClientActions Cancel(const RequestId& id, SteadyTime now);
-  // Ends everything with this status (the client closes).
+  // Ends everything with this status, on both sides (the client closes).
   ClientActions EndAll(const Status& status, SteadyTime now);
 
   // REQUIRES: no link is up.

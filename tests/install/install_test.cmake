@@ -18,6 +18,12 @@ foreach(wanted
 endforeach()
 run(${WORK}/prefix/bin/promptcache --version)
 run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/build -G Ninja
-  -DCMAKE_PREFIX_PATH=${WORK}/prefix -DCMAKE_CXX_COMPILER=${COMPILER})
+  -DCMAKE_PREFIX_PATH=${WORK}/prefix -DCMAKE_CXX_COMPILER=${COMPILER}
+  -DEXAMPLES=${WORK}/prefix/share/promptcache/client)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/consumer)
+# The example reaches the client's library, which names the endpoint that can never work.
+execute_process(COMMAND ${WORK}/build/ask "<prompt/>" nowhere RESULT_VARIABLE status ERROR_VARIABLE said)
+if(NOT status EQUAL 1 OR NOT said MATCHES "'nowhere'")
+  message(FATAL_ERROR "the example ended with ${status} and said: ${said}")
+endif()

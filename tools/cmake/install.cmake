@@ -1,6 +1,6 @@
 # What `cmake --install` adds to the programs: the client as a CMake package (static libraries and
-# headers; find_package(promptcache), then link promptcache::client), the example schemas, the
-# protocol and the licence.
+# headers; find_package(promptcache), then link promptcache::client) with an example program, the
+# example schemas, the protocol and the licence.
 include(CMakePackageConfigHelpers)
 
 set(_package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/promptcache)
@@ -35,6 +35,8 @@ install(FILES
   ${CMAKE_BINARY_DIR}/promptcache-config.cmake ${CMAKE_BINARY_DIR}/promptcache-config-version.cmake
   DESTINATION ${_package_directory})
 
+install(FILES ${CMAKE_SOURCE_DIR}/cluster/client/examples/ask.cpp
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/promptcache/client)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/schemas/pml/examples
   DESTINATION ${CMAKE_INSTALL_DATADIR}/promptcache)
 install(FILES ${CMAKE_SOURCE_DIR}/schemas/pml/pml.xsd
