@@ -43,6 +43,8 @@ void AddBenchStoreCommand(CLI::App& bench, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
+void AddDrainCommand(CLI::App& app, CommandContext& context);
+void AddExplainCommand(CLI::App& app, CommandContext& context);
 void AddKeygenCommand(CLI::App& app, CommandContext& context);
 void AddKeysCommand(CLI::App& app, CommandContext& context);
 void AddModelCommand(CLI::App& app, CommandContext& context);
@@ -54,6 +56,8 @@ void AddSimulateCommand(CLI::App& app, CommandContext& context);
 void AddStatusCommand(CLI::App& app, CommandContext& context);
 void AddStoreCommand(CLI::App& app, CommandContext& context);
 void AddSubmitCommand(CLI::App& app, CommandContext& context);
+void AddTopCommand(CLI::App& app, CommandContext& context);
+void AddTraceCommand(CLI::App& app, CommandContext& context);
 void AddUpCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace promptcache

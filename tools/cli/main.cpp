@@ -47,6 +47,10 @@ int Main(int argc, char** argv) {
   AddModelCommand(app, context);
   AddSimulateCommand(app, context);
   AddStatusCommand(app, context);
+  AddTopCommand(app, context);
+  AddExplainCommand(app, context);
+  AddTraceCommand(app, context);
+  AddDrainCommand(app, context);
   AddConfigCommand(app, context);
   AddKeygenCommand(app, context);
   AddKeysCommand(app, context);

@@ -42,7 +42,13 @@ json WorkerToJson(const WorkerStatus& worker) {
           {"unit_bytes", worker.unit_bytes},
           {"unit_limit_bytes", worker.unit_limit_bytes},
           {"requests", worker.requests},
-          {"prefill_tokens_per_s", worker.prefill_tokens_per_s}};
+          {"prefill_tokens_per_s", worker.prefill_tokens_per_s},
+          {"draining", worker.draining},
+          {"assigned", worker.assigned},
+          {"backlog_seconds", worker.backlog_seconds},
+          {"kv_use", worker.kv_use},
+          {"calibration", worker.calibration},
+          {"generated_tokens", worker.generated_tokens}};
 }
 
 }  // namespace
@@ -132,6 +138,19 @@ json IdentityToJson(const Identity& identity) {
           {"encoder", identity.encoder}};
 }
 
+std::string StateName(const WorkerStatus& worker) {
+  if (worker.draining) return worker.active + worker.queued > 0 ? "draining" : "drained";
+  return worker.live ? "live" : "starting";
+}
+
+json TierTokensToJson(const TierTokens& tokens) {
+  return {{"device", tokens.device},
+          {"host", tokens.host},
+          {"disk", tokens.disk},
+          {"remote", tokens.remote},
+          {"encoded", tokens.encoded}};
+}
+
 json StatusToJson(const StatusReply& status) {
   json workers = json::array();
   for (const WorkerStatus& worker : status.workers) workers.push_back(WorkerToJson(worker));
@@ -146,16 +165,30 @@ json StatusToJson(const StatusReply& status) {
           {"requests_accepted", status.requests_accepted},
           {"requests_failed", status.requests_failed},
           {"bad_frames", status.bad_frames},
+          {"policy", status.policy},
+          {"requests_waiting", status.requests_waiting},
+          {"requests_rejected", status.requests_rejected},
+          {"requests_resumed", status.requests_resumed},
+          {"imported_tokens", TierTokensToJson(status.tokens)},
+          {"ttft_ms",
+           {{"p50", status.ttft_ms.p50},
+            {"p90", status.ttft_ms.p90},
+            {"p99", status.ttft_ms.p99},
+            {"requests", status.ttft_ms.count}}},
           {"workers", std::move(workers)}};
 }
 
 std::string RenderStatus(const StatusReply& status) {
   std::string out = fmt::format(
       "coordinator {} (pid {}), up {}: model {}, context {} tokens, {} schemas, meta store {}\n"
-      "requests: {} active, {} accepted, {} failed; {} bad frames dropped\n",
+      "requests: {} active, {} waiting, {} accepted, {} failed, {} rejected, {} resumed; policy "
+      "{}; "
+      "{} bad frames dropped\n",
       status.coordinator, status.pid, FormatMs(static_cast<double>(status.uptime_ms)), status.model,
       status.context_length, status.schemas, status.meta_available ? "available" : "not available",
-      status.requests_active, status.requests_accepted, status.requests_failed, status.bad_frames);
+      status.requests_active, status.requests_waiting, status.requests_accepted,
+      status.requests_failed, status.requests_rejected, status.requests_resumed, status.policy,
+      status.bad_frames);
   Table table({{"worker"},
                {"pid", Align::kRight},
                {"state"},
@@ -164,14 +197,15 @@ std::string RenderStatus(const StatusReply& status) {
                {"active", Align::kRight},
                {"queued", Align::kRight},
                {"slots", Align::kRight},
+               {"backlog", Align::kRight},
                {"units", Align::kRight},
                {"unit memory", Align::kRight},
                {"prefill tok/s", Align::kRight},
                {"identity"}});
   for (const WorkerStatus& w : status.workers) {
-    table.AddRow({w.name, std::to_string(w.pid), w.live ? "live" : "gone", w.device,
-                  w.identity.dtype, std::to_string(w.active), std::to_string(w.queued),
-                  std::to_string(w.slots), std::to_string(w.units),
+    table.AddRow({w.name, std::to_string(w.pid), StateName(w), w.device, w.identity.dtype,
+                  std::to_string(w.active), std::to_string(w.queued), std::to_string(w.slots),
+                  FormatMs(w.backlog_seconds * 1000), std::to_string(w.units),
                   FormatBytes(w.unit_bytes) + " / " + FormatBytes(w.unit_limit_bytes),
                   fmt::format("{:.0f}", w.prefill_tokens_per_s),
                   FormatDigest(w.identity.Digest())});

@@ -19,6 +19,9 @@ std::string RenderUsage(const Usage& usage);
 std::string SummarizeSources(const Usage& usage);
 
 nlohmann::json IdentityToJson(const Identity& identity);
+nlohmann::json TierTokensToJson(const TierTokens& tokens);
+// "live", "starting" (gets no requests yet), "draining" or "drained".
+std::string StateName(const WorkerStatus& worker);
 nlohmann::json StatusToJson(const StatusReply& status);
 std::string RenderStatus(const StatusReply& status);
 
