@@ -101,9 +101,13 @@ class CoordinatorImpl : public Coordinator {
 
   void WhenReady(std::function<void()> ready) override { catalog_.WhenLoaded(std::move(ready)); }
 
+  // Clients lose their links and go to another coordinator, which finds their requests at the
+  // workers: nothing is cancelled there.
   void Shutdown() override {
-    draining_ = true;
-    Perform(sessions_.EndAll(Unavailable("the coordinator is shutting down"), Now()));
+    shutting_down_ = true;
+    for (const PeerId client : clients_.peers()) {
+      clients_.Drop(client, Unavailable("the coordinator is shutting down"));
+    }
   }
 
  private:
@@ -113,7 +117,8 @@ class CoordinatorImpl : public Coordinator {
     options.epoch = static_cast<uint64_t>(started_.time_since_epoch().count());
     options.heartbeat = milliseconds(settings_.heartbeat_ms);
     options.lease = milliseconds(settings_.lease_ms);
-    options.admit = [role](const Hello& hello) -> Status {
+    options.admit = [this, role](const Hello& hello) -> Status {
+      if (shutting_down_) return Unavailable("the coordinator is shutting down");
       const bool is_operator = role == PeerRole::kClient && hello.role == PeerRole::kAdmin;
       if (hello.role != role && !is_operator) {
         return FailedPrecondition("this endpoint is for another kind of peer");
@@ -161,6 +166,7 @@ class CoordinatorImpl : public Coordinator {
   // A send that fails drops its peer, which leads to further actions. They come after those that
   // were decided before: else a Cancel would overtake the Run it is for.
   void Perform(Actions actions) {
+    if (shutting_down_) return;  // nothing is begun any more, and nothing cancelled
     std::move(actions.begin(), actions.end(), std::back_inserter(actions_));
     if (std::exchange(performing_, true)) return;
     while (!actions_.empty()) {
@@ -240,11 +246,6 @@ class CoordinatorImpl : public Coordinator {
   }
 
   void SubmitReceived(const PeerInfo& peer, const Envelope& envelope) {
-    if (draining_) {
-      const Status why = Unavailable("the coordinator is shutting down");
-      return Answer(peer.id, envelope.request_id,
-                    Final{.code = why.code(), .message = why.message()});
-    }
     Perform(sessions_.SubmitReceived({.peer = peer.id,
                                       .name = peer.hello.name,
                                       .tenant = peer.tenant(),
@@ -386,7 +387,7 @@ class CoordinatorImpl : public Coordinator {
   bool performing_ = false;
   TimerId tick_ = 0;
   uint64_t unexpected_ = 0;
-  bool draining_ = false;
+  bool shutting_down_ = false;
 };
 
 }  // namespace

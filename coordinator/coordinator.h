@@ -45,7 +45,9 @@ class Coordinator {
   // Calls `ready` on the reactor thread once registered schemas are loaded, at once without a
   // store.
   virtual void WhenReady(std::function<void()> ready) = 0;
-  // Ends every request with UNAVAILABLE. Nothing is accepted afterwards.
+  // Drops every client: they go to another coordinator, which takes their requests over, or end
+  // them. Nothing is accepted afterwards. To be destroyed soon: what runs at workers is not
+  // cancelled.
   virtual void Shutdown() = 0;
 };
 

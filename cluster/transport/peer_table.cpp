@@ -35,6 +35,12 @@ const PeerInfo* PeerTable::Find(PeerId peer) const {
   return it == peers_.end() ? nullptr : it->second.info.get();
 }
 
+std::vector<PeerId> PeerTable::peers() const {
+  std::vector<PeerId> ids;
+  for (const auto& [id, peer] : peers_) ids.push_back(id);
+  return ids;
+}
+
 Status PeerTable::SendNow(PeerId id, const Envelope& envelope, Frame payload) {
   return transport_.Send(
       socket_, id, {.header = Frame::Own(EncodeEnvelope(envelope)), .payload = std::move(payload)});

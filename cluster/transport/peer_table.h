@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cluster/transport/transport.h"
 #include "cluster/wire/messages.h"
@@ -73,6 +74,7 @@ class PeerTable {
   void Drop(PeerId peer, const Status& why);
 
   size_t size() const { return peers_.size(); }
+  std::vector<PeerId> peers() const;
   const PeerInfo* Find(PeerId peer) const;
   const PeerCounters& counters() const { return counters_; }
 

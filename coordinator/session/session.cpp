@@ -27,11 +27,13 @@ Status SessionTable::Admit(const Envelope& envelope) const {
   if (requests_.contains(id) || warmups_.contains(id)) {
     return AlreadyExists("another client's request with this id is running");
   }
-  if (requests_.size() >= limits_.max_active_requests) {
+  const auto& submit = std::get<Submit>(envelope.body);
+  // What another coordinator had accepted is not turned away as long as there is any room.
+  const size_t limit = size_t{limits_.max_active_requests} * (submit.tried.empty() ? 1 : 2);
+  if (requests_.size() >= limit) {
     return Busy(std::to_string(requests_.size()) +
                 " requests are active, the limit of this coordinator; try again later");
   }
-  const auto& submit = std::get<Submit>(envelope.body);
   PC_RETURN_IF_ERROR(submit.options.Validate());
   if (submit.delivered.samples.size() > submit.options.samples) {
     return InvalidArgument("more samples were delivered than asked for");
@@ -171,14 +173,6 @@ Actions SessionTable::Tick(SteadyTime now) {
         Finish(waiting, FinalOf(why), now, actions);
       });
   GiveWaiting(now, actions);
-  return actions;
-}
-
-Actions SessionTable::EndAll(const Status& status, SteadyTime now) {
-  Actions actions;
-  for (const RequestId& id : Select([](const SessionRequest&) { return true; })) {
-    Abort(requests_.find(id), status, now, actions);
-  }
   return actions;
 }
 

@@ -25,7 +25,7 @@
 namespace promptcache {
 
 struct SessionLimits {
-  uint32_t max_active_requests = 1024;
+  uint32_t max_active_requests = 1024;  // twice as many with those that are sent again
   std::chrono::milliseconds default_deadline{600'000};
   std::chrono::milliseconds max_deadline{86'400'000};
   std::chrono::milliseconds worker_wait{10'000};  // for a worker, when none takes requests
@@ -86,7 +86,7 @@ class SessionTable {
       : limits_(limits),
         started_(started),
         workers_(std::move(router), limits.fleet),
-        waiting_(limits.max_active_requests),
+        waiting_(size_t{2} * limits.max_active_requests),
         history_(limits.max_history),
         closed_since_(started) {}
 
@@ -116,8 +116,6 @@ class SessionTable {
 
   // Ends what is past its deadline and what has waited too long for a worker.
   Actions Tick(SteadyTime now);
-  // Ends everything with this status (shutdown).
-  Actions EndAll(const Status& status, SteadyTime now);
 
   // ---- operators ----
   size_t active() const { return requests_.size(); }

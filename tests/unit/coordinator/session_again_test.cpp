@@ -167,6 +167,13 @@ TEST_F(SessionAgainTest, SomebodyElsesRequestCannotBeTaken) {
       << "no younger attempt";
 }
 
+TEST_F(SessionAgainTest, WhatWasAcceptedElsewhereIsNotTurnedAwayAtTheLimit) {
+  for (uint8_t n = 1; n <= 3; ++n) Start(IdOf(n));
+  EXPECT_EQ(FinalIn(table_.SubmitReceived({kClient}, SubmitOf(IdOf(4)), now()), kClient).code,
+            Code::kBusy);
+  EXPECT_EQ(Words(table_.SubmitReceived({kClient}, Again(IdOf(5)), now())), "plan");
+}
+
 TEST_F(SessionAgainTest, MoreDeliveredSamplesThanAskedForAreRefused) {
   Envelope envelope = Again(IdOf(1), 1);
   std::get<Submit>(envelope.body).delivered.samples = {{{7}}, {{7}}};

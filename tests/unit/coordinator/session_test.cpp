@@ -226,16 +226,5 @@ TEST_F(SessionTest, LostClientsRequestsAreCancelledAndNothingIsSentToIt) {
   EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(2)), now())), "client 2: final ok");
 }
 
-TEST_F(SessionTest, EndOfEverythingEndsEveryRequestOnceInOrder) {
-  Ready(kWorkerA);
-  Start(IdOf(2));
-  table_.SubmitReceived({kOther}, SubmitOf(IdOf(1)), now());
-  EXPECT_EQ(Words(table_.EndAll(Unavailable("shutting down"), now())),
-            "worker 11: cancel attempt 0; client 1: final unavailable; "
-            "client 2: final unavailable");
-  EXPECT_EQ(table_.active(), 0u);
-  EXPECT_EQ(AssignedTo(kWorkerA), 0u);
-}
-
 }  // namespace
 }  // namespace promptcache::testing
