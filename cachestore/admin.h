@@ -12,8 +12,8 @@ class StoreAdmin {
  public:
   virtual ~StoreAdmin() = default;
   // Drops the references that match (all of a blob named by its key alone), then the blobs that
-  // have none left. Pins fall with their references; a blob an operator pinned stays and is
-  // `shared`, unless its key is named.
+  // have none left. Pins of references fall with them. A blob that an operator pinned stays as it
+  // is, with all its references, and is `shared`: it must be unpinned first.
   virtual Result<RemovalReceipt> RemoveReferences(const BlobSelector& selector,
                                                   Erasure erasure) = 0;
   // An operator's pin, on blobs with a matching reference.

@@ -245,6 +245,8 @@ Result<bool> Catalog::SetPin(const UnitKey& key, PinChange change) {
 
 Catalog::Dropped Catalog::RemoveReferences(const UnitKey& key, const BlobSelector& selector) {
   CatalogBlob& blob = blobs_.at(key);
+  // With its references it can still be named: to unpin it, and to remove it then.
+  if (blob.use.pinned) return {};
   const bool named = !selector.keys.empty();
   if (named && std::find(selector.keys.begin(), selector.keys.end(), key) == selector.keys.end()) {
     return {};
@@ -253,12 +255,9 @@ Catalog::Dropped Catalog::RemoveReferences(const UnitKey& key, const BlobSelecto
   const uint64_t count = std::erase_if(blob.use.references, [&](const BlobReference& reference) {
     return selector.Matches(reference.reference);
   });
-  // By its key alone everything falls, the operator's pin too.
-  if (named && !selector.names_references()) blob.use.pinned = false;
   Enter(key, blob);
-  const bool held = blob.use.pinned || !blob.use.references.empty();
   const bool meant = count > 0 || (named && !selector.names_references());
-  return {.references = count, .unreferenced = meant && !held};
+  return {.references = count, .unreferenced = meant && blob.use.references.empty()};
 }
 
 Catalog::Expired Catalog::TakeExpired(uint64_t now_ms) {

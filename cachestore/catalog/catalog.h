@@ -89,7 +89,8 @@ class Catalog {
     uint64_t references = 0;
     bool unreferenced = false;  // it had references, or was named, and nothing holds it any more
   };
-  // Drops the references that match. REQUIRES: the selector is valid and the key is there.
+  // Drops the references that match, unless an operator pinned it. REQUIRES: the selector is valid
+  // and the key is there.
   Dropped RemoveReferences(const UnitKey& key, const BlobSelector& selector);
   // Blobs whose time is up, and references of others that are dropped with this call.
   struct Expired {

@@ -1,17 +1,9 @@
 // `promptcache store` on a directory and through the cachestore that serves it.
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
-#include "cachestore/disk/open.h"
-#include "cluster/launch/process_runner.h"
-#include "common/clock.h"
-#include "tests/integration/cluster_fixture.h"
-#include "tests/unit/cachestore/sample_blob.h"
-#include "tests/unit/cachestore/store_tools.h"
-#include "tests/unit/cachestore/temp_dir.h"
+#include "tests/integration/store_fixture.h"
 
 namespace promptcache::testing {
 namespace {
@@ -19,114 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-constexpr char kVersion[] = "0123456789abcdef";
-
-Import ImportOf(const std::string& module, const std::string& tenant = "") {
-  return {.reference = {.tenant = tenant,
-                        .schema = module.substr(0, module.find('/')),
-                        .version = kVersion,
-                        .module = module}};
-}
-
-// Two units of "desk", of which the second is also one of "travel", and one of nobody.
-Status FillStore(const std::string& directory) {
-  PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore({.directory = directory}));
-  const std::vector<std::vector<Import>> imports = {
-      {ImportOf("desk/refunds")}, {ImportOf("desk/returns"), ImportOf("travel/ghent", "acme")}, {}};
-  for (uint32_t i = 0; i < imports.size(); ++i) {
-    const SampleBlob blob = MakeLargeBlob(i + 1, 1 << 20);
-    PC_ASSIGN_OR_RETURN(const auto writer,
-                        store->blobs().StartPut(
-                            {.key = blob.key, .bytes = blob.bytes.size(), .imports = imports[i]}));
-    PC_RETURN_IF_ERROR(writer->Append(blob.bytes));
-    PC_RETURN_IF_ERROR(writer->Commit());
-  }
-  const json schema = {{"format", 2},
-                       {"document",
-                        "<schema name=\"desk\"><module name=\"refunds\">Within fourteen days."
-                        "</module></schema>"},
-                       {"sources", json::array()},
-                       {"max_tokens", 0},
-                       {"registered_unix_ms", 1}};
-  return store->meta()
-      .CompareAndSet(std::string("schema/desk/") + kVersion, 0, schema.dump())
-      .status();
-}
-
-std::string KeyOf(uint32_t number) { return MakeLargeBlob(number, 1 << 20).key.ToHex(); }
-
-class StoreCommand : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const Status filled = FillStore(Directory());
-    ASSERT_TRUE(filled.ok()) << filled.ToString();
-  }
-
-  std::string Directory() const { return files_.Sub("store"); }
-  std::string File(const std::string& name) const { return files_.Sub(name); }
-
-  static ProgramResult Store(std::vector<std::string> words) {
-    words.insert(words.begin(), "store");
-    return RunProgram("promptcache", words);
-  }
-  ProgramResult OnDirectory(std::vector<std::string> words) const {
-    words.insert(words.end(), {"--directory", Directory()});
-    return Store(words);
-  }
-  json JsonOnDirectory(std::vector<std::string> words) const {
-    words.push_back("--json");
-    const ProgramResult result = OnDirectory(words);
-    EXPECT_EQ(result.exit_code, 0) << result.errors;
-    return json::parse(result.output, nullptr, /*allow_exceptions=*/false);
-  }
-
-  // Serves the directory until the test ends or StopDaemon.
-  void StartDaemon() {
-    const auto pid = runner_->Start(
-        {.argv = {(ProgramDirectory() / "promptcache-cachestore").string(), "--directory",
-                  Directory(), "--endpoint", "tcp://127.0.0.1:*", "--ready-file", File("ready")},
-         .log_file = File("log")});
-    ASSERT_TRUE(pid.ok()) << pid.status().ToString();
-    pid_ = *pid;
-    const SteadyTime give_up = SystemClock().Now() + std::chrono::minutes(1);
-    while (!fs::exists(File("ready"))) {
-      ASSERT_LT(SystemClock().Now(), give_up) << ReadFile(File("log"));
-      ASSERT_FALSE(runner_->PollExit()) << ReadFile(File("log"));
-      std::this_thread::yield();
-    }
-    endpoint_ = json::parse(ReadFile(File("ready")))["endpoint"];
-  }
-  void StopDaemon() {
-    runner_->Terminate(pid_);
-    while (!runner_->PollExit()) std::this_thread::yield();
-  }
-  ProgramResult OnDaemon(std::vector<std::string> words) const {
-    words.insert(words.end(), {"--endpoint", endpoint_});
-    return Store(words);
-  }
-
-  // Changes a byte of the one file that holds this blob's tensors.
-  void DamageBlob(uint32_t number) {
-    const SampleBlob blob = MakeLargeBlob(number, 1 << 20);
-    const std::string marker(blob.layers[1].begin(), blob.layers[1].begin() + 64);
-    for (const auto& entry : fs::directory_iterator(Directory())) {
-      std::string bytes = ReadFile(entry.path());
-      const size_t at = bytes.find(marker);
-      if (at == std::string::npos) continue;
-      bytes[at + 10] = static_cast<char>(bytes[at + 10] ^ 1);
-      std::ofstream(entry.path(), std::ios::binary) << bytes;
-      return;
-    }
-    FAIL() << "no file holds the tensors";
-  }
-
- private:
-  const TempDir files_;
-  const std::unique_ptr<ProcessRunner> runner_ = MakeProcessRunner();
-  pid_t pid_ = 0;
-  std::string endpoint_;
-};
 
 TEST_F(StoreCommand, LooksTheSameThroughTheDaemon) {
   const std::vector<std::vector<std::string>> looks = {

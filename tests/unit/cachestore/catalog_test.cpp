@@ -189,12 +189,19 @@ TEST_F(CatalogTest, RemovingReferencesEndsWhatNobodyElseUses) {
   EXPECT_TRUE(rest.unreferenced);
 }
 
-TEST_F(CatalogTest, AnOperatorsPinHoldsWhatHasNoReferencesUnlessItsKeyIsNamed) {
+TEST_F(CatalogTest, AnOperatorsPinHoldsABlobWithItsReferencesUntilItIsTaken) {
   ASSERT_TRUE(Put(1, 10, 1, kStart, {ImportOf("s")}).ok());
   ASSERT_TRUE(catalog_.SetPin(KeyOf(1), PinChange::kPin).ok());
-  EXPECT_FALSE(catalog_.RemoveReferences(KeyOf(1), {.schema = "s"}).unreferenced);
-  EXPECT_TRUE(catalog_.RemoveReferences(KeyOf(1), {.keys = {KeyOf(1)}}).unreferenced);
-  EXPECT_EQ(catalog_.pinned_bytes(), 0u);
+  for (const BlobSelector& selector :
+       {BlobSelector{.schema = "s"}, BlobSelector{.keys = {KeyOf(1)}}}) {
+    const Catalog::Dropped dropped = catalog_.RemoveReferences(KeyOf(1), selector);
+    EXPECT_EQ(dropped.references, 0u);
+    EXPECT_FALSE(dropped.unreferenced);
+  }
+  EXPECT_EQ(catalog_.references(), 1u);
+  EXPECT_EQ(catalog_.pinned_bytes(), 10u);
+  ASSERT_TRUE(catalog_.SetPin(KeyOf(1), PinChange::kUnpin).ok());
+  EXPECT_TRUE(catalog_.RemoveReferences(KeyOf(1), {.schema = "s"}).unreferenced);
 }
 
 TEST_F(CatalogTest, ALoweredQuotaNamesWhatMustGo) {

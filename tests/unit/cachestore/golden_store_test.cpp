@@ -73,6 +73,7 @@ TEST_P(GoldenStore, WhatAReaderHoldsIsStillOnTheDisk) {
     const UnitKey& key = blobs_[read ? 0 : 1].key;
     auto reader = store->blobs().Open(key).value();
     if (!read) reader.reset();
+    ASSERT_TRUE(store->admin().SetPins({.keys = {key}}, PinChange::kUnpin).ok());
     const auto receipt = store->admin().RemoveReferences({.keys = {key}}, Erasure::kProve).value();
     EXPECT_EQ(receipt.removed.size(), 1u);
     EXPECT_EQ(receipt.still_on_disk, read ? std::vector<UnitKey>{key} : std::vector<UnitKey>());

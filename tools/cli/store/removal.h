@@ -13,9 +13,16 @@ namespace promptcache {
 // The receipt that StoreAdmin::RemoveReferences would give for these blobs.
 RemovalReceipt PlanRemoval(const std::vector<BlobInfo>& blobs, const BlobSelector& selector);
 
+struct RemovalReport {
+  RemovalReceipt receipt;        // `shared`: only what other references hold
+  std::vector<KeptBlob> pinned;  // by an operator; with all their references
+};
+// Tells apart why the blobs of a receipt stay.
+RemovalReport ReportRemoval(const BlobSelector& selector, RemovalReceipt receipt);
+
 enum class Removal : uint8_t { kPlanned, kDone, kProved };
 
-nlohmann::json RemovalToJson(const RemovalReceipt& receipt, Removal removal);
-std::string RenderRemoval(const RemovalReceipt& receipt, Removal removal);
+nlohmann::json RemovalToJson(const RemovalReport& report, Removal removal);
+std::string RenderRemoval(const RemovalReport& report, Removal removal);
 
 }  // namespace promptcache

@@ -19,28 +19,33 @@ struct RemoveFlags {
   bool prove = false;
 };
 
-void Print(const RemovalReceipt& receipt, Removal removal, const StoreTarget& target) {
+void Print(const RemovalReport& report, Removal removal, const StoreTarget& target) {
   if (target.json) {
-    PrintJson(RemovalToJson(receipt, removal));
+    PrintJson(RemovalToJson(report, removal));
   } else {
-    fmt::print("{}", RenderRemoval(receipt, removal));
+    fmt::print("{}", RenderRemoval(report, removal));
   }
 }
 
+int ExitCodeOf(const RemovalReport& report) {
+  return report.pinned.empty() ? kExitOk : ExitCodeFor(FailedPrecondition(""));
+}
+
 // What the disk still holds is in the receipt; the workers are asked here.
-Result<int> Prove(const CommandContext& context, const RemovalReceipt& receipt,
+Result<int> Prove(const CommandContext& context, const RemovalReport& report,
                   const StoreTarget& target) {
   std::vector<UnitKey> keys;
-  for (const RemovedBlob& blob : receipt.removed) keys.push_back(blob.key);
+  for (const RemovedBlob& blob : report.receipt.removed) keys.push_back(blob.key);
   const WorkerErasure erasure = EraseInWorkers(context, target, keys);
   if (target.json) {
-    nlohmann::json out = RemovalToJson(receipt, Removal::kProved);
+    nlohmann::json out = RemovalToJson(report, Removal::kProved);
     out["memory"] = ErasureToJson(erasure);
     PrintJson(out);
   } else {
-    fmt::print("{}{}", RenderRemoval(receipt, Removal::kProved), RenderErasure(erasure));
+    fmt::print("{}{}", RenderRemoval(report, Removal::kProved), RenderErasure(erasure));
   }
-  return receipt.still_on_disk.empty() && !IsHeld(erasure) ? kExitOk : kExitCheckFailed;
+  const bool held = !report.receipt.still_on_disk.empty() || IsHeld(erasure);
+  return held ? kExitCheckFailed : ExitCodeOf(report);
 }
 
 Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
@@ -50,15 +55,17 @@ Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
   PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOf(blobs, flags.selection));
   PC_RETURN_IF_ERROR(CheckSelector(selector));
   if (flags.dry_run) {
-    Print(PlanRemoval(blobs, selector), Removal::kPlanned, flags.target);
+    const RemovalReceipt planned = PlanRemoval(blobs, selector);
+    Print(ReportRemoval(selector, planned), Removal::kPlanned, flags.target);
     return kExitOk;
   }
   PC_ASSIGN_OR_RETURN(
-      const RemovalReceipt receipt,
+      RemovalReceipt receipt,
       access->admin().RemoveReferences(selector, flags.prove ? Erasure::kProve : Erasure::kDrop));
-  if (flags.prove) return Prove(context, receipt, flags.target);
-  Print(receipt, Removal::kDone, flags.target);
-  return kExitOk;
+  const RemovalReport report = ReportRemoval(selector, std::move(receipt));
+  if (flags.prove) return Prove(context, report, flags.target);
+  Print(report, Removal::kDone, flags.target);
+  return ExitCodeOf(report);
 }
 
 }  // namespace
@@ -67,9 +74,11 @@ void AddStoreRemove(const StoreCommands& commands) {
   const auto [command, flags] = AddStoreSubcommand<RemoveFlags>(
       commands,
       {"rm", "Drop references by name, then the units that have none left",
-       "Units that others use stay, and the receipt says for whom. --prove looks for the bytes on "
-       "the\n"
-       "disk and makes every live worker drop the units; it says `disk only` where no coordinator\n"
+       "Units that others use stay, and the receipt says for whom. What is pinned stays as it is, "
+       "with all\nits references, and the command ends with 6: `promptcache store unpin` it "
+       "first.\n"
+       "--prove looks for the bytes on the disk and makes every live worker drop the units; it "
+       "says `disk only` where no coordinator\n"
        "answers, and ends with 1 when a file or a running request still holds one.\n"
        "Examples:\n"
        "  promptcache store rm --schema desk --version 0123456789abcdef --dry-run\n"

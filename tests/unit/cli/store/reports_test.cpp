@@ -10,6 +10,7 @@
 #include "tools/cli/store/removal.h"
 #include "tools/cli/store/stat_report.h"
 #include "tools/cli/store/top_frame.h"
+#include "tools/cli/table.h"
 
 namespace promptcache::testing {
 namespace {
@@ -59,22 +60,36 @@ TEST(Removal, IsPlannedAsTheStoreDoesIt) {
 
 TEST(Removal, SaysWhatStaysAndForWhom) {
   SharedStore shared;
-  const RemovalReceipt receipt = PlanRemoval(ListAll(shared.store).value(), {.schema = "desk"});
-  const std::string text = RenderRemoval(receipt, Removal::kPlanned);
+  const BlobSelector desk{.schema = "desk"};
+  const RemovalReport report =
+      ReportRemoval(desk, PlanRemoval(ListAll(shared.store).value(), desk));
+  const std::string text = RenderRemoval(report, Removal::kPlanned);
   EXPECT_THAT(text, HasSubstr("unit of travel/ghent@0123456789abcdef"));
-  EXPECT_THAT(text, HasSubstr("pinned by an operator"));
-  EXPECT_THAT(text, HasSubstr("would be: 3 references dropped, 1 units removed"));
-  const nlohmann::json json = RemovalToJson(receipt, Removal::kDone);
+  EXPECT_THAT(text, HasSubstr("`promptcache store unpin " + FormatDigest(shared.keys[2]) + "`"));
+  EXPECT_THAT(text, HasSubstr("would be: 2 references dropped, 1 units removed"));
+  EXPECT_THAT(text, HasSubstr("1 stay because others use them, 1 stay because they are pinned\n"));
+  const nlohmann::json json = RemovalToJson(report, Removal::kDone);
   EXPECT_EQ(json["removed"][0]["key"], shared.keys[0].ToHex());
-  EXPECT_EQ(json["shared"].size(), 2U);
+  ASSERT_EQ(json["shared"].size(), 1U);
+  EXPECT_EQ(json["shared"][0]["key"], shared.keys[1].ToHex());
+  ASSERT_EQ(json["pinned"].size(), 1U);
+  EXPECT_EQ(json["pinned"][0]["key"], shared.keys[2].ToHex());
+  EXPECT_EQ(json["pinned"][0]["references"][0]["module"], "desk/returns");
   EXPECT_FALSE(json.contains("still_on_disk"));
 }
 
 TEST(Removal, NamesWhatIsStillInAFile) {
-  RemovalReceipt receipt;
-  EXPECT_THAT(RenderRemoval(receipt, Removal::kProved), HasSubstr("no file of the store holds"));
-  receipt.still_on_disk = {UnitKey{{0xAB}}};
-  EXPECT_THAT(RenderRemoval(receipt, Removal::kProved), HasSubstr("a file still holds ab00"));
+  RemovalReport report{.receipt = {.removed = {{.key = UnitKey{{0xAB}}}}}};
+  EXPECT_THAT(RenderRemoval(report, Removal::kProved), HasSubstr("no file of the store holds"));
+  report.receipt.still_on_disk = {UnitKey{{0xAB}}};
+  EXPECT_THAT(RenderRemoval(report, Removal::kProved), HasSubstr("a file still holds ab00"));
+}
+
+TEST(Removal, ProvesNothingOfWhatStays) {
+  const RemovalReport report{.pinned = {{.key = UnitKey{{0xAB}}}}};
+  const std::string text = RenderRemoval(report, Removal::kProved);
+  EXPECT_THAT(text, HasSubstr("there is nothing to prove"));
+  EXPECT_THAT(text, Not(HasSubstr("no file")));
 }
 
 TEST(Stat, CountsABlobForEachSchemaThatUsesIt) {
