@@ -13,6 +13,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+constexpr int kInvalid = 3;
+constexpr int kMissing = 4;
 constexpr int kPrecondition = 6;
 
 TEST_F(StoreCommand, RemovesWhatIsPinnedOnlyOnceItIsUnpinned) {
@@ -22,8 +24,9 @@ TEST_F(StoreCommand, RemovesWhatIsPinnedOnlyOnceItIsUnpinned) {
   for (const std::vector<std::string>& words : removals) {
     const ProgramResult refused = OnDirectory(words);
     EXPECT_EQ(refused.exit_code, kPrecondition) << refused.output;
-    EXPECT_THAT(refused.output, AllOf(HasSubstr("promptcache store unpin " + KeyOf(1).substr(0, 12)),
-                                      Not(HasSubstr("no file of the store holds"))));
+    EXPECT_THAT(refused.output,
+                AllOf(HasSubstr("promptcache store unpin " + KeyOf(1).substr(0, 12)),
+                      Not(HasSubstr("no file of the store holds"))));
     EXPECT_EQ(JsonOnDirectory({"ls", "--schema", "desk"})["totals"]["blobs"], 2);
   }
   const json refused = json::parse(OnDirectory({"rm", "--schema", "desk", "--json"}).output);
@@ -31,6 +34,43 @@ TEST_F(StoreCommand, RemovesWhatIsPinnedOnlyOnceItIsUnpinned) {
   EXPECT_EQ(refused["shared"], json::array());
   ASSERT_EQ(OnDirectory({"unpin", "--schema", "desk"}).exit_code, 0);
   EXPECT_EQ(JsonOnDirectory({"rm", "--schema", "desk"})["removed"][0]["key"], KeyOf(1));
+}
+
+TEST_F(StoreCommand, FindsNothingThatNobodyNamed) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"rm"}, {"rm", "--prove"}, {"rm", "--dry-run"}, {"verify"}, {"pin"}, {"unpin"}};
+  for (std::vector<std::string> words : commands) {
+    words.insert(words.end(), {"--schema", "desc", "--module", "desc/refunds"});
+    const ProgramResult none = OnDirectory(words);
+    EXPECT_EQ(none.exit_code, kMissing) << words[0] << none.output;
+    EXPECT_THAT(none.errors, AllOf(HasSubstr("schema 'desc', module 'desc/refunds'"),
+                                   HasSubstr("promptcache store ls")));
+  }
+  EXPECT_EQ(OnDirectory({"verify", KeyOf(3), "--schema", "desk"}).exit_code, kMissing);
+  EXPECT_EQ(JsonOnDirectory({"ls", "--schema", "desc"})["totals"]["blobs"], 0);
+}
+
+TEST_F(StoreCommand, TakesAVersionAndAModuleAsTheyAreWritten) {
+  EXPECT_EQ(OnDirectory({"ls", "--version", "zz"}).exit_code, 2);
+  EXPECT_EQ(OnDirectory({"ls", "--version", "0123"}).exit_code, 2);
+  EXPECT_EQ(JsonOnDirectory({"ls", "--version", "0123456789abcdef"})["totals"]["blobs"], 2);
+  EXPECT_EQ(JsonOnDirectory({"ls", "--module", "desk/refunds/"})["totals"]["blobs"], 1);
+  EXPECT_EQ(OnDirectory({"verify", "--module", "/"}).exit_code, kMissing);
+  EXPECT_EQ(OnDirectory({"verify", "--schema", ""}).exit_code, 2);
+  EXPECT_EQ(OnDirectory({"show", ""}).exit_code, kInvalid);
+}
+
+TEST_F(StoreCommand, LeavesAPackAloneWhenThereIsNothingToExport) {
+  const std::string pack = File("desk.pcpk");
+  ASSERT_EQ(OnDirectory({"export", pack, "--schema", "desk"}).exit_code, 0);
+  const std::string before = ReadFile(pack);
+  EXPECT_EQ(OnDirectory({"export", pack, "--schema", "desc"}).exit_code, kMissing);
+  EXPECT_EQ(OnDirectory({"export", pack, "--schema", "desc", "--meta"}).exit_code, kMissing);
+  for (uint32_t number = 1; number <= 3; ++number) {
+    ASSERT_EQ(OnDirectory({"rm", KeyOf(number)}).exit_code, 0);
+  }
+  EXPECT_EQ(OnDirectory({"export", pack}).exit_code, kMissing);
+  EXPECT_TRUE(ReadFile(pack) == before);
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ Result<std::vector<BlobInfo>> BlobsToExport(std::vector<BlobInfo> blobs, const E
   const bool named = CheckSelector(selector).ok();
   if (named && flags.all) return InvalidArgument("--all leaves nothing to choose: drop it");
   if (flags.meta && !named && !flags.all) return std::vector<BlobInfo>();
+  if (blobs.empty() && !flags.meta) return NotFound("the store has no unit to export");
   return Selected(selector, std::move(blobs));
 }
 

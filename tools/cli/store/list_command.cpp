@@ -22,7 +22,7 @@ struct ListFlags {
 
 // The weights that --model means: their first digits, or the name of a model that a worker serves.
 Result<std::string> WeightsOf(const CommandContext& context, const std::string& model) {
-  if (model.find_first_not_of("0123456789abcdef") == std::string::npos) return model;
+  if (model.find_first_not_of(kHexDigits) == std::string::npos) return model;
   PC_ASSIGN_OR_RETURN(const auto client, ConnectClient(context));
   PC_ASSIGN_OR_RETURN(const StatusReply status, client->GetStatus());
   for (const WorkerStatus& worker : status.workers) {

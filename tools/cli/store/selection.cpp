@@ -2,14 +2,55 @@
 
 #include <algorithm>
 
+#include "tools/cli/table.h"
+
 namespace promptcache {
+namespace {
+
+constexpr size_t kVersionDigits = 16;
+constexpr size_t kShownKeys = 8;
+
+// No name would mean every unit.
+std::string CheckName(const std::string& name) { return name.empty() ? "it is empty" : ""; }
+
+std::string CheckVersion(const std::string& version) {
+  const bool good = version.size() == kVersionDigits &&
+                    version.find_first_not_of(kHexDigits) == std::string::npos;
+  return good ? "" : "'" + version + "' is no version: 16 lower-case hex digits are";
+}
+
+std::string WithoutFinalSlashes(std::string module) {
+  while (module.size() > 1 && module.back() == '/') module.pop_back();
+  return module;
+}
+
+// "schema 'desk', tenant 'acme'"
+std::string NamesOf(const BlobSelector& selector) {
+  std::string names;
+  const auto add = [&](const char* what, const std::string& name) {
+    if (name.empty()) return;
+    names += (names.empty() ? "" : ", ") + std::string(what) + " '" + name + "'";
+  };
+  add("schema", selector.schema);
+  add("version", selector.version);
+  add("module", selector.module);
+  add("tenant", selector.tenant);
+  for (const UnitKey& key : selector.keys) add("key", key.ToHex());
+  return names;
+}
+
+}  // namespace
 
 void SelectionFlags::AddReferenceOptions(CLI::App& command) {
-  command.add_option("--schema", selector.schema, "Units of this schema");
-  command.add_option("--version", selector.version, "Of this version of it: 16 hex digits");
-  command.add_option("--module", selector.module,
-                     "Units of this module and of what is inside it: SCHEMA/MODULE/...");
-  command.add_option("--tenant", selector.tenant, "Units that this tenant uses");
+  command.add_option("--schema", selector.schema, "Units of this schema")->check(CheckName);
+  command.add_option("--version", selector.version, "Of this version of it: 16 hex digits")
+      ->check(CheckVersion);
+  command
+      .add_option("--module", selector.module,
+                  "Units of this module and of what is inside it: SCHEMA/MODULE/...")
+      ->check(CheckName)
+      ->transform(WithoutFinalSlashes);
+  command.add_option("--tenant", selector.tenant, "Units that this tenant uses")->check(CheckName);
 }
 
 void SelectionFlags::AddTo(CLI::App& command) {
@@ -18,22 +59,23 @@ void SelectionFlags::AddTo(CLI::App& command) {
 }
 
 Result<UnitKey> FindKey(std::span<const BlobInfo> blobs, const std::string& prefix) {
-  if (prefix.find_first_not_of("0123456789abcdef") != std::string::npos) {
+  if (prefix.empty() || prefix.find_first_not_of(kHexDigits) != std::string::npos) {
     return InvalidArgument("'" + prefix + "' is no key: lower-case hex digits are");
   }
-  const BlobInfo* found = nullptr;
+  std::vector<UnitKey> found;
   for (const BlobInfo& blob : blobs) {
-    if (!blob.key.ToHex().starts_with(prefix)) continue;
-    if (found != nullptr) {
-      return InvalidArgument("several keys begin with " + prefix + ": " + found->key.ToHex() +
-                             " and " + blob.key.ToHex() + "; give more digits");
-    }
-    found = &blob;
+    if (blob.key.ToHex().starts_with(prefix)) found.push_back(blob.key);
   }
-  if (found == nullptr) {
+  if (found.size() == 1) return found.front();
+  if (found.empty()) {
     return NotFound("no key of the store begins with " + prefix + "; see `promptcache store ls`");
   }
-  return found->key;
+  std::string keys;
+  for (size_t i = 0; i < std::min(kShownKeys, found.size()); ++i) {
+    keys += " " + FormatDigest(found[i]);
+  }
+  return InvalidArgument(std::to_string(found.size()) + " keys begin with " + prefix + ":" + keys +
+                         (found.size() > kShownKeys ? " ..." : "") + "; give more digits");
 }
 
 Result<BlobSelector> SelectorOf(std::span<const BlobInfo> blobs, const SelectionFlags& flags) {
@@ -41,6 +83,12 @@ Result<BlobSelector> SelectorOf(std::span<const BlobInfo> blobs, const Selection
   for (const std::string& prefix : flags.keys) {
     PC_ASSIGN_OR_RETURN(const UnitKey key, FindKey(blobs, prefix));
     selector.keys.push_back(key);
+  }
+  const bool found = std::any_of(blobs.begin(), blobs.end(),
+                                 [&](const BlobInfo& blob) { return IsSelected(selector, blob); });
+  if (!found && selector.names_references()) {
+    return NotFound("no stored unit is of " + NamesOf(selector) +
+                    "; `promptcache store ls` lists those that are there");
   }
   return selector;
 }

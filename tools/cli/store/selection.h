@@ -21,9 +21,12 @@ struct SelectionFlags {
   void AddTo(CLI::App& command);
 };
 
-// The keys that begin with what was typed, one each. kNotFound for none, kInvalidArgument for
-// several or when `prefix` is not of hex digits.
+inline constexpr char kHexDigits[] = "0123456789abcdef";
+
+// The key that begins with what was typed. kNotFound for none, kInvalidArgument for several, which
+// it lists, or when `prefix` is not of hex digits.
 Result<UnitKey> FindKey(std::span<const BlobInfo> blobs, const std::string& prefix);
+// kNotFound, saying what was looked for, when the options name something and no blob is meant.
 Result<BlobSelector> SelectorOf(std::span<const BlobInfo> blobs, const SelectionFlags& flags);
 
 // Whether the blob is one that the selector means: without any field every blob is.

@@ -37,10 +37,9 @@ Result<BlobInfo> FindUnit(std::vector<BlobInfo> blobs, const std::string& unit) 
   });
   if (blobs.size() == 1) return blobs.front();
   if (blobs.empty()) {
-    return key.status().code() == Code::kNotFound
-               ? key.status()
-               : NotFound("no stored unit is of the module '" + unit +
-                          "'; `promptcache store ls` lists modules and keys");
+    if (unit.find_first_not_of(kHexDigits) == std::string::npos) return key.status();
+    return NotFound("no stored unit is of the module '" + unit +
+                    "'; `promptcache store ls` lists modules and keys");
   }
   std::string keys;
   for (const BlobInfo& blob : blobs) keys += " " + blob.key.ToHex().substr(0, 12);

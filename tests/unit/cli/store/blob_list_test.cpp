@@ -95,8 +95,19 @@ TEST(Selection, FindsAKeyByItsFirstDigits) {
   const std::vector<BlobInfo> blobs = ThreeBlobs();
   EXPECT_EQ(*FindKey(blobs, "02"), kTwo);
   EXPECT_EQ(FindKey(blobs, "0").status().code(), Code::kInvalidArgument);
+  EXPECT_THAT(FindKey(blobs, "0").status().message(),
+              HasSubstr("3 keys begin with 0: 010000000000 020000000000 030000000000;"));
   EXPECT_EQ(FindKey(blobs, "ff").status().code(), Code::kNotFound);
   EXPECT_THAT(FindKey(blobs, "desk").status().message(), HasSubstr("'desk' is no key"));
+}
+
+TEST(Selection, MustMeanABlobWhereItNamesAny) {
+  const SelectionFlags typo{.selector = {.tenant = "acme", .schema = "desc"}};
+  const Status missing = SelectorOf(ThreeBlobs(), typo).status();
+  EXPECT_EQ(missing.code(), Code::kNotFound);
+  EXPECT_THAT(missing.message(), HasSubstr("is of schema 'desc', tenant 'acme';"));
+  EXPECT_TRUE(SelectorOf(ThreeBlobs(), {.selector = {.schema = "desk"}}).ok());
+  EXPECT_TRUE(SelectorOf({}, {}).ok());
 }
 
 TEST(Selection, NeedsBothAKeyAndAReferenceWhereBothAreNamed) {
