@@ -1,16 +1,33 @@
-#include <algorithm>
+#include <set>
 
 #include "cachestore/disk/disk_core.h"
 
 namespace promptcache::internal {
 namespace {
 
-void CheckBlobs(const DiskCore& core, const ScannedRecords& records, CheckReport& report) {
-  const FilesByGeneration files = OwnFiles(core.database()->DataFiles());
+// What the manifests say there is.
+struct Stored {
+  uint64_t blobs = 0;
+  uint64_t bytes = 0;
+  std::set<uint64_t> generations;
+};
+
+Stored CheckBlobs(DiskCore& core, const FilesByGeneration& files, const ScannedRecords& records,
+                  CheckReport& report) {
+  std::set<UnitKey> in_table;
+  for (const StoredBlobPtr& blob : core.table().Stored()) in_table.insert(blob->info.key);
+  Stored stored;
   for (const ScannedRecords::Found& found : records.blobs) {
-    const std::string key = found.manifest.info.key.ToHex();
+    const BlobInfo& info = found.manifest.info;
+    stored.generations.insert(found.manifest.generation);
     const std::string defect = FileDefect(found.manifest, files);
-    if (!defect.empty()) report.findings.push_back({"chunks missing", key + ": " + defect});
+    if (!defect.empty()) {
+      report.findings.push_back({"chunks missing", info.key.ToHex() + ": " + defect});
+      // Opening has passed it over, and that is told already.
+      if (!in_table.contains(info.key)) continue;
+    }
+    ++stored.blobs;
+    stored.bytes += info.bytes;
   }
   for (const UnitKey& key : records.damaged) {
     report.findings.push_back({"manifest damaged", key.ToHex()});
@@ -18,31 +35,39 @@ void CheckBlobs(const DiskCore& core, const ScannedRecords& records, CheckReport
   for (const UnitKey& key : records.uses_alone) {
     report.findings.push_back({"use without a manifest", key.ToHex()});
   }
+  return stored;
 }
 
-void CheckCounters(DiskCore& core, const ScannedRecords& records, CheckReport& report) {
-  uint64_t bytes = 0;
-  for (const ScannedRecords::Found& found : records.blobs) bytes += found.manifest.info.bytes;
+void CheckOrphans(const DiskCore& core, const FilesByGeneration& files, const Stored& stored,
+                  CheckReport& report) {
+  for (const uint64_t generation : core.Orphans()) {
+    const auto file = files.find(generation);
+    if (file == files.end() || stored.generations.contains(generation)) continue;
+    report.findings.push_back({"chunks without a manifest", file->second.path});
+  }
+}
+
+void CheckCounters(DiskCore& core, const Stored& stored, CheckReport& report) {
   const StoreStats stats = core.table().stats();
-  const auto compare = [&](const char* what, uint64_t counted, uint64_t stored) {
-    if (counted == stored) return;
+  const auto compare = [&](const char* what, uint64_t counted, uint64_t there) {
+    if (counted == there) return;
     report.findings.push_back({"counter differs", std::string(what) + ": " +
                                                       std::to_string(counted) + " counted, " +
-                                                      std::to_string(stored) + " stored"});
+                                                      std::to_string(there) + " stored"});
   };
-  compare("blobs", stats.blobs, records.blobs.size());
-  compare("bytes", stats.bytes, bytes);
+  compare("blobs", stats.blobs, stored.blobs);
+  compare("bytes", stats.bytes, stored.bytes);
 }
 
 Result<CheckReport> LookAtAll(DiskCore& core) {
   PC_ASSIGN_OR_RETURN(const ScannedRecords records, ScanRecords(*core.database()));
+  const std::vector<DataFile> files = core.database()->DataFiles();
+  const FilesByGeneration own_files = OwnFiles(files);
   CheckReport report{.blobs = records.blobs.size(),
-                     .files = core.database()->DataFiles().size(),
+                     .files = files.size(),
                      .references = core.table().references()};
-  CheckBlobs(core, records, report);
-  for (const uint64_t generation : core.Orphans()) {
-    report.findings.push_back({"chunks without a manifest", std::to_string(generation)});
-  }
+  const Stored stored = CheckBlobs(core, own_files, records, report);
+  CheckOrphans(core, own_files, stored, report);
   for (const std::string& key : records.damaged_records) {
     report.findings.push_back({"record damaged", key});
   }
@@ -51,7 +76,7 @@ Result<CheckReport> LookAtAll(DiskCore& core) {
         {"records unreadable", std::to_string(records.in_damaged_blocks) + " in damaged blocks" +
                                    (records.lost_walks > 0 ? ", others not found" : "")});
   }
-  CheckCounters(core, records, report);
+  CheckCounters(core, stored, report);
   return report;
 }
 

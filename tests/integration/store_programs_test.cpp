@@ -96,7 +96,11 @@ TEST_F(StoreCommand, RepairsAFileThatIsGone) {
     file = entry.path();
   }
   fs::resize_file(file, largest / 2);
-  EXPECT_EQ(OnDirectory({"fsck"}).exit_code, 12);
+  const ProgramResult found = OnDirectory({"fsck", "--json"});
+  EXPECT_EQ(found.exit_code, 12);
+  const json findings = json::parse(found.output)["findings"];
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0]["kind"], "chunks missing");
   EXPECT_EQ(OnDirectory({"verify"}).exit_code, 12);
   const ProgramResult repaired = OnDirectory({"fsck", "--repair"});
   EXPECT_EQ(repaired.exit_code, 1) << repaired.output << repaired.errors;

@@ -156,6 +156,22 @@ TEST_F(RecordDamageTest, AMalformedRecordIsCountedPassedOverAndCanBeRemoved) {
   EXPECT_FALSE(store_->meta().Get(KeyOf(3)).value().has_value());
 }
 
+TEST_F(RecordDamageTest, AFileThatNoManifestNamesIsToldByItsPath) {
+  store_.reset();
+  std::string file;
+  {
+    const auto database = internal::Database::Open({.directory = directory_}).value();
+    const UnitKey& key = samples_[0].key;
+    file = FileOf(*database, ManifestOf(*database, key));
+    for (const std::string& record : {internal::ManifestKey(key), internal::UseKey(key)}) {
+      ASSERT_TRUE(database->db().Delete({}, database->meta(), record).ok());
+    }
+  }
+  const auto store = OpenDiskStoreReadOnly(directory_).value();
+  EXPECT_EQ(store->admin().Check(CheckMode::kReport).value().findings,
+            (std::vector<CheckFinding>{{"chunks without a manifest", file}}));
+}
+
 TEST_F(RecordDamageTest, ADamagedVersionKeepsTheStoreAndIsWrittenAnew) {
   Damage("sversion");
   EXPECT_EQ(ReadableBlobs(), samples_.size());
