@@ -96,8 +96,9 @@ Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options
   std::error_code error;
   std::filesystem::create_directories(options.directory, error);
   if (error) {
-    return Unavailable("cannot create the store directory " + options.directory + ": " +
-                       error.message());
+    const std::string what =
+        "cannot create the store directory " + options.directory + ": " + error.message();
+    return error == std::errc::not_a_directory ? InvalidArgument(what) : Unavailable(what);
   }
   Result<std::unique_ptr<DiskStore>> store = DataLoss("CURRENT is missing");
   if (!IsHeadless(options.directory)) store = OpenOnce(options, OpenMode::kReadWrite, "");

@@ -60,7 +60,8 @@ class DiskStore {
 // Opens the directory for writing; one process at a time may. A damaged database is moved aside to
 // DIRECTORY.quarantine.<unix ms>, an empty one takes its place, and the log says so.
 // kFailedPrecondition when another process has it open or the format is of a later version,
-// kUnavailable when the file system refuses, kResourceExhausted when the disk is full.
+// kInvalidArgument when the path is one of a file, kUnavailable when the file system refuses,
+// kResourceExhausted when the disk is full.
 Result<std::unique_ptr<DiskStore>> OpenDiskStore(const DiskStoreOptions& options);
 
 // For looking while no process writes; what is written later is not seen. Every change is

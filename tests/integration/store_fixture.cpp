@@ -24,17 +24,21 @@ Import ImportOf(const std::string& module, const std::string& tenant = "") {
                         .module = module}};
 }
 
+Status StoreUnit(BlobStore& blobs, uint32_t number, const std::vector<Import>& imports) {
+  const SampleBlob blob = MakeLargeBlob(number, 1 << 20);
+  PC_ASSIGN_OR_RETURN(
+      const auto writer,
+      blobs.StartPut({.key = blob.key, .bytes = blob.bytes.size(), .imports = imports}));
+  PC_RETURN_IF_ERROR(writer->Append(blob.bytes));
+  return writer->Commit();
+}
+
 Status FillStore(const std::string& directory) {
   PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore({.directory = directory}));
   const std::vector<std::vector<Import>> imports = {
       {ImportOf("desk/refunds")}, {ImportOf("desk/returns"), ImportOf("travel/ghent", "acme")}, {}};
   for (uint32_t i = 0; i < imports.size(); ++i) {
-    const SampleBlob blob = MakeLargeBlob(i + 1, 1 << 20);
-    PC_ASSIGN_OR_RETURN(const auto writer,
-                        store->blobs().StartPut(
-                            {.key = blob.key, .bytes = blob.bytes.size(), .imports = imports[i]}));
-    PC_RETURN_IF_ERROR(writer->Append(blob.bytes));
-    PC_RETURN_IF_ERROR(writer->Commit());
+    PC_RETURN_IF_ERROR(StoreUnit(store->blobs(), i + 1, imports[i]));
   }
   const json schema = {{"format", 2},
                        {"document",
@@ -100,6 +104,13 @@ void StoreCommand::StopDaemon() {
 ProgramResult StoreCommand::OnDaemon(std::vector<std::string> words) const {
   words.insert(words.end(), {"--endpoint", endpoint_});
   return Store(words);
+}
+
+void StoreCommand::AddUnit(uint32_t number) {
+  const auto store = OpenDiskStore({.directory = Directory()});
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  const Status stored = StoreUnit((*store)->blobs(), number, {});
+  ASSERT_TRUE(stored.ok()) << stored.ToString();
 }
 
 void StoreCommand::DamageBlob(uint32_t number) {

@@ -34,6 +34,8 @@ class StoreCommand : public ::testing::Test {
   void StopDaemon();
   ProgramResult OnDaemon(std::vector<std::string> words) const;
 
+  // Stores one unit more, of nobody. REQUIRES: no daemon runs.
+  void AddUnit(uint32_t number);
   // Changes a byte of the one file that holds this blob's tensors.
   void DamageBlob(uint32_t number);
 

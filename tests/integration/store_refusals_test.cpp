@@ -60,6 +60,39 @@ TEST_F(StoreCommand, TakesAVersionAndAModuleAsTheyAreWritten) {
   EXPECT_EQ(OnDirectory({"show", ""}).exit_code, kInvalid);
 }
 
+TEST_F(StoreCommand, SaysWhichWordsAndPathsItTakes) {
+  const ProgramResult order = OnDirectory({"ls", "--sort", "colour"});
+  EXPECT_EQ(order.exit_code, 2);
+  EXPECT_THAT(order.errors, HasSubstr("{age,key,saved,schema,size,tokens,used}"));
+  EXPECT_EQ(JsonOnDirectory({"ls", "--sort", "size"})["totals"]["blobs"], 3);
+  for (const char* endpoint : {"nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"}) {
+    EXPECT_EQ(Store({"ls", "--endpoint", endpoint}).exit_code, kInvalid) << endpoint;
+    EXPECT_EQ(Store({"diff", std::string("foo://") + endpoint, Directory()}).exit_code, kInvalid);
+  }
+  EXPECT_EQ(Store({"ls", "--directory", ""}).exit_code, 2);
+  EXPECT_EQ(Store({"ls", "--endpoint", ""}).exit_code, 2);
+  const std::string pack = File("all.pcpk");
+  EXPECT_EQ(OnDirectory({"export", pack, "--all"}).exit_code, 2);
+  ASSERT_EQ(OnDirectory({"export", pack}).exit_code, 0);
+  const ProgramResult no_directory =
+      Store({"import", pack, "--allow-unsigned", "--directory", pack});
+  EXPECT_EQ(no_directory.exit_code, kInvalid);
+  EXPECT_THAT(no_directory.errors, HasSubstr(pack));
+}
+
+TEST_F(StoreCommand, ShowsByAKeyAloneOrSaysWhichThereAre) {
+  EXPECT_EQ(OnDirectory({"show", KeyOf(1).substr(0, 12)}).exit_code, 0);
+  const std::string digit = KeyOf(1).substr(0, 1);
+  uint32_t other = 4;
+  while (KeyOf(other).substr(0, 1) != digit) ++other;
+  AddUnit(other);
+  const ProgramResult several = OnDirectory({"show", digit});
+  EXPECT_EQ(several.exit_code, kInvalid);
+  EXPECT_THAT(several.errors,
+              AllOf(HasSubstr("keys begin with " + digit + ":"), HasSubstr(KeyOf(1).substr(0, 12)),
+                    HasSubstr(KeyOf(other).substr(0, 12))));
+}
+
 TEST_F(StoreCommand, LeavesAPackAloneWhenThereIsNothingToExport) {
   const std::string pack = File("desk.pcpk");
   ASSERT_EQ(OnDirectory({"export", pack, "--schema", "desk"}).exit_code, 0);

@@ -83,11 +83,13 @@ Result<std::unique_ptr<StoreAccess>> OpenStoreAccess(const CommandContext& conte
     settings.store.directory = target.directory;
     return OpenDirectory(DiskStoreOptionsOf(settings.store), purpose);
   }
+  const std::string& endpoint = target.endpoint.empty() ? settings.store.endpoint : target.endpoint;
   PC_ASSIGN_OR_RETURN(LinkSecurity security,
                       LoadLinkSecurity(settings.security, "client", {PeerRole::kAdmin}));
+  PC_RETURN_IF_ERROR(ParseEndpointFor(security, endpoint, EndpointUse::kConnect).status());
   PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create({.security = std::move(security)}));
-  return std::unique_ptr<StoreAccess>(std::make_unique<DaemonAccess>(
-      std::move(transport), target.endpoint.empty() ? settings.store.endpoint : target.endpoint));
+  return std::unique_ptr<StoreAccess>(
+      std::make_unique<DaemonAccess>(std::move(transport), endpoint));
 }
 
 }  // namespace promptcache

@@ -34,7 +34,8 @@ class StoreAccess {
 enum class OpenFor : uint8_t { kLooking, kChanging, kFilling };
 
 // The other options of a directory are those of [store] in the settings. kNotFound when there is no
-// store in the directory; the errors of cachestore/disk/open.h.
+// store in the directory, kInvalidArgument for an endpoint that is none; the errors of
+// cachestore/disk/open.h.
 Result<std::unique_ptr<StoreAccess>> OpenStoreAccess(const CommandContext& context,
                                                      const StoreTarget& target, OpenFor purpose);
 

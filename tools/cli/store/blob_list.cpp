@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "cachestore/catalog/catalog.h"
+#include "cachestore/format/blob.h"
 #include "tools/cli/render.h"
 #include "tools/cli/store/selection.h"
 #include "tools/cli/table.h"
@@ -45,6 +46,12 @@ std::string UnitName(const BlobInfo& blob) {
   std::string name = references.front().reference.module;
   if (references.size() > 1) name += fmt::format(" +{}", references.size() - 1);
   return name;
+}
+
+// "bf16", and the layout where it is not the one that keeps the dtype.
+std::string DtypeOf(const Identity& identity) {
+  if (identity.kv_layout == kBlobLayout) return identity.dtype;
+  return identity.dtype + " " + identity.kv_layout;
 }
 
 // So that more comes first.
@@ -158,8 +165,8 @@ std::string RenderBlobs(const std::vector<BlobInfo>& blobs, uint64_t now_unix_ms
                {"pinned"}});
   for (const BlobInfo& blob : blobs) {
     table.AddRow({FormatDigest(blob.key), UnitName(blob), blob.identity.weights.substr(0, 8),
-                  blob.identity.dtype, "disk", std::to_string(blob.tokens), FormatBytes(blob.bytes),
-                  SpanSince(blob.committed_unix_ms, now_unix_ms),
+                  DtypeOf(blob.identity), "disk", std::to_string(blob.tokens),
+                  FormatBytes(blob.bytes), SpanSince(blob.committed_unix_ms, now_unix_ms),
                   SpanSince(blob.use.used_unix_ms, now_unix_ms), std::to_string(blob.use.imports),
                   FormatMs(blob.encode_seconds * 1000), FormatMs(SavedSeconds(blob) * 1000),
                   IsPinned(blob.use) ? "pinned" : ""});

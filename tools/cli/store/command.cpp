@@ -3,13 +3,18 @@
 namespace promptcache {
 
 void AddStoreOptions(CLI::App& command, StoreTarget& target) {
-  CLI::Option* endpoint = command.add_option("--endpoint", target.endpoint,
-                                             "The running cachestore (default: store.endpoint)");
+  CLI::Option* endpoint = command
+                              .add_option("--endpoint", target.endpoint,
+                                          "The running cachestore (default: store.endpoint)")
+                              ->check(CheckNotEmpty);
   command
       .add_option("--directory", target.directory,
                   "The store's directory, while no daemon has it open")
+      ->check(CheckNotEmpty)
       ->excludes(endpoint);
 }
+
+std::string CheckNotEmpty(const std::string& word) { return word.empty() ? "it is empty" : ""; }
 
 int ExitWith(const Result<int>& code) { return code.ok() ? *code : Fail(code.status()); }
 

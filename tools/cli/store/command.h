@@ -21,6 +21,8 @@ struct CommandWords {
   const char* footer;  // examples, what the exit code says
 };
 
+// For options whose empty value is no value: a message where it is empty.
+std::string CheckNotEmpty(const std::string& word);
 // Adds --endpoint and --directory.
 void AddStoreOptions(CLI::App& command, StoreTarget& target);
 // Prints the error of `code` if it is one.

@@ -151,8 +151,8 @@ void AddStoreExport(const StoreCommands& commands) {
       RunExport);
   command->add_option("file", flags->file, "The pack; one that is there is replaced")->required();
   flags->selection.AddTo(*command);
-  command->add_flag("--meta", flags->meta, "Also schemas, jobs and pins");
-  command->add_flag("--all", flags->all, "With --meta: also all units");
+  CLI::Option* meta = command->add_flag("--meta", flags->meta, "Also schemas, jobs and pins");
+  command->add_flag("--all", flags->all, "With --meta: also all units")->needs(meta);
   command->add_option("--sign", flags->key_file,
                       "Sign with this key; see `promptcache store keygen`");
   command->add_option(

@@ -73,9 +73,11 @@ void AddStoreList(const StoreCommands& commands) {
                       "Of this model: first digits of its weights, or the name it is served under");
   command->add_flag("--pinned", flags->filter.pinned, "Only what is pinned");
   command
-      ->add_option("--sort", flags->order,
-                   "size, age, used, saved, tokens (most first), schema or key (default)")
-      ->transform(CLI::CheckedTransformer(Orders(), CLI::ignore_case).description(""));
+      ->add_option_function<std::string>(
+          "--sort",
+          [flags = flags](const std::string& order) { flags->order = Orders().at(order); },
+          "size, age, used, saved, tokens (most first), schema or key (default)")
+      ->check(CLI::IsMember(&Orders()).description(""));
 }
 
 }  // namespace promptcache

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tools/cli/store/command.h"
 #include "tools/cli/table.h"
 
 namespace promptcache {
@@ -9,9 +10,6 @@ namespace {
 
 constexpr size_t kVersionDigits = 16;
 constexpr size_t kShownKeys = 8;
-
-// No name would mean every unit.
-std::string CheckName(const std::string& name) { return name.empty() ? "it is empty" : ""; }
 
 std::string CheckVersion(const std::string& version) {
   const bool good = version.size() == kVersionDigits &&
@@ -42,15 +40,16 @@ std::string NamesOf(const BlobSelector& selector) {
 }  // namespace
 
 void SelectionFlags::AddReferenceOptions(CLI::App& command) {
-  command.add_option("--schema", selector.schema, "Units of this schema")->check(CheckName);
+  command.add_option("--schema", selector.schema, "Units of this schema")->check(CheckNotEmpty);
   command.add_option("--version", selector.version, "Of this version of it: 16 hex digits")
       ->check(CheckVersion);
   command
       .add_option("--module", selector.module,
                   "Units of this module and of what is inside it: SCHEMA/MODULE/...")
-      ->check(CheckName)
+      ->check(CheckNotEmpty)
       ->transform(WithoutFinalSlashes);
-  command.add_option("--tenant", selector.tenant, "Units that this tenant uses")->check(CheckName);
+  command.add_option("--tenant", selector.tenant, "Units that this tenant uses")
+      ->check(CheckNotEmpty);
 }
 
 void SelectionFlags::AddTo(CLI::App& command) {

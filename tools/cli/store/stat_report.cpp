@@ -78,13 +78,16 @@ std::string RenderGroups(const Groups& groups, const char* name) {
   return "\n" + table.Render();
 }
 
-double Ratio(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+std::optional<double> Ratio(uint64_t part, uint64_t whole) {
+  if (whole == 0) return std::nullopt;
+  return static_cast<double>(part) / static_cast<double>(whole);
 }
+
+json RatioToJson(std::optional<double> ratio) { return ratio ? json(*ratio) : json(nullptr); }
 
 std::string OfQuota(uint64_t bytes, uint64_t quota) {
   if (quota == 0) return FormatBytes(bytes) + ", no quota";
-  return fmt::format("{}, {:.1f} % of {}", FormatBytes(bytes), 100 * Ratio(bytes, quota),
+  return fmt::format("{}, {:.1f} % of {}", FormatBytes(bytes), 100 * *Ratio(bytes, quota),
                      FormatBytes(quota));
 }
 
@@ -98,7 +101,9 @@ std::string RenderStats(const StoreStats& stats) {
   Table since({{"since the store was opened"}, {"", Align::kRight}});
   since.AddRow({"units put", std::to_string(stats.puts)});
   since.AddRow({"units opened", std::to_string(stats.gets)});
-  since.AddRow({"of these found", fmt::format("{} ({:.1f} %)", stats.hits, 100 * HitRatio(stats))});
+  const auto hit_ratio = HitRatio(stats);
+  since.AddRow({"of these found",
+                hit_ratio ? fmt::format("{} ({:.1f} %)", stats.hits, 100 * *hit_ratio) : "-"});
   since.AddRow({"made room for others", std::to_string(stats.evictions)});
   since.AddRow({"expired", std::to_string(stats.expirations)});
   since.AddRow({"damaged", std::to_string(stats.corruptions)});
@@ -106,17 +111,19 @@ std::string RenderStats(const StoreStats& stats) {
   since.AddRow({"transfers that stood still", std::to_string(stats.idle_transfers)});
   since.AddRow({"bytes of units put", FormatBytes(stats.payload_bytes)});
   since.AddRow({"written for them", FormatBytes(stats.written_bytes)});
-  since.AddRow({"write amplification", fmt::format("{:.3f}", WriteAmplification(stats))});
+  const auto amplification = WriteAmplification(stats);
+  since.AddRow(
+      {"write amplification", amplification ? fmt::format("{:.3f}", *amplification) : "-"});
   return table.Render() + "\n" + since.Render();
 }
 
 }  // namespace
 
-double WriteAmplification(const StoreStats& stats) {
+std::optional<double> WriteAmplification(const StoreStats& stats) {
   return Ratio(stats.written_bytes, stats.payload_bytes);
 }
 
-double HitRatio(const StoreStats& stats) { return Ratio(stats.hits, stats.gets); }
+std::optional<double> HitRatio(const StoreStats& stats) { return Ratio(stats.hits, stats.gets); }
 
 json StatsToJson(const StoreStats& stats) {
   return {{"blobs", stats.blobs},
@@ -129,7 +136,7 @@ json StatsToJson(const StoreStats& stats) {
           {"puts", stats.puts},
           {"gets", stats.gets},
           {"hits", stats.hits},
-          {"hit_ratio", HitRatio(stats)},
+          {"hit_ratio", RatioToJson(HitRatio(stats))},
           {"evictions", stats.evictions},
           {"expirations", stats.expirations},
           {"corruptions", stats.corruptions},
@@ -137,7 +144,7 @@ json StatsToJson(const StoreStats& stats) {
           {"idle_transfers", stats.idle_transfers},
           {"payload_bytes", stats.payload_bytes},
           {"written_bytes", stats.written_bytes},
-          {"write_amplification", WriteAmplification(stats)}};
+          {"write_amplification", RatioToJson(WriteAmplification(stats))}};
 }
 
 json StatReportToJson(const StoreStats& stats, const std::vector<BlobInfo>& blobs) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,10 @@
 
 namespace promptcache {
 
-// Of bytes written to the disk to bytes of blobs; 0 before the first.
-double WriteAmplification(const StoreStats& stats);
-// Of opened blobs that were there; 0 before the first.
-double HitRatio(const StoreStats& stats);
+// Of bytes written to the disk to bytes of blobs; absent before the first.
+std::optional<double> WriteAmplification(const StoreStats& stats);
+// Of opened blobs that were there; absent before the first.
+std::optional<double> HitRatio(const StoreStats& stats);
 
 nlohmann::json StatsToJson(const StoreStats& stats);
 // With totals by schema (a blob counts for each that uses it) and by model.

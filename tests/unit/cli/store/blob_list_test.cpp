@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cachestore/format/blob.h"
 #include "tests/unit/cli/store/named_blobs.h"
 #include "tools/cli/store/selection.h"
 #include "tools/cli/table.h"
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const UnitKey kOne{{1}};
 const UnitKey kTwo{{2}};
@@ -89,6 +91,16 @@ TEST(BlobList, SaysAgesAndTotalsToPeople) {
   EXPECT_THAT(text, HasSubstr("desk/refunds +1"));
   EXPECT_THAT(text, HasSubstr("1 min"));
   EXPECT_THAT(text, HasSubstr("3 blobs, 70 tokens, 600 B; encoded in 6.00 s, 14.00 s of encoding"));
+}
+
+TEST(BlobList, NamesALayoutThatIsNotTheDtypesOwn) {
+  std::vector<BlobInfo> blobs = ThreeBlobs();
+  for (BlobInfo& blob : blobs) blob.identity.kv_layout = kBlobLayout;
+  blobs[1].identity.kv_layout = kInt8Layout;
+  blobs[1].identity.dtype = "bf16";
+  const std::string text = RenderBlobs(blobs, 0);
+  EXPECT_THAT(text, HasSubstr("bf16 lkhtd-int8-v1"));
+  EXPECT_THAT(text, Not(HasSubstr(std::string(kBlobLayout))));
 }
 
 TEST(Selection, FindsAKeyByItsFirstDigits) {

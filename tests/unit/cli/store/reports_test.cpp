@@ -105,9 +105,11 @@ TEST(Stat, CountsABlobForEachSchemaThatUsesIt) {
   EXPECT_EQ(json["models"][0]["blobs"], 3);
 }
 
-TEST(Stat, GivesRatiosThatNeverDivideByZero) {
-  EXPECT_EQ(WriteAmplification({}), 0);
-  EXPECT_EQ(HitRatio({}), 0);
+TEST(Stat, GivesNoRatiosOfNothing) {
+  EXPECT_EQ(WriteAmplification({}), std::nullopt);
+  EXPECT_EQ(HitRatio({}), std::nullopt);
+  EXPECT_EQ(StatsToJson({})["hit_ratio"], nullptr);
+  EXPECT_THAT(RenderStatReport({}, {}), Not(HasSubstr("0.0 %")));
   EXPECT_EQ(WriteAmplification({.payload_bytes = 100, .written_bytes = 105}), 1.05);
   EXPECT_EQ(HitRatio({.gets = 4, .hits = 3}), 0.75);
 }
@@ -119,7 +121,7 @@ TEST(Stat, SaysWhyNothingIsWritten) {
 
 TEST(Fsck, MarksWhatIsGoneAfterARepair) {
   const CheckFinding missing{.kind = "chunks missing", .where = "aa"};
-  const CheckFinding orphan{.kind = "chunks without a manifest", .where = "7"};
+  const CheckFinding orphan{.kind = "chunks without a manifest", .where = "000007.sst"};
   CheckReport report{.findings = {missing, orphan}};
   MarkRepaired({.findings = {orphan}}, report);
   EXPECT_TRUE(report.findings[0].repaired);

@@ -105,7 +105,7 @@ TEST_F(Verify, AddsDamageOfBlobsThatAreNotListed) {
   const UnitKey unlisted{{0xEE}};
   AddFindings({.findings = {{.kind = "chunks missing", .where = unlisted.ToHex() + ": no file"},
                             {.kind = "manifest damaged", .where = blobs_[2].key.ToHex()},
-                            {.kind = "chunks without a manifest", .where = "17"}}},
+                            {.kind = "chunks without a manifest", .where = "000017.sst"}}},
               report);
   ASSERT_EQ(report.damaged.size(), 2U);
   EXPECT_EQ(report.damaged[1].key, unlisted);
