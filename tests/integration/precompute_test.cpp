@@ -99,6 +99,14 @@ TEST_F(Precompute, ADryRunTellsWhatTheRunThenTakes) {
   EXPECT_EQ(done["bytes"], cost["bytes"]);
 }
 
+TEST_F(Precompute, BytesAreThoseThatWereStored) {
+  const json done = Told({directory_.Sub("desk.xml"), "--model", directory_.Sub("model"), "--store",
+                          Store(), "--compression", "zstd", "--json"});
+  const ProgramResult listed =
+      RunProgram("promptcache", {"store", "ls", "--directory", Store(), "--json"});
+  EXPECT_EQ(done["bytes"], json::parse(listed.output)["totals"]["bytes"]);
+}
+
 TEST_F(Precompute, ShardsTogetherStoreEverything) {
   const json first = Told({Manifest(), "--store", Store(), "--json", "--shard", "1/2"});
   const json second = Told({Manifest(), "--store", Store(), "--json", "--shard", "2/2"});
@@ -170,6 +178,17 @@ TEST_F(Precompute, ExitCodesTellWhatIsWrong) {
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_THAT(refused.errors, HasSubstr("bad.toml:2: a schema has no key 'fil'"));
   EXPECT_EQ(Run({Manifest(), "--store", Store(), "--max-tokens", "9"}).exit_code, 3);
+  const ProgramResult mixed = Run({Manifest(), directory_.Sub("two.xml"), "--store", Store()});
+  EXPECT_EQ(mixed.exit_code, 3);
+  EXPECT_THAT(mixed.errors, HasSubstr("manifest.toml is a manifest, which stands alone"));
+  EXPECT_EQ(Run({Manifest(), "--store", Write("file", "")}).exit_code, 3);
+  EXPECT_EQ(Run({Manifest(), "--store", Store(), "--endpoint", "nonsense"}).exit_code, 2);
+  EXPECT_EQ(Run({Manifest(), "--endpoint", "nonsense"}).exit_code, 3);
+  EXPECT_EQ(Run({Manifest(), "--store", Store(), "--check", "--dry-run"}).exit_code, 2);
+  EXPECT_EQ(Run({Manifest(), "--store", Store(), "--rate", "100"}).exit_code, 2);
+  const ProgramResult rate = Run({Manifest(), "--dry-run", "--rate", "0"});
+  EXPECT_EQ(rate.exit_code, 2);
+  EXPECT_THAT(rate.errors, HasSubstr("'0' is no rate: tokens per second, above 0"));
   const ProgramResult twice = Run({Manifest(), "--store", Store(), "--model", "x"});
   EXPECT_EQ(twice.exit_code, 3);
   EXPECT_THAT(twice.errors, HasSubstr("says this itself; leave out --model"));

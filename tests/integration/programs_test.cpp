@@ -75,7 +75,7 @@ TEST_F(CommandLine, WorksByHand) {
   const json listed = CliJson({"schema", "ls", "--json"});
   ASSERT_EQ(listed.size(), 1U);
   EXPECT_EQ(listed[0]["name"], "support-desk");
-  EXPECT_GE(listed[0]["tokens"], 1500);
+  EXPECT_GE(listed[0]["positions"], 1500);
 
   const std::vector<std::string> ask = {"submit",           "--prompt", Prompt(),
                                         "--max-new-tokens", "6",        "--json"};

@@ -23,6 +23,7 @@ json UnitToJson(const UnitUsage& unit) {
 }
 
 std::string RepairLine(Repair repair, uint32_t linked_tokens, uint32_t recomputed) {
+  if (repair == Repair::kFull) return "nothing was reused: every token was computed\n";
   std::string name(RepairName(repair));
   if (repair == Repair::kLinked) name += fmt::format(" (the first {} of every run)", linked_tokens);
   return fmt::format("repair {}: {} tokens of units computed again\n", name, recomputed);
@@ -218,7 +219,7 @@ json SchemasToJson(const std::vector<SchemaInfo>& schemas) {
   for (const SchemaInfo& schema : schemas) {
     json entry = {{"name", schema.name},
                   {"version", schema.version},
-                  {"tokens", schema.tokens},
+                  {"positions", schema.tokens},
                   {"units", schema.units},
                   {"registered_unix_ms", schema.registered_unix_ms},
                   {"current", schema.current}};
@@ -231,7 +232,7 @@ json SchemasToJson(const std::vector<SchemaInfo>& schemas) {
 std::string RenderSchemas(const std::vector<SchemaInfo>& schemas) {
   Table table({{"schema"},
                {"version"},
-               {"tokens", Align::kRight},
+               {"positions", Align::kRight},
                {"units", Align::kRight},
                {"registered (UTC)"},
                {""}});

@@ -14,7 +14,8 @@ void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
   command.add_option("--dtype", options.dtype, "auto, fp32 or bf16")->capture_default_str();
   command
       .add_option("--store-compression", options.store_compression,
-                  "none, zstd, int8 or int8-zstd: what units are stored as")
+                  "none, zstd, int8 or int8-zstd: what units are stored as "
+                  "(`promptcache precompute --compression`)")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: one per core")
       ->capture_default_str();

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -50,8 +52,14 @@ void Print(const nlohmann::json& json) {
 
 Result<Manifest> ManifestOf(const PrecomputeFlags& flags) {
   Manifest manifest;
-  const bool is_manifest = flags.inputs.size() == 1 && flags.inputs[0].ends_with(".toml");
-  if (is_manifest) {
+  const auto found =
+      std::find_if(flags.inputs.begin(), flags.inputs.end(),
+                   [](const std::string& input) { return input.ends_with(".toml"); });
+  if (found != flags.inputs.end()) {
+    if (flags.inputs.size() > 1) {
+      return InvalidArgument(*found +
+                             " is a manifest, which stands alone: name the other files in it");
+    }
     PC_ASSIGN_OR_RETURN(manifest, ReadManifest(flags.inputs[0]));
     const std::string not_taken =
         flags.schema_flags + (manifest.models.empty() ? "" : flags.model_flags);
@@ -234,6 +242,14 @@ std::string ReadShard(const std::string& text, Shard& shard) {
   return fmt::format("'{}' is not PART/PARTS with 1 <= PART <= PARTS <= {}", text, kMaxShards);
 }
 
+std::string CheckRate(const std::string& text) {
+  double rate = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, rate);
+  if (read.ec == std::errc() && read.ptr == end && rate > 0 && std::isfinite(rate)) return "";
+  return "'" + text + "' is no rate: tokens per second, above 0";
+}
+
 // Those of the options that the user gave: " --model --dtype".
 std::string Given(const CLI::App& command, std::initializer_list<const char*> names) {
   std::string given;
@@ -259,7 +275,8 @@ void AddWhatFlags(CLI::App& command, PrecomputeFlags& flags) {
       ->capture_default_str();
   command
       .add_option("--compression", flags.compression,
-                  "What the workers' store_compression is: none, zstd, int8 or int8-zstd; likewise")
+                  "What the workers' store_compression (`promptcache run --store-compression`) is: "
+                  "none, zstd, int8 or int8-zstd; likewise")
       ->capture_default_str();
   command.add_option("--src-root", flags.src_root,
                      "Of schema files: the folder of the files that src names (default: theirs)");
@@ -277,19 +294,23 @@ void AddPrecompute(CLI::App& app, std::function<int()>& run) {
   CLI::App* command =
       app.add_subcommand("precompute", "Encode units that a store lacks, without a cluster");
   AddWhatFlags(*command, *flags);
-  CLI::Option_group* where = command->add_option_group("store", "Where to");
+  CLI::Option_group* where =
+      command->add_option_group("Store", "The store that is filled or looked at");
   where->add_option("--store", flags->store, "The store's directory, while no daemon has it open");
   where->add_option("--endpoint", flags->endpoint, "A running cachestore: tcp://HOST:PORT");
   where->require_option(0, 1);
   command->add_option("--shard", "Only this part of the work: 2/8 is the second of eight")
       ->type_name("PART/PARTS")
       ->check([flags](const std::string& text) { return ReadShard(text, flags->shard); });
-  command->add_flag("--dry-run", flags->dry_run, "Print what is missing and what it costs");
+  CLI::Option* dry_run =
+      command->add_flag("--dry-run", flags->dry_run, "Print what is missing and what it costs");
   command
       ->add_option("--rate", flags->rate,
                    "Of --dry-run: tokens per second (default: load the model and measure)")
-      ->check(CLI::PositiveNumber);
-  command->add_flag("--check", flags->check, "Print what is missing; exit 1 if anything is");
+      ->check(CheckRate)
+      ->needs(dry_run);
+  command->add_flag("--check", flags->check, "Print what is missing; exit 1 if anything is")
+      ->excludes(dry_run);
   command->add_flag("--json", flags->json, "Print JSON");
   command->footer(std::string(
       "Encodes one unit after the other and commits each before the next is begun: what was\n"

@@ -22,13 +22,13 @@ class LoadedProducer : public ModelProducer {
   LoadedProducer(LoadedModel loaded, StoreFormat format)
       : loaded_(std::move(loaded)), format_(std::move(format)) {}
 
-  Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) override {
+  Result<ProducedUnit> Produce(const WorkUnit& unit, BlobStore& store) override {
     try {
       UnitEncoder encoder(*loaded_.model, contexts_, unit.key,
                           std::make_shared<const Recipe>(unit.MakeRecipe()));
       PC_ASSIGN_OR_RETURN(const UnitPtr encoded, EncodeWhole(encoder));
-      PC_RETURN_IF_ERROR(StoreUnit(store, *encoded, format_, unit.imports));
-      return encoder.computed_tokens();
+      PC_ASSIGN_OR_RETURN(const uint64_t bytes, StoreUnit(store, *encoded, format_, unit.imports));
+      return ProducedUnit{.tokens = encoder.computed_tokens(), .bytes = bytes};
     } catch (const std::exception& error) {
       return ResourceExhausted(std::string("no memory for a unit: ") + error.what());
     }

@@ -63,10 +63,10 @@ class Production {
       ++outcome_.by_others;
       return RecordUses(store_, std::span(&unit, 1), stored);
     }
-    PC_ASSIGN_OR_RETURN(const uint64_t tokens, producer_.Produce(unit, store_));
+    PC_ASSIGN_OR_RETURN(const ProducedUnit produced, producer_.Produce(unit, store_));
     ++outcome_.encoded.units;
-    outcome_.encoded.tokens += tokens;
-    outcome_.encoded.bytes += unit.bytes;
+    outcome_.encoded.tokens += produced.tokens;
+    outcome_.encoded.bytes += produced.bytes;
     return {};
   }
 

@@ -12,13 +12,18 @@
 
 namespace promptcache {
 
+struct ProducedUnit {
+  uint64_t tokens = 0;  // that were run for it
+  uint64_t bytes = 0;   // of its blob, as it was stored
+};
+
 // Encodes one unit and commits it to the store.
 class UnitProducer {
  public:
   virtual ~UnitProducer() = default;
-  // OK: the store holds the unit durably, whoever wrote it; the tokens that were run for it.
+  // OK: the store holds the unit durably, whoever wrote it.
   // kBusy: another process is storing it right now, or the store has no time for it.
-  virtual Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) = 0;
+  virtual Result<ProducedUnit> Produce(const WorkUnit& unit, BlobStore& store) = 0;
 };
 
 struct PrecomputeProgress {
@@ -28,7 +33,7 @@ struct PrecomputeProgress {
 };
 
 struct PrecomputeOutcome {
-  PrecomputeProgress encoded;  // tokens: that were run
+  PrecomputeProgress encoded;  // tokens that were run, bytes as they were stored
   uint64_t by_others = 0;      // units that another process stored meanwhile
   double seconds = 0;
 };

@@ -240,7 +240,7 @@ void Acquirer::Put(const UnitPtr& unit) {
 
 Status Acquirer::WriteUnit(const Unit& unit, const std::vector<Import>& imports,
                            const PutDropped& dropped) {
-  Status status = StoreUnit(*store_, unit, format_, imports);
+  Status status = StoreUnit(*store_, unit, format_, imports).status();
   if (status.code() == Code::kBusy) {  // another worker stores it, for its own imports
     post_([this, key = unit.key, imports, dropped] {
       if (*dropped) return;

@@ -153,8 +153,8 @@ Result<UnitPtr> AsStored(UnitPtr unit, std::string_view kv_layout) {
   return UnitPtr(std::move(stored));
 }
 
-Status StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
-                 const std::vector<Import>& imports) {
+Result<uint64_t> StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
+                           const std::vector<Import>& imports) {
   try {
     const at::Tensor kv = unit.kv.to(at::kCPU).contiguous();
     BlobHeader header;
@@ -168,7 +168,7 @@ Status StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
     for (int64_t layer = 0; layer < kv.size(0); ++layer) {
       layers.push_back(BytesOf(kv.select(0, layer)));
     }
-    return WriteBlob(store, {unit.key, imports}, std::move(header), layers).status();
+    return WriteBlob(store, {unit.key, imports}, std::move(header), layers);
   } catch (const std::exception& error) {
     return ResourceExhausted(std::string("a unit cannot be written: ") + error.what());
   }

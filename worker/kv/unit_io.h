@@ -68,9 +68,9 @@ class UnitLoad {
 // memory.
 Result<UnitPtr> AsStored(UnitPtr unit, std::string_view kv_layout);
 
-// Writes the unit, as it was computed, as a blob and commits it. OK when it is stored already.
-// Thread safe. kBusy while another writer is storing it: no failure.
-Status StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
-                 const std::vector<Import>& imports = {});
+// Writes the unit, as it was computed, as a blob and commits it; the blob's bytes. OK when it is
+// stored already. Thread safe. kBusy while another writer is storing it: no failure.
+Result<uint64_t> StoreUnit(BlobStore& store, const Unit& unit, const StoreFormat& format,
+                           const std::vector<Import>& imports = {});
 
 }  // namespace promptcache

@@ -87,6 +87,21 @@ TEST(Usage, SaysWhatARepairComputedAgain) {
       << RenderUsage(usage);
 }
 
+TEST(Usage, SaysThatNothingWasReused) {
+  Usage usage;
+  usage.repair = Repair::kFull;
+  const std::string text = RenderUsage(usage);
+  EXPECT_NE(text.find("nothing was reused: every token was computed"), std::string::npos) << text;
+  EXPECT_EQ(text.find("repair"), std::string::npos) << text;
+}
+
+TEST(Schemas, HaveAsManyPositionsAsTheirLayoutIsLong) {
+  const std::vector<SchemaInfo> schemas = {{.name = "desk", .tokens = 1842, .units = 9}};
+  EXPECT_EQ(SchemasToJson(schemas)[0]["positions"], 1842);
+  EXPECT_FALSE(SchemasToJson(schemas)[0].contains("tokens"));
+  EXPECT_NE(RenderSchemas(schemas).find("positions"), std::string::npos);
+}
+
 TEST(PlanJson, HasOneEntryPerSegmentAndPositionsOfNewTokens) {
   Plan plan;
   plan.units.push_back({.path = "s", .tokens = 4});

@@ -224,12 +224,12 @@ TEST_P(UnitIoTest, StoreThatIsGoneSaysSo) {
   testing::TamperingStore gone(store);
   gone.Fail(Unavailable("no store"));
   EXPECT_EQ(LoadUnit(gone, Expected()).status().code(), Code::kUnavailable);
-  EXPECT_EQ(StoreUnit(gone, *unit_, {loaded_.identity}).code(), Code::kUnavailable);
+  EXPECT_EQ(StoreUnit(gone, *unit_, {loaded_.identity}).status().code(), Code::kUnavailable);
 }
 
 TEST_P(UnitIoTest, FullStoreSaysSo) {
   MemoryBlobStore store({.max_blob_bytes = 100});
-  EXPECT_EQ(StoreUnit(store, *unit_, {loaded_.identity}).code(), Code::kResourceExhausted);
+  EXPECT_EQ(StoreUnit(store, *unit_, {loaded_.identity}).status().code(), Code::kResourceExhausted);
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ std::vector<std::string> ModulesOf(const std::vector<WorkUnit>& units) {
   return modules;
 }
 
-Result<uint64_t> FakeProducer::Produce(const WorkUnit& unit, BlobStore& store) {
+Result<ProducedUnit> FakeProducer::Produce(const WorkUnit& unit, BlobStore& store) {
   const UnitFormat format = ToyFormat();
   BlobHeader header{.identity = format.identity,
                     .recipe = unit.MakeRecipe(),
@@ -65,10 +65,10 @@ Result<uint64_t> FakeProducer::Produce(const WorkUnit& unit, BlobStore& store) {
   std::vector<uint8_t> layer(BlobSegmentBytes(header.dtype, header.shape).value());
   std::memcpy(layer.data(), unit.key.bytes.data(), unit.key.bytes.size());
   const std::vector<std::span<const uint8_t>> layers(format.layers, layer);
-  PC_RETURN_IF_ERROR(
-      WriteBlob(store, {unit.key, unit.imports}, std::move(header), layers).status());
+  PC_ASSIGN_OR_RETURN(const uint64_t bytes,
+                      WriteBlob(store, {unit.key, unit.imports}, std::move(header), layers));
   produced.push_back(unit.module());
-  return unit.run_tokens();
+  return ProducedUnit{.tokens = unit.run_tokens(), .bytes = bytes};
 }
 
 }  // namespace promptcache::testing

@@ -33,7 +33,7 @@ std::vector<std::string> ModulesOf(const std::vector<WorkUnit>& units);
 // Writes blobs whose numbers follow from the key, and remembers the modules.
 class FakeProducer : public UnitProducer {
  public:
-  Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) override;
+  Result<ProducedUnit> Produce(const WorkUnit& unit, BlobStore& store) override;
 
   std::vector<std::string> produced;
 };

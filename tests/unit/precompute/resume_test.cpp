@@ -18,7 +18,7 @@ class DyingProducer : public FakeProducer {
  public:
   DyingProducer(size_t unit, Moment moment) : unit_(unit), moment_(moment) {}
 
-  Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) override {
+  Result<ProducedUnit> Produce(const WorkUnit& unit, BlobStore& store) override {
     const bool last = produced.size() == unit_;
     if (last && moment_ == Moment::kBeforeTheUnit) ::kill(::getpid(), SIGKILL);
     auto run = FakeProducer::Produce(unit, store);

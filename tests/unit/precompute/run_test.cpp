@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 // Does something else before or in place of producing.
 class HookedProducer : public FakeProducer {
  public:
-  Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) override {
+  Result<ProducedUnit> Produce(const WorkUnit& unit, BlobStore& store) override {
     const Status status = hook ? hook(unit, store) : Status();
     if (!status.ok()) return status;
     return FakeProducer::Produce(unit, store);

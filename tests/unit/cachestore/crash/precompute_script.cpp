@@ -16,9 +16,9 @@ uint32_t SeedOf(size_t index) {
 
 class BlobProducer : public UnitProducer {
  public:
-  Result<uint64_t> Produce(const WorkUnit& unit, BlobStore& store) override {
+  Result<ProducedUnit> Produce(const WorkUnit& unit, BlobStore& store) override {
     PC_RETURN_IF_ERROR(Put(store, SeedOf(unit.index), unit.imports));
-    return unit.run_tokens();
+    return ProducedUnit{.tokens = unit.run_tokens(), .bytes = unit.bytes};
   }
 };
 
