@@ -35,7 +35,7 @@ struct BlobInfo {
 struct PutRequest {
   UnitKey key;
   uint64_t bytes = 0;
-  std::vector<Import> imports;  // recorded with the commit
+  std::vector<Import> imports;  // its references with the commit, not counted as uses
 };
 
 // Which part of a list, in key order.
@@ -91,7 +91,7 @@ class BlobReader {
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
-  // kAlreadyExists when the key is committed (the imports are recorded then); kBusy while another
+  // kAlreadyExists when the key is committed (it has the references then); kBusy while another
   // writer is storing it; kResourceExhausted when `bytes` is over the limit, or what is pinned or
   // being written leaves no room, or the disk is full. Blobs that are worth least make room.
   virtual Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) = 0;

@@ -37,7 +37,7 @@ Status BlobTable::StartPut(const PutRequest& put, const CheckRoom& check) {
     change.unlock();
     std::vector<UnitImport> imports;
     for (const Import& import : put.imports) imports.push_back({put.key, import});
-    PC_RETURN_IF_ERROR(RecordImports(imports));
+    PC_RETURN_IF_ERROR(RecordEach(imports, &Catalog::RecordReference));
   }
   PC_RETURN_IF_ERROR(victims.status());
   Status dropped = check(reserved, freed);
@@ -103,6 +103,10 @@ void BlobTable::CountCorruptions(uint64_t count) {
 
 Status BlobTable::RecordImports(std::span<const UnitImport> imports) {
   PC_RETURN_IF_ERROR(CheckReferences(imports | std::views::transform(&UnitImport::import)));
+  return RecordEach(imports, &Catalog::RecordImport);
+}
+
+Status BlobTable::RecordEach(std::span<const UnitImport> imports, Record record) {
   const uint64_t now = clock_.UnixMillis();
   std::lock_guard change(change_mutex_);
   std::vector<UnitKey> urgent;
@@ -115,7 +119,7 @@ Status BlobTable::RecordImports(std::span<const UnitImport> imports) {
         continue;
       }
       unsaved_.insert(one.key);
-      if (catalog_.RecordImport(one.key, one.import, now) == Durability::kNow) {
+      if ((catalog_.*record)(one.key, one.import, now) == Durability::kNow) {
         urgent.push_back(one.key);
       }
     }

@@ -121,6 +121,10 @@ class BlobTable {
   std::vector<UnitKey> KeysMatching(const BlobSelector& selector) const;
   void Forget(const UnitKey& key);
 
+  // REQUIRES: neither mutex is held.
+  using Record = Durability (Catalog::*)(const UnitKey&, const Import&, uint64_t);
+  Status RecordEach(std::span<const UnitImport> imports, Record record);
+
   // REQUIRES: change_mutex_ is held, mutex_ is not. Durably, then from the table.
   Status DropExpired(const UnitKey& key, uint64_t now_ms);
   Status DropNow(std::span<const UnitKey> keys);

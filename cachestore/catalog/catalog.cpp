@@ -93,7 +93,7 @@ void Catalog::Insert(const UnitKey& key, CatalogBlob blob, std::span<const Impor
                      uint64_t now_ms) {
   blob.use = {.used_unix_ms = now_ms, .weight = 1};
   Restore(key, std::move(blob));
-  for (const Import& import : imports) (void)RecordImport(key, import, now_ms);
+  for (const Import& import : imports) (void)RecordReference(key, import, now_ms);
 }
 
 void Catalog::Restore(const UnitKey& key, CatalogBlob blob) {
@@ -189,6 +189,15 @@ bool Catalog::FitsPinQuota(const CatalogBlob& blob) const {
 Durability Catalog::RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms) {
   const auto found = blobs_.find(key);
   if (found == blobs_.end()) return Durability::kNone;
+  Leave(key, found->second);
+  Use(found->second, now_ms);
+  Enter(key, found->second);
+  return RecordReference(key, import, now_ms);
+}
+
+Durability Catalog::RecordReference(const UnitKey& key, const Import& import, uint64_t now_ms) {
+  const auto found = blobs_.find(key);
+  if (found == blobs_.end()) return Durability::kNone;
   CatalogBlob& blob = found->second;
   Lifetime lifetime = import.lifetime;
   if (lifetime.pinned && !IsPinned(blob.use) && !FitsPinQuota(blob)) {
@@ -196,7 +205,6 @@ Durability Catalog::RecordImport(const UnitKey& key, const Import& import, uint6
     ++refused_pins_;
   }
   Leave(key, blob);
-  Use(blob, now_ms);
   auto& references = blob.use.references;
   const auto find = [&] {
     return std::lower_bound(references.begin(), references.end(), import.reference,

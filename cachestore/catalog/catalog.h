@@ -57,7 +57,7 @@ class Catalog {
   // Keeps an import, one of at most kMaxBlobReferences, for the blob that is being put. Nothing
   // when none is.
   void AddToPut(const UnitKey& key, const Import& import);
-  // A blob that was committed.
+  // A blob that was committed. Its imports are references: they were paid for with an encoding.
   void Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,
               uint64_t now_ms);
   // A blob that was committed earlier, with what was known of it then.
@@ -79,9 +79,11 @@ class Catalog {
 
   // ---- lives ----
 
-  // A use. Nothing when the key is not there. A pin that the quota has no room for is counted, and
-  // the import lives like any other. A reference beyond kMaxBlobReferences (limits.h) drops
-  // another.
+  // Adds or renews a reference. Nothing when the key is not there. A pin that the quota has no room
+  // for is counted, and the import lives like any other. A reference beyond kMaxBlobReferences
+  // (limits.h) drops another.
+  Durability RecordReference(const UnitKey& key, const Import& import, uint64_t now_ms);
+  // The same of who used the blob in place of an encoding, which is counted.
   Durability RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms);
   // An operator's pin. kResourceExhausted over the pin quota; true when it changed anything.
   Result<bool> SetPin(const UnitKey& key, PinChange change);

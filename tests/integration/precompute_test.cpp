@@ -148,6 +148,7 @@ TEST_F(Precompute, UnitsSayWhoUsesThem) {
   std::map<std::string, size_t> users;
   const std::vector<BlobInfo> stored = ListAll(blobs).value();
   for (const BlobInfo& blob : stored) {
+    EXPECT_EQ(blob.use.imports, 0U);  // no answer used it
     for (const BlobReference& one : blob.use.references) {
       EXPECT_EQ(one.reference.version.size(), 16U);
       ++users[one.reference.module];

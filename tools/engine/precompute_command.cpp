@@ -207,7 +207,7 @@ Status Fill(const PrecomputeFlags& flags) {
   nlohmann::json models = nlohmann::json::array();
   for (ModelPlan& plan : plans) {
     PC_ASSIGN_OR_RETURN(plan.stored, StoredUnits(store.blobs(), plan.units));
-    PC_RETURN_IF_ERROR(RecordUses(store.blobs(), plan.units, plan.stored));
+    PC_RETURN_IF_ERROR(RecordUsers(store.blobs(), plan.units, plan.stored));
     const auto before =
         static_cast<uint64_t>(std::count(plan.stored.begin(), plan.stored.end(), true));
     PC_ASSIGN_OR_RETURN(const PrecomputeOutcome outcome, FillModel(plan, flags, store.blobs()));

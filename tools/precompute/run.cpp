@@ -10,7 +10,6 @@ namespace promptcache {
 namespace {
 
 constexpr size_t kKeysAtOnce = 4'096;
-constexpr size_t kImportsAtOnce = 1'024;
 
 void Count(const WorkUnit& unit, PrecomputeProgress& progress) {
   ++progress.units;
@@ -61,7 +60,7 @@ class Production {
     PC_ASSIGN_OR_RETURN(const std::vector<bool> stored, store_.Contains(std::span(&unit.key, 1)));
     if (stored.front()) {
       ++outcome_.by_others;
-      return RecordUses(store_, std::span(&unit, 1), stored);
+      return RecordUsers(store_, std::span(&unit, 1), stored);
     }
     PC_ASSIGN_OR_RETURN(const ProducedUnit produced, producer_.Produce(unit, store_));
     ++outcome_.encoded.units;
@@ -102,17 +101,16 @@ Result<std::vector<bool>> StoredUnits(BlobStore& store, std::span<const WorkUnit
   return stored;
 }
 
-Status RecordUses(BlobStore& store, std::span<const WorkUnit> units,
-                  const std::vector<bool>& stored) {
-  std::vector<UnitImport> imports;
+Status RecordUsers(BlobStore& store, std::span<const WorkUnit> units,
+                   const std::vector<bool>& stored) {
   for (size_t i = 0; i < units.size(); ++i) {
     if (!stored[i]) continue;
-    for (const Import& import : units[i].imports) imports.push_back({units[i].key, import});
-  }
-  for (std::span<const UnitImport> open = imports; !open.empty();) {
-    const size_t some = std::min(open.size(), kImportsAtOnce);
-    PC_RETURN_IF_ERROR(store.RecordImports(open.first(some)));
-    open = open.subspan(some);
+    // A put of what is there adds its references alone. Should it have gone meanwhile, no room is
+    // made for a byte that is not written, and CheckKept tells.
+    const PutRequest put{.key = units[i].key, .bytes = 1, .imports = units[i].imports};
+    const Status told = store.StartPut(put).status();
+    const bool is_gone = told.ok() || told.code() == Code::kBusy;
+    if (!is_gone && told.code() != Code::kAlreadyExists) return told;
   }
   return {};
 }

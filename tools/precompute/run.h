@@ -47,9 +47,9 @@ PrecomputeProgress TotalOf(std::span<const WorkUnit> units);
 // Whether each unit is stored. The errors of BlobStore::Contains.
 Result<std::vector<bool>> StoredUnits(BlobStore& store, std::span<const WorkUnit> units);
 // Has the store note who uses those that are stored, so that they are found and kept as if each
-// schema had stored them. The errors of BlobStore::RecordImports.
-Status RecordUses(BlobStore& store, std::span<const WorkUnit> units,
-                  const std::vector<bool>& stored);
+// schema had stored them; no answer has used them. The errors of BlobStore::StartPut.
+Status RecordUsers(BlobStore& store, std::span<const WorkUnit> units,
+                   const std::vector<bool>& stored);
 // OK when all are stored; else kResourceExhausted: a store whose quota is smaller than what it is
 // given makes room by dropping what it was given before.
 Status CheckKept(BlobStore& store, std::span<const WorkUnit> units);

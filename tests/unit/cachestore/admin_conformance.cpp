@@ -29,7 +29,7 @@ TEST_P(StoreConformance, ImportsOfAPutAreReferencesOfItsBlob) {
   ASSERT_EQ(use.references.size(), 1u);
   EXPECT_EQ(use.references[0].reference, import.reference);
   EXPECT_EQ(use.references[0].lifetime, import.lifetime);
-  EXPECT_EQ(use.imports, 1u);
+  EXPECT_EQ(use.imports, 0u);  // it was encoded: nothing was saved
 }
 
 TEST_P(StoreConformance, OneRecipeIsStoredOnceForAllWhoUseIt) {
@@ -40,6 +40,7 @@ TEST_P(StoreConformance, OneRecipeIsStoredOnceForAllWhoUseIt) {
   }
   EXPECT_EQ(blobs().Stats().value().puts, 1u);
   EXPECT_EQ(InfoOf(blobs(), blob.key).use.references.size(), 3u);
+  EXPECT_EQ(InfoOf(blobs(), blob.key).use.imports, 0u);
 }
 
 TEST_P(StoreConformance, RecordedImportsCountAndUnknownKeysArePassedOver) {
@@ -68,7 +69,7 @@ TEST_P(StoreConformance, ImportsToldWhileTheBlobIsWrittenAreItsReferences) {
   ASSERT_TRUE(blobs().RecordImports({&imports[1], 1}).ok());
   ASSERT_TRUE(writer->Commit().ok());
   const BlobUse use = InfoOf(blobs(), blob.key).use;
-  EXPECT_EQ(use.imports, 2u);
+  EXPECT_EQ(use.imports, 1u);
   ASSERT_EQ(use.references.size(), 2u);  // none of those told to the put that was given up
   EXPECT_EQ(use.references[0].reference, put.imports[0].reference);
   EXPECT_EQ(use.references[1].reference, imports[1].import.reference);

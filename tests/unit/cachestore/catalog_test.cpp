@@ -97,6 +97,18 @@ TEST_F(CatalogTest, AClockSetBackMakesNothingYoungerOrOlder) {
   EXPECT_EQ(blob->use.weight, 2);
 }
 
+TEST_F(CatalogTest, AReferenceWithoutAUseMakesABlobWorthNoMore) {
+  ASSERT_TRUE(Put(1, 50, 1, kStart, {ImportOf("s")}).ok());
+  EXPECT_EQ(catalog_.RecordReference(KeyOf(1), ImportOf("t"), kStart + kHour), Durability::kNow);
+  const BlobUse& use = catalog_.FindStored(KeyOf(1))->use;
+  EXPECT_EQ(use.references.size(), 2u);
+  EXPECT_EQ(use.weight, 1);
+  EXPECT_EQ(use.used_unix_ms, kStart);
+  Import(1, kStart);
+  EXPECT_EQ(use.weight, 2);
+  EXPECT_EQ(use.imports, 1u);
+}
+
 TEST_F(CatalogTest, NothingLeavesForABlobThatCannotComeIn) {
   ASSERT_TRUE(Put(1, 50, 1).ok());
   EXPECT_EQ(Put(2, 101, 1).code(), Code::kResourceExhausted);

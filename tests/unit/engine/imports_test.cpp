@@ -45,18 +45,18 @@ class EngineImports : public EngineTest {
   MemoryBlobStore store_;
 };
 
-TEST_F(EngineImports, UnitThatIsEncodedIsStoredWithItsImport) {
+TEST_F(EngineImports, UnitThatIsEncodedIsStoredWithItsReferenceAndNotCounted) {
   RunAlone({Of("a")});
   EXPECT_THAT(References(), ElementsAre(By("a")));
   EXPECT_EQ(Use().references[0].lifetime, kDay);
-  EXPECT_EQ(Use().imports, 1u);
+  EXPECT_EQ(Use().imports, 0u);
 }
 
 TEST_F(EngineImports, UnitThatIsLoadedIsAnImport) {
   RunAlone({Of("a")});
   RunAlone({Of("b")});
   EXPECT_THAT(References(), ElementsAre(By("a"), By("b")));
-  EXPECT_EQ(Use().imports, 2u);
+  EXPECT_EQ(Use().imports, 1u);
 }
 
 TEST_F(EngineImports, UnitThatIsInMemoryIsAnImport) {

@@ -134,10 +134,11 @@ TEST_F(ProduceUnitsTest, UsersOfWhatIsStoredAreRecorded) {
   ASSERT_TRUE(Run().ok());
   std::vector<WorkUnit> others(units_.begin(), units_.end());
   for (WorkUnit& unit : others) unit.imports[0].reference.version = "fedcba9876543210";
-  ASSERT_TRUE(RecordUses(store_, others, {true, false, true}).ok());
+  ASSERT_TRUE(RecordUsers(store_, others, {true, false, true}).ok());
   const std::vector<BlobInfo> blobs = ListAll(store_).value();
   for (const BlobInfo& blob : blobs) {
     EXPECT_EQ(blob.use.references.size(), blob.key == units_[1].key ? 1U : 2U);
+    EXPECT_EQ(blob.use.imports, 0U);
   }
 }
 
