@@ -141,7 +141,7 @@ void RequestTable::Send(Entry entry, SteadyTime now, ClientActions& actions) {
   submit.delivered.parts = request.next_seq;
   if (request.next_seq > 0) {
     for (const SampleAnswer& sample : request.answer.samples) {
-      submit.delivered.samples.push_back({sample.tokens, sample.text.size()});
+      submit.delivered.samples.push_back(sample.tokens);
     }
   }
   actions.emplace_back(ClientSend{{.request_id = entry->first,

@@ -71,14 +71,9 @@ enum class ReuseMode : uint8_t {
 };
 
 // What of an answer its client has: whoever takes the request over goes on behind it.
-struct DeliveredSample {
-  std::vector<TokenId> tokens;
-  uint64_t text_bytes = 0;  // of their text: what is withheld comes later, also behind all tokens
-  bool operator==(const DeliveredSample&) const = default;
-};
 struct Delivered {
-  uint32_t parts = 0;                    // Partial of seq 0 ... parts - 1
-  std::vector<DeliveredSample> samples;  // what was in them; empty: nothing
+  uint32_t parts = 0;                         // Partial of seq 0 ... parts - 1
+  std::vector<std::vector<TokenId>> samples;  // their tokens, by sample; empty: no tokens
   bool operator==(const Delivered&) const = default;
 };
 

@@ -140,23 +140,19 @@ Plan ReadPlan(Reader& reader, const wire::Plan* in) {
 
 uint32_t WriteDelivered(Writer& writer, const Delivered& in) {
   if (in == Delivered{}) return 0;
-  const auto samples =
-      writer.Tables<wire::DeliveredSample>(in.samples, [&](const DeliveredSample& sample) {
-        const auto tokens = writer.Ints(sample.tokens);
-        return wire::CreateDeliveredSample(writer.builder(), tokens, sample.text_bytes);
-      });
+  const auto samples = writer.Tables<wire::TokenRun>(in.samples, [&](const auto& tokens) {
+    const auto ids = writer.Ints(tokens);
+    return wire::CreateTokenRun(writer.builder(), ids);
+  });
   return wire::CreateDelivered(writer.builder(), in.parts, samples).o;
 }
 
 Delivered ReadDelivered(Reader& reader, const wire::Delivered* in) {
   if (in == nullptr) return {};
   return {.parts = in->parts(),
-          .samples = reader.Tables<DeliveredSample>(
+          .samples = reader.Tables<std::vector<TokenId>>(
               in->samples(), "delivered samples",
-              [&](const wire::DeliveredSample* sample) -> DeliveredSample {
-                return {.tokens = reader.Ints(sample->tokens()),
-                        .text_bytes = sample->text_bytes()};
-              })};
+              [&](const wire::TokenRun* run) { return reader.Ints(run->ids()); })};
 }
 
 uint32_t WriteGenerationOptions(Writer& writer, const GenerationOptions& in) {

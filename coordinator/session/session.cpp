@@ -204,8 +204,8 @@ void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime no
   const RequestId id = request->first;
   // Without a worker's account, what the client got is what was generated.
   uint32_t delivered = 0;
-  for (const DeliveredSample& sample : request->second.delivered.samples) {
-    delivered += static_cast<uint32_t>(sample.tokens.size());
+  for (const auto& tokens : request->second.delivered.samples) {
+    delivered += static_cast<uint32_t>(tokens.size());
   }
   final.usage.generated_tokens = std::max(final.usage.generated_tokens, delivered);
   Forget(request, final, now);

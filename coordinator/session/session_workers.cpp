@@ -130,9 +130,8 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, S
   }
   ++delivered.parts;
   if (delivered.samples.size() <= partial.sample) delivered.samples.resize(partial.sample + 1);
-  DeliveredSample& sample = delivered.samples[partial.sample];
-  sample.tokens.insert(sample.tokens.end(), partial.tokens.begin(), partial.tokens.end());
-  sample.text_bytes += partial.text.size();
+  std::vector<TokenId>& tokens = delivered.samples[partial.sample];
+  tokens.insert(tokens.end(), partial.tokens.begin(), partial.tokens.end());
   if (!partial.tokens.empty()) {
     workers_.Started(envelope.request_id, now);
     if (request.report.first_token_ms == 0) {

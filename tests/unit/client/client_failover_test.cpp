@@ -94,7 +94,7 @@ TEST_F(ClientFailover, AnAnswerGoesOnAtTheNextCoordinatorAndEveryTokenIsShownOnc
   EXPECT_EQ(again.attempt, kAttemptsPerSend);
   const auto& submit = std::get<SubmitMessage>(again.body);
   EXPECT_THAT(submit.tried, ElementsAre(kFirst));
-  EXPECT_EQ(submit.delivered, (Delivered{.parts = 2, .samples = {{{100, 101}, 2}}}));
+  EXPECT_EQ(submit.delivered, (Delivered{.parts = 2, .samples = {{100, 101}}}));
   second_->Say(Part(1, "b"));
   second_->Say(Part(2, "c"));
   second_->Say(Final{.usage = {.worker = "w", .generated_tokens = 3}});

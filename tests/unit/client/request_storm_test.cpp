@@ -117,7 +117,7 @@ class Storm {
     }
     TokenId next = 0;
     for (const auto& sample : submit->delivered.samples) {
-      for (const TokenId token : sample.tokens) EXPECT_EQ(token, next++);
+      for (const TokenId token : sample) EXPECT_EQ(token, next++);
     }
     if (envelope.attempt > 0) ++resumed_;
     uint64_t at = 10;

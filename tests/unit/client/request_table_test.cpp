@@ -152,8 +152,7 @@ TEST_F(RequestTableTest, WhatCannotBeValidIsNotSent) {
 
 TEST_F(RequestTableTest, TriedAndDeliveredAreNotTheCallers) {
   Up();
-  Do(table_.Start(Id(1), {.tried = {"x"}, .delivered = {.parts = 3, .samples = {{{1}, 1}}}}, {},
-                  now_));
+  Do(table_.Start(Id(1), {.tried = {"x"}, .delivered = {.parts = 3, .samples = {{1}}}}, {}, now_));
   const Submit submit = TakeSubmit();
   EXPECT_THAT(submit.tried, IsEmpty());
   EXPECT_EQ(submit.delivered, Delivered{});

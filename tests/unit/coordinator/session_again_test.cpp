@@ -20,7 +20,7 @@ class SessionAgainTest : public SessionTest {
   Envelope Again(const RequestId& id, uint32_t parts = 0, uint32_t attempt = kAgain) const {
     Submit submit{.prompt = "p", .tried = {"ipc://lost"}};
     submit.delivered.parts = parts;
-    if (parts > 0) submit.delivered.samples = {{std::vector<TokenId>(parts, 7), parts}};
+    if (parts > 0) submit.delivered.samples = {std::vector<TokenId>(parts, 7)};
     return {.request_id = id, .attempt = attempt, .body = submit};
   }
   Actions StartAgain(const RequestId& id, uint32_t parts = 0) {
@@ -73,7 +73,7 @@ TEST_F(SessionAgainTest, TheWorkerIsToldWhatWasDelivered) {
   const auto actions =
       Says(kWorkerA, IdOf(1), {.phase = RequestPhase::kRunning, .attempt = 0, .parts = 2});
   const auto& adopt = std::get<Adopt>(std::get<SendAction>(actions.at(0)).envelope.body);
-  EXPECT_EQ(adopt.delivered, (Delivered{.parts = 3, .samples = {{{7, 7, 7}, 3}}}));
+  EXPECT_EQ(adopt.delivered, (Delivered{.parts = 3, .samples = {{7, 7, 7}}}));
 }
 
 TEST_F(SessionAgainTest, TheAttemptIsAlwaysYoungerThanTheWorkers) {
@@ -98,7 +98,7 @@ TEST_F(SessionAgainTest, WhereTheWorkersAnswerIsAnotherOneItIsStoppedAndTheRestC
   other.body = Final{.code = Code::kNotFound, .message = "other tokens are here"};
   const auto actions = table_.FinalReceived(kWorkerA, other, now());
   EXPECT_EQ(Words(actions), "worker 11: cancel attempt 65536; worker 11: run attempt 65537");
-  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{{7}, 1}}}));
+  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{7}}}));
 }
 
 TEST_F(SessionAgainTest, ASilentWorkerIsNotWaitedForLong) {
@@ -176,7 +176,7 @@ TEST_F(SessionAgainTest, WhatWasAcceptedElsewhereIsNotTurnedAwayAtTheLimit) {
 
 TEST_F(SessionAgainTest, MoreDeliveredSamplesThanAskedForAreRefused) {
   Envelope envelope = Again(IdOf(1), 1);
-  std::get<Submit>(envelope.body).delivered.samples = {{{7}}, {{7}}};
+  std::get<Submit>(envelope.body).delivered.samples = {{7}, {7}};
   EXPECT_EQ(FinalIn(table_.SubmitReceived({kClient}, envelope, now()), kClient).code,
             Code::kInvalidArgument);
 }

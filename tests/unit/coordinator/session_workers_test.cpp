@@ -29,7 +29,7 @@ TEST_F(SessionTest, WorkerLostAfterAPartialIsReplacedByOneThatGoesOnBehindIt) {
   table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now());
   const auto actions = table_.WorkerGone(kWorkerA, now());
   EXPECT_EQ(Words(actions), "worker 12: run attempt 1");
-  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{{7}, 1}}}));
+  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{7}}}));
   EXPECT_EQ(table_.counters().resumed, 1u);
   EXPECT_EQ(Words(table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0, 1), now())), "")
       << "shown already";

@@ -292,7 +292,7 @@ std::vector<Message> RequestMessages() {
   query.request.emplace().bytes.fill(0x5a);
   return {RequestQuery{},
           RequestState{.phase = RequestPhase::kEnded, .attempt = 65'537, .parts = 9},
-          Adopt{.delivered = {.parts = 7, .samples = {{{10, 11}, 5}, {}, {{12}, 1}}}},
+          Adopt{.delivered = {.parts = 7, .samples = {{10, 11}, {}, {12}}}},
           DrainWorker{.worker = "worker-1", .change = DrainChange::kResume},
           query,
           ExplainReply{.requests = {SampleReport(), {}}}};
@@ -321,7 +321,7 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
               .weight = 3.25,
               .pinned = true,
               .references = {{SampleImport().reference, SampleImport().lifetime, 77}}};
-  const Delivered delivered{.parts = 7, .samples = {{{10, 11}, 5}, {}, {{12}, 1}}};
+  const Delivered delivered{.parts = 7, .samples = {{10, 11}, {}, {12}}};
   WorkerStatus worker = SampleWorker();
   worker.draining = true;
   worker.assigned = 3;
