@@ -26,28 +26,13 @@ uint64_t BytesOf(const Final& final) {
   return bytes;
 }
 
-Outgoing To(const RequestOwner& owner, const RequestId& id, Message body) {
-  return {owner.coordinator,
-          {.request_id = id, .attempt = owner.attempt, .body = std::move(body)}};
-}
-
 }  // namespace
 
-RequestLog::Request* RequestLog::FindRunning(const RequestRun& run) {
-  const auto found = requests_.find(run.id);
-  if (found == requests_.end()) return nullptr;
-  Request& request = found->second;
-  return request.run == run.number && request.running() ? &request : nullptr;
+Outgoing MessageTo(const RequestOwner& owner, const RequestId& id, Message body) {
+  return {owner.coordinator, {.request_id = id, .attempt = owner.attempt, .body = std::move(body)}};
 }
 
-std::optional<Outgoing> RequestLog::Farewell(const RequestId& id, const Request& request,
-                                             uint32_t new_coordinator) const {
-  if (!request.running() || !request.owner) return std::nullopt;
-  if (request.owner->coordinator == new_coordinator) return std::nullopt;
-  return To(*request.owner, id,
-            Final{.code = Code::kCancelled,
-                  .message = "another coordinator has taken the request over"});
-}
+// ---- runs ----
 
 Result<RequestLog::Begun> RequestLog::Begin(const RequestId& id, const RequestOwner& owner,
                                             uint32_t first_part) {
@@ -68,42 +53,81 @@ Result<RequestLog::Begun> RequestLog::Begin(const RequestId& id, const RequestOw
   request.run = begun.run.number;
   request.attempt = owner.attempt;
   request.owner = owner;
-  request.first_part = first_part;
+  request.next_sent = request.first_part = first_part;
   Charge(request, kRequestBytes);
   Shrink(request);
   return begun;
 }
 
-std::optional<Outgoing> RequestLog::Part(const RequestRun& run, Partial part) {
+void RequestLog::Part(const RequestRun& run, Partial part) {
   Request* const request = FindRunning(run);
-  if (request == nullptr) return std::nullopt;
+  if (request == nullptr) return;
   part.seq = request->next_part();
-  std::optional<Outgoing> message;
-  if (request->owner) message = To(*request->owner, run.id, part);
   Charge(*request, BytesOf(part));
   request->parts.push_back(std::move(part));
   Shrink(*request);
-  return message;
 }
 
-std::optional<Outgoing> RequestLog::End(const RequestRun& run, Final final, SteadyTime now) {
+void RequestLog::End(const RequestRun& run, Final final, SteadyTime now) {
   Request* const request = FindRunning(run);
-  if (request == nullptr) return std::nullopt;
-  std::optional<Outgoing> message;
-  if (request->owner) message = To(*request->owner, run.id, final);
+  if (request == nullptr) return;
   Charge(*request, BytesOf(final));
-  Shrink(*request);
   request->final = std::move(final);
   request->ended = now;
-  request->end_number = ++last_end_;
-  ended_.emplace(request->end_number, run.id);
   orphans_.erase(run.id);
-  return message;
+  if (!request->owner) MayLeave(run.id, *request);
+  Shrink(*request);
 }
 
-void RequestLog::Forget(const RequestId& id) {
-  if (const auto found = requests_.find(id); found != requests_.end()) Erase(found);
+std::optional<RequestOwner> RequestLog::Forget(const RequestRun& run) {
+  const auto found = requests_.find(run.id);
+  if (found == requests_.end() || found->second.run != run.number) return std::nullopt;
+  const std::optional<RequestOwner> owner = found->second.owner;
+  Erase(found);
+  return owner;
 }
+
+bool RequestLog::Cancel(const RequestId& id, uint32_t attempt) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || attempt < found->second.attempt) return false;
+  found->second.attempt = attempt;
+  return found->second.running();
+}
+
+RequestLog::Request* RequestLog::FindRunning(const RequestRun& run) {
+  const auto found = requests_.find(run.id);
+  if (found == requests_.end()) return nullptr;
+  Request& request = found->second;
+  return request.run == run.number && request.running() ? &request : nullptr;
+}
+
+// ---- what its owner hears ----
+
+std::optional<Outgoing> RequestLog::Next(const RequestId& id) const {
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || !found->second.owner) return std::nullopt;
+  const Request& request = found->second;
+  if (request.next_sent < request.first_part) {
+    return MessageTo(
+        *request.owner, id,
+        Final{.code = Code::kDataLoss,
+              .message = "parts of the answer were dropped before they could be sent"});
+  }
+  if (request.next_sent < request.next_part()) {
+    return MessageTo(*request.owner, id, request.parts[request.next_sent - request.first_part]);
+  }
+  if (request.running() || request.end_number != 0) return std::nullopt;
+  return MessageTo(*request.owner, id, *request.final);
+}
+
+void RequestLog::Sent(const RequestId& id, SteadyTime now) {
+  Request& request = requests_.at(id);
+  if (request.next_sent < request.first_part) return Disown(id, request, now);
+  if (request.next_sent == request.next_part()) return MayLeave(id, request);
+  ++request.next_sent;
+}
+
+// ---- other coordinators ----
 
 RequestState RequestLog::Query(const RequestId& id) const {
   const auto found = requests_.find(id);
@@ -114,49 +138,43 @@ RequestState RequestLog::Query(const RequestId& id) const {
           .parts = request.next_part()};
 }
 
-std::vector<Outgoing> RequestLog::Adopt(const RequestId& id, const RequestOwner& owner,
-                                        uint32_t first_part) {
-  const auto refused = [&](const Status& status) {
-    return std::vector{To(owner, id, Final{.code = status.code(), .message = status.message()})};
-  };
+std::optional<Outgoing> RequestLog::Farewell(const RequestId& id, const Request& request,
+                                             uint32_t new_coordinator) {
+  const bool hears_more = request.owner && request.end_number == 0;
+  if (!hears_more || request.owner->coordinator == new_coordinator) return std::nullopt;
+  return MessageTo(
+      *request.owner, id,
+      Final{.code = Code::kCancelled, .message = "another coordinator has taken the request over"});
+}
+
+Result<std::optional<Outgoing>> RequestLog::Adopt(const RequestId& id, const RequestOwner& owner,
+                                                  uint32_t first_part) {
   const auto found = requests_.find(id);
-  if (found == requests_.end()) return refused(NotFound("the request is not known here"));
+  if (found == requests_.end()) return NotFound("the request is not known here");
   Request& request = found->second;
   if (owner.attempt < request.attempt) {
-    return refused(FailedPrecondition("attempt " + std::to_string(request.attempt) +
-                                      " of the request is known here"));
+    return FailedPrecondition("attempt " + std::to_string(request.attempt) +
+                              " of the request is known here");
   }
   if (first_part < request.first_part || first_part > request.next_part()) {
-    return refused(NotFound("of the answer, parts " + std::to_string(request.first_part) + " to " +
-                            std::to_string(request.next_part()) + " are here"));
+    return NotFound("of the answer, parts " + std::to_string(request.first_part) + " to " +
+                    std::to_string(request.next_part()) + " are here");
   }
-  std::vector<Outgoing> messages;
-  if (auto farewell = Farewell(id, request, owner.coordinator)) {
-    messages.push_back(*std::move(farewell));
-  }
+  std::optional<Outgoing> farewell = Farewell(id, request, owner.coordinator);
   request.attempt = owner.attempt;
   request.owner = owner;
+  request.next_sent = first_part;
+  ended_.erase(std::exchange(request.end_number, 0));
   orphans_.erase(id);
-  for (uint32_t seq = first_part; seq < request.next_part(); ++seq) {
-    messages.push_back(To(owner, id, request.parts[seq - request.first_part]));
-  }
-  if (request.final) messages.push_back(To(owner, id, *request.final));
-  return messages;
+  return farewell;
 }
 
-bool RequestLog::Cancel(const RequestId& id, uint32_t attempt) {
-  const auto found = requests_.find(id);
-  if (found == requests_.end() || attempt < found->second.attempt) return false;
-  found->second.attempt = attempt;
-  return found->second.running();
-}
-
-void RequestLog::CoordinatorLost(uint32_t coordinator, SteadyTime now) {
+size_t RequestLog::CoordinatorLost(uint32_t coordinator, SteadyTime now) {
+  const size_t before = orphans_.size();
   for (auto& [id, request] : requests_) {
-    if (!request.owner || request.owner->coordinator != coordinator) continue;
-    request.owner.reset();
-    if (request.running()) orphans_.emplace(id, now);
+    if (request.owner && request.owner->coordinator == coordinator) Disown(id, request, now);
   }
+  return orphans_.size() - before;
 }
 
 std::vector<RequestId> RequestLog::Expire(SteadyTime now) {
@@ -165,19 +183,29 @@ std::vector<RequestId> RequestLog::Expire(SteadyTime now) {
     if (now - oldest->second.ended < limits_.keep) break;
     Erase(oldest);
   }
-  std::vector<RequestId> stopped;
+  std::vector<RequestId> given_up;
   for (const auto& [id, since] : orphans_) {
-    if (now - since >= limits_.orphan) stopped.push_back(id);
+    if (now - since >= limits_.orphan) given_up.push_back(id);
   }
-  for (const RequestId& id : stopped) Forget(id);
-  return stopped;
+  for (const RequestId& id : given_up) Erase(requests_.find(id));
+  return given_up;
 }
 
 // ---- memory ----
 
-void RequestLog::Charge(Request& request, uint64_t bytes) {
-  request.bytes += bytes;
-  bytes_ += bytes;
+void RequestLog::Disown(const RequestId& id, Request& request, SteadyTime now) {
+  request.owner.reset();
+  if (request.running()) {
+    orphans_.emplace(id, now);
+  } else {
+    MayLeave(id, request);
+  }
+}
+
+void RequestLog::MayLeave(const RequestId& id, Request& request) {
+  if (request.end_number != 0) return;
+  request.end_number = ++last_end_;
+  ended_.emplace(request.end_number, id);
 }
 
 void RequestLog::Erase(Requests::iterator request) {
@@ -187,11 +215,20 @@ void RequestLog::Erase(Requests::iterator request) {
   requests_.erase(request);
 }
 
+void RequestLog::Charge(Request& request, uint64_t bytes) {
+  request.bytes += bytes;
+  bytes_ += bytes;
+}
+
 void RequestLog::Shrink(Request& growing) {
   const auto exceeded = [&] {
     return bytes_ > limits_.bytes || requests_.size() > limits_.requests;
   };
-  while (exceeded() && !ended_.empty()) Erase(requests_.find(ended_.begin()->second));
+  while (exceeded() && !ended_.empty()) {
+    const auto oldest = requests_.find(ended_.begin()->second);
+    if (&oldest->second == &growing) break;
+    Erase(oldest);
+  }
   while (bytes_ > limits_.bytes && !growing.parts.empty()) {
     const uint64_t freed = BytesOf(growing.parts.front());
     growing.bytes -= freed;

@@ -16,10 +16,10 @@
 namespace promptcache {
 
 struct RequestLogLimits {
-  std::chrono::seconds keep{600};  // after the end
+  std::chrono::seconds keep{600};   // after the end
   std::chrono::seconds orphan{30};  // that a request runs on without a coordinator
-  // Ended requests leave before their time, the oldest first, where these are exceeded. Where only
-  // running ones are left, the one that gets a part loses its oldest parts.
+  // Where these are exceeded, requests that have ended and were sent leave before their time, the
+  // oldest first. Where there are none, the request that gets a part loses its oldest parts.
   uint64_t bytes = uint64_t{64} << 20;  // of answers, about
   size_t requests = 65'536;
 };
@@ -43,12 +43,15 @@ struct Outgoing {
   uint32_t coordinator = 0;
   Envelope envelope;
 };
+// Of this request.
+Outgoing MessageTo(const RequestOwner& owner, const RequestId& id, Message body);
 
 // Not thread safe.
 class RequestLog {
  public:
   explicit RequestLog(RequestLogLimits limits = {}) : limits_(limits) {}
 
+  // ---- runs ----
   struct Begun {
     RequestRun run;
     bool replaced = false;             // an earlier run of the request: it has to be stopped
@@ -57,25 +60,32 @@ class RequestLog {
   // A run whose first part will be `first_part`. kAlreadyExists when the owner has begun it;
   // kFailedPrecondition when the attempt is not newer than the one that is known.
   Result<Begun> Begin(const RequestId& id, const RequestOwner& owner, uint32_t first_part);
-  // Keeps the part under the next seq. The message is nullopt when it is nobody's: the run has
-  // ended, was replaced, or is an orphan.
-  std::optional<Outgoing> Part(const RequestRun& run, Partial part);
-  // Keeps the end. The message likewise.
-  std::optional<Outgoing> End(const RequestRun& run, Final final, SteadyTime now);
-  // As if it had never been here: nobody shall take up what was refused or given up.
-  void Forget(const RequestId& id);
-
-  RequestState Query(const RequestId& id) const;
-  // From now on the answer is this owner's. The parts from `first_part` on, and the Final when there
-  // is one; or a Final alone: kNotFound without the request or these parts, kFailedPrecondition when
-  // the attempt is older than the one that is known. A farewell to an owner before.
-  std::vector<Outgoing> Adopt(const RequestId& id, const RequestOwner& owner, uint32_t first_part);
+  // Keeps the part under the next seq. Ignored when the run has ended or was replaced.
+  void Part(const RequestRun& run, Partial part);
+  // Likewise.
+  void End(const RequestRun& run, Final final, SteadyTime now);
+  // As if the run had never been here: nobody shall take up what was refused. Whose it was.
+  std::optional<RequestOwner> Forget(const RequestRun& run);
   // Whether the request runs and has to be stopped: not when the attempt is older than the one that
   // is known.
   bool Cancel(const RequestId& id, uint32_t attempt);
 
-  // Its running requests are orphans.
-  void CoordinatorLost(uint32_t coordinator, SteadyTime now);
+  // ---- what its owner hears ----
+  // The next part that it has not been sent, in the end the Final; nullopt: nothing now. A Final of
+  // kDataLoss when the part was dropped for want of room: the request is then an orphan.
+  std::optional<Outgoing> Next(const RequestId& id) const;
+  // That is on its way. REQUIRES: there was one.
+  void Sent(const RequestId& id, SteadyTime now);
+
+  // ---- other coordinators ----
+  RequestState Query(const RequestId& id) const;
+  // From now on the answer is this owner's, from `first_part` on. A farewell to the one before.
+  // kNotFound without the request or these parts, kFailedPrecondition when the attempt is older
+  // than the one that is known.
+  Result<std::optional<Outgoing>> Adopt(const RequestId& id, const RequestOwner& owner,
+                                        uint32_t first_part);
+  // Its running requests are orphans: so many.
+  size_t CoordinatorLost(uint32_t coordinator, SteadyTime now);
   // Forgets what ended long ago, and the orphans whose time is up. These, which have to be stopped.
   std::vector<RequestId> Expire(SteadyTime now);
 
@@ -87,11 +97,12 @@ class RequestLog {
     uint64_t run = 0;
     uint32_t attempt = 0;               // the newest that was heard of
     std::optional<RequestOwner> owner;  // none: its coordinator was lost
-    uint32_t first_part = 0;  // of `parts`
+    uint32_t next_sent = 0;             // to the owner
+    uint32_t first_part = 0;            // of `parts`
     std::deque<Partial> parts;
     std::optional<Final> final;
     SteadyTime ended;
-    uint64_t end_number = 0;
+    uint64_t end_number = 0;  // 0: it runs, or its owner has yet to hear of the end
     uint64_t bytes = 0;
 
     uint32_t next_part() const { return first_part + static_cast<uint32_t>(parts.size()); }
@@ -101,12 +112,15 @@ class RequestLog {
 
   // Null unless this run of it is under way.
   Request* FindRunning(const RequestRun& run);
-  void Charge(Request& request, uint64_t bytes);
+  static std::optional<Outgoing> Farewell(const RequestId& id, const Request& request,
+                                          uint32_t new_coordinator);
+  // Nobody hears of it any more.
+  void Disown(const RequestId& id, Request& request, SteadyTime now);
+  void MayLeave(const RequestId& id, Request& request);
   void Erase(Requests::iterator request);
+  void Charge(Request& request, uint64_t bytes);
   // Makes room; `growing` may lose parts for it.
   void Shrink(Request& growing);
-  std::optional<Outgoing> Farewell(const RequestId& id, const Request& request,
-                                   uint32_t new_coordinator) const;
 
   const RequestLogLimits limits_;
   Requests requests_;

@@ -1,18 +1,21 @@
 // Runs whose recipes are being asked for. Internal to worker/service.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "cluster/wire/messages.h"
 #include "common/clock.h"
+#include "worker/service/request_log.h"
 
 namespace promptcache {
 
 struct WaitingRun {
-  Envelope envelope;  // a Run
+  RequestRun run;
+  uint32_t coordinator = 0;  // that sent it, and has its recipes
+  Run order;
   SteadyTime received;
   SteadyTime deadline;
 };
@@ -23,10 +26,10 @@ class WaitingRuns {
   explicit WaitingRuns(size_t limit) : limit_(limit) {}
 
   bool full() const { return runs_.size() >= limit_; }
-  // In the place of an earlier attempt of the same request. REQUIRES: !full().
+  // REQUIRES: !full(), and none of the request waits.
   void Add(WaitingRun run) {
-    const RequestId id = run.envelope.request_id;
-    runs_.insert_or_assign(id, std::move(run));
+    const RequestId id = run.run.id;
+    runs_.emplace(id, std::move(run));
   }
   // nullopt when it does not wait.
   std::optional<WaitingRun> Take(const RequestId& id) {
@@ -34,23 +37,30 @@ class WaitingRuns {
     if (entry.empty()) return std::nullopt;
     return std::move(entry.mapped());
   }
-  std::vector<WaitingRun> TakeLate(SteadyTime now) {
-    std::vector<WaitingRun> late;
+  // nullopt unless it waits for this coordinator's recipes.
+  std::optional<WaitingRun> TakeFrom(uint32_t coordinator, const RequestId& id) {
+    const auto found = runs_.find(id);
+    if (found == runs_.end() || found->second.coordinator != coordinator) return std::nullopt;
+    return Take(id);
+  }
+  // Those for which `wanted` holds.
+  template <typename Predicate>
+  std::vector<WaitingRun> TakeIf(Predicate wanted) {
+    std::vector<WaitingRun> taken;
     for (auto it = runs_.begin(); it != runs_.end();) {
-      if (now < it->second.deadline) {
+      if (!wanted(it->second)) {
         ++it;
         continue;
       }
-      late.push_back(std::move(it->second));
+      taken.push_back(std::move(it->second));
       it = runs_.erase(it);
     }
-    return late;
+    return taken;
   }
-  void Clear() { runs_.clear(); }
 
  private:
   const size_t limit_;
-  std::unordered_map<RequestId, WaitingRun> runs_;
+  std::map<RequestId, WaitingRun> runs_;
 };
 
 }  // namespace promptcache

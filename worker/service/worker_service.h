@@ -1,6 +1,6 @@
-// A worker as its coordinator sees it: greets, reports, takes plans, streams answers.
+// A worker as its coordinators see it: greets, reports, takes plans, streams answers.
 //
-// Threads: the link lives on the transport's reactor thread, forward steps on the engine's own.
+// Threads: the links live on the transport's reactor thread, forward steps on the engine's own.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "cachestore/store.h"
 #include "cluster/transport/transport.h"
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/status.h"
 #include "common/text/tokenizer.h"
@@ -37,22 +38,25 @@ struct WorkerDeps {
   Transport* transport = nullptr;  // outlives the service
   std::shared_ptr<WorkerModel> model;
   BlobStore* store = nullptr;  // outlives the service; null: units live in memory only
+  // Of how long requests are kept for other coordinators; outlives the service.
+  const Clock* clock = &SystemClock();
 };
 
 class WorkerService {
  public:
-  // Connects to the coordinator and serves until destroyed; comes back by itself when the
-  // coordinator does. Call on the reactor thread or before it runs; destroy there too, or after it
-  // has stopped. Destruction ends every request and waits for pending puts.
+  // Connects to its coordinators and serves until destroyed; comes back by itself when one of them
+  // does. kInvalidArgument when there is none, one is named twice, or its endpoint can never work.
+  // Call on the reactor thread or before it runs; destroy there too, or after it has stopped.
+  // Destruction ends every request and waits for pending puts.
   static Result<std::unique_ptr<WorkerService>> Start(WorkerDeps deps,
                                                       const WorkerSettings& settings);
   virtual ~WorkerService() = default;
 
-  // Leaves the coordinator, ends every request and waits until encoded units are stored. Call at
+  // Leaves the coordinators, ends every request and waits until encoded units are stored. Call at
   // most once, from any thread but the reactor's, while the reactor runs.
   virtual void Drain() = 0;
 
-  // Called on the reactor thread each time the coordinator has taken the worker in.
+  // Called on the reactor thread each time a coordinator has taken the worker in.
   virtual void OnReady(std::function<void()> ready) = 0;
 };
 

@@ -1,17 +1,8 @@
-// A worker against a coordinator that the test plays, over a network in memory.
-#include "worker/service/worker_service.h"
-
+// A worker against coordinators that the test plays, over a network in memory.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <thread>
-
-#include "cachestore/memory/memory_store.h"
-#include "cluster/wire/codec.h"
-#include "tests/fakes/fake_transport.h"
-#include "tests/unit/engine/engine_fixture.h"
-#include "tests/unit/kv/recipes.h"
+#include "tests/unit/worker/worker_fixture.h"
 
 namespace promptcache::testing {
 namespace {
@@ -21,110 +12,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr char kEndpoint[] = "tcp://127.0.0.1:9";
-
-// Greets and keeps what it hears.
-struct FakeCoordinator {
-  explicit FakeCoordinator(FakeNetwork& network) : transport(network, "coordinator") {
-    socket = transport.Listen({.endpoint = kEndpoint}, [this](Incoming in) { Heard(in); }).value();
-  }
-
-  void Heard(const Incoming& in) {
-    const Envelope envelope = DecodeEnvelope(in.frames.header.bytes()).value();
-    if (std::holds_alternative<Hello>(envelope.body)) {
-      peer = in.peer;
-      ++greetings;
-      return Send({.body = HelloAck{.heartbeat_ms = 10'000, .lease_ms = 1'000'000}});
-    }
-    if (in.peer != peer) {  // it greeted a coordinator that is gone
-      (void)transport.Send(socket, in.peer,
-                           {.header = Frame::Own(EncodeEnvelope(
-                                {.body = Reply{Code::kFailedPrecondition, "hello first"}}))});
-      return;
-    }
-    if (!std::holds_alternative<Ping>(envelope.body)) heard.push_back(envelope);
-  }
-
-  void Send(const Envelope& envelope) { SendBytes(EncodeEnvelope(envelope)); }
-  void SendBytes(std::vector<uint8_t> bytes) {
-    const Status sent = transport.Send(socket, peer, {.header = Frame::Own(std::move(bytes))});
-    EXPECT_TRUE(sent.ok()) << sent.ToString();
-  }
-
-  FakeTransport transport;
-  SocketId socket = 0;
-  PeerId peer = 0;
-  int greetings = 0;
-  std::deque<Envelope> heard;
-};
-
-class WorkerServiceTest : public ::testing::Test {
+class WorkerServiceTest : public WorkerFixture {
  protected:
-  WorkerServiceTest() {
-    settings_.name = "w1";
-    settings_.model = TinyLlamaPath();
-    settings_.dtype = "fp32";
-    settings_.threads = 1;
-    settings_.slots = 2;
-    settings_.coordinator_endpoints = {kEndpoint};
-    model_ = WorkerModel::Load(settings_).value();
-    Start();
-  }
-
-  void Start() {
-    service_ = nullptr;
-    service_ = WorkerService::Start({.transport = &transport_, .model = model_, .store = &store_},
-                                    settings_)
-                   .value();
-  }
-
-  // Lets the network and the engine work until the coordinator has heard this kind of message, and
-  // takes it. What comes before stays for later.
-  template <typename T>
-  Envelope Next() {
-    for (;;) {
-      network_.RunUntilIdle();
-      auto& heard = coordinator_->heard;
-      const auto found = std::find_if(heard.begin(), heard.end(), [](const Envelope& envelope) {
-        return std::holds_alternative<T>(envelope.body);
-      });
-      if (found != heard.end()) {
-        const Envelope envelope = *found;
-        heard.erase(found);
-        return envelope;
-      }
-      std::this_thread::yield();  // the engine's turn; ctest's limit ends a wait in vain
-      network_.Advance(milliseconds(1));
-    }
-  }
-
-  Envelope RunOf(const PlanMaker& prompt, uint32_t max_new_tokens = 8) const {
-    return {.request_id = RequestId::Random(),
-            .body = promptcache::Run{.plan = prompt.plan(),
-                                     .options = {.max_new_tokens = max_new_tokens}}};
-  }
-
-  // Answers the recipe query for the request.
-  void SendRecipes(const RequestId& id, const PlanMaker& prompt) {
-    RecipeReply reply;
-    for (const auto& recipe : prompt.recipes()) reply.recipes.push_back(*recipe);
-    coordinator_->Send({.request_id = id, .body = reply});
-  }
-
-  static Final FinalOf(const Envelope& envelope) { return std::get<Final>(envelope.body); }
-
-  PlanMaker Prompt() const {
-    return PlanMaker().Unit(MakeRecipe({}, RandomIds(20, 1))).New(RandomIds(3, 2));
-  }
-  PlanMaker Plain() const { return PlanMaker().New(RandomIds(3, 2)); }
-
-  WorkerSettings settings_ = DefaultSettings().worker;
-  std::shared_ptr<WorkerModel> model_;
-  FakeNetwork network_;
-  MemoryBlobStore store_;
-  std::unique_ptr<FakeCoordinator> coordinator_ = std::make_unique<FakeCoordinator>(network_);
-  FakeTransport transport_{network_, "worker"};
-  std::unique_ptr<WorkerService> service_;
+  WorkerServiceTest() { Start(); }
 };
 
 TEST_F(WorkerServiceTest, TellsWhatItServesAndWhatItHolds) {
@@ -272,7 +162,7 @@ TEST_F(WorkerServiceTest, CoordinatorThatComesBackFindsTheWorkerAndItsUnits) {
   (void)Next<Partial>();
   coordinator_ = nullptr;
   network_.Advance(milliseconds(100));
-  coordinator_ = std::make_unique<FakeCoordinator>(network_);
+  coordinator_ = std::make_unique<FakeCoordinator>(network_, kFirstEndpoint);
   EXPECT_EQ(std::get<WorkerReady>(Next<WorkerReady>().body).model, "tiny");
   const auto residency = std::get<Residency>(Next<Residency>().body);
   EXPECT_TRUE(residency.snapshot);

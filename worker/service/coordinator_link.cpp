@@ -1,0 +1,39 @@
+#include "worker/service/coordinator_link.h"
+
+#include <utility>
+
+namespace promptcache {
+namespace {
+
+constexpr uint64_t kMaxMessageBytes = uint64_t{64} << 20;
+
+}  // namespace
+
+CoordinatorLink::CoordinatorLink(Transport& transport, std::string endpoint, Hello hello,
+                                 ConnectionEvents events)
+    : endpoint_(std::move(endpoint)),
+      connection_(transport,
+                  {.connect = {.endpoint = endpoint_, .max_message_bytes = kMaxMessageBytes},
+                   .hello = std::move(hello)},
+                  std::move(events)) {}
+
+void CoordinatorLink::SendSnapshot(const ResidentUnits& units) {
+  Report(Residency{.seq = ++residency_seq_, .snapshot = true, .added = units.keys()});
+}
+
+void CoordinatorLink::SendChanges(const UnitCache::Changes& changes) {
+  if (!up()) return;  // the snapshot has them
+  Report(Residency{.seq = ++residency_seq_, .added = changes.added, .removed = changes.removed});
+}
+
+void CoordinatorLink::SendHeartbeat(Heartbeat heartbeat, const ResidentUnits& units) {
+  heartbeat.residency_seq = residency_seq_;
+  heartbeat.residency_digest = units.digest();
+  Report(std::move(heartbeat));
+}
+
+void CoordinatorLink::Report(Message message) {
+  if (up()) (void)connection_.Send({.body = std::move(message)}).ok();
+}
+
+}  // namespace promptcache

@@ -1,0 +1,40 @@
+// The units in memory as the engine has told of them: what coordinators are told. Internal to
+// worker/service.
+#pragma once
+
+#include <cstdint>
+#include <unordered_set>
+#include <vector>
+
+#include "worker/kv/unit_cache.h"
+
+namespace promptcache {
+
+// Not thread safe.
+class ResidentUnits {
+ public:
+  void Apply(const UnitCache::Changes& changes) {
+    for (const UnitKey& key : changes.added) {
+      if (keys_.insert(key).second) digest_ ^= Head(key);
+    }
+    for (const UnitKey& key : changes.removed) {
+      if (keys_.erase(key) > 0) digest_ ^= Head(key);
+    }
+  }
+
+  std::vector<UnitKey> keys() const { return {keys_.begin(), keys_.end()}; }
+  // As Heartbeat::residency_digest.
+  uint64_t digest() const { return digest_; }
+
+ private:
+  static uint64_t Head(const UnitKey& key) {
+    uint64_t head = 0;
+    for (size_t i = 8; i-- > 0;) head = head << 8 | key.bytes[i];
+    return head;
+  }
+
+  std::unordered_set<UnitKey> keys_;
+  uint64_t digest_ = 0;
+};
+
+}  // namespace promptcache
