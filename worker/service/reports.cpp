@@ -21,13 +21,14 @@ WorkerReady ReadyOf(const WorkerModel& model, const WorkerSettings& settings) {
           .unit_limit_bytes = static_cast<uint64_t>(settings.unit_cache_bytes)};
 }
 
-Heartbeat HeartbeatOf(const EngineStats& stats) {
+Heartbeat HeartbeatOf(const EngineStats& stats, DrainChange drain) {
   return {.active = stats.active,
           .queued = stats.queued,
           .units = stats.units,
           .unit_bytes = stats.unit_bytes,
           .requests = stats.finished,
-          .prefill_tokens_per_s = stats.prefill_tokens_per_s};
+          .prefill_tokens_per_s = stats.prefill_tokens_per_s,
+          .draining = drain == DrainChange::kDrain};
 }
 
 }  // namespace promptcache

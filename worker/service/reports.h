@@ -9,6 +9,6 @@ namespace promptcache {
 
 EngineOptions EngineOptionsOf(const WorkerSettings& settings);
 WorkerReady ReadyOf(const WorkerModel& model, const WorkerSettings& settings);
-Heartbeat HeartbeatOf(const EngineStats& stats);
+Heartbeat HeartbeatOf(const EngineStats& stats, DrainChange drain);
 
 }  // namespace promptcache

@@ -48,7 +48,8 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
   const auto turn_away = [&](const Status& status) {
     Send(MessageTo(owner, id, FinalOf(status, {})));
   };
-  if (draining() && log_.Query(id).phase == RequestPhase::kUnknown) {
+  const bool is_known = log_.Query(id).phase != RequestPhase::kUnknown;
+  if (drain_ == DrainChange::kDrain && !is_known) {
     return turn_away(Unavailable("worker '" + deps_.worker + "' is draining"));
   }
   Run& order = std::get<Run>(envelope.body);
@@ -145,9 +146,8 @@ RequestEvents WorkerRequests::EventsFor(const RequestRun& run) {
   return {
       .on_part =
           [this, run](AnswerPart part) {
-            deps_.post([this, run, part = std::move(part)]() mutable {
-              PartCame(run, std::move(part));
-            });
+            deps_.post(
+                [this, run, part = std::move(part)]() mutable { PartCame(run, std::move(part)); });
           },
       .on_final =
           [this, run](Status status, Usage usage) {

@@ -42,7 +42,7 @@ class WorkerRequests {
 
   // While draining, requests that are not known here are refused.
   void SetDrain(DrainChange change) { drain_ = change; }
-  bool draining() const { return drain_ == DrainChange::kDrain; }
+  DrainChange drain() const { return drain_; }
   // The engine is used no more, and nothing is sent.
   void Close() { deps_.engine = nullptr; }
 

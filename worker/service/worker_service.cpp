@@ -112,7 +112,7 @@ class ServiceImpl : public WorkerService {
   }
 
   void LinkUp(CoordinatorLink& link) {
-    (void)link.Send({.body = ReadyOf(*deps_.model, settings_)}).ok();  // or the link goes down
+    SendTo(link, {}, ReadyOf(*deps_.model, settings_));
     link.SendSnapshot(units_);
     if (on_ready_) on_ready_();
   }
@@ -135,7 +135,7 @@ class ServiceImpl : public WorkerService {
   }
 
   void Report() {
-    const Heartbeat heartbeat = HeartbeatOf(engine_->stats());
+    const Heartbeat heartbeat = HeartbeatOf(engine_->stats(), requests_->drain());
     for (const auto& link : links_) link->SendHeartbeat(heartbeat, units_);
   }
 
@@ -153,14 +153,33 @@ class ServiceImpl : public WorkerService {
     if (const auto* drop = std::get_if<UnitsDrop>(&envelope.body)) {
       return DropUnits(link, envelope.request_id, drop->keys);
     }
+    if (const auto* drain = std::get_if<DrainWorker>(&envelope.body)) {
+      const Status status = SetDrain(*drain);
+      return SendTo(link, envelope.request_id, Reply{status.code(), status.message()});
+    }
     requests_->Receive(coordinator, std::move(envelope));
+  }
+
+  // But for a full queue, a failed send means that the link goes down.
+  static void SendTo(CoordinatorLink& link, const RequestId& id, Message body) {
+    (void)link.Send({.request_id = id, .body = std::move(body)}).ok();
+  }
+
+  Status SetDrain(const DrainWorker& drain) {
+    if (drain.worker != settings_.name) {
+      return InvalidArgument("this is worker '" + settings_.name + "', not '" + drain.worker + "'");
+    }
+    requests_->SetDrain(drain.change);
+    Log(LogLevel::kInfo, drain.change == DrainChange::kDrain ? "draining: no new requests are taken"
+                                                             : "taking requests again");
+    Report();
+    return {};
   }
 
   void DropUnits(CoordinatorLink& link, const RequestId& id, const std::vector<UnitKey>& keys) {
     engine_->Drop(keys, [this, &link, id](const UnitCache::Removed& removed) {
       PostHere([this, &link, id, removed] {
-        UnitsDropped dropped{{{settings_.name, removed.units, removed.held}}};
-        (void)link.Send({.request_id = id, .body = std::move(dropped)}).ok();  // else it is down
+        SendTo(link, id, UnitsDropped{{{settings_.name, removed.units, removed.held}}});
       });
     });
   }

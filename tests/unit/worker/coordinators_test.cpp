@@ -259,12 +259,50 @@ TEST_F(Coordinators, RunThatWaitsForRecipesEndsWithItsCoordinator) {
   EXPECT_THAT(std::get<RecipeQuery>(Next<RecipeQuery>(*second_).body).digests, SizeIs(1));
 }
 
+TEST_F(Coordinators, DrainingWorkerGoesOnWithWhatItHasAndTakesNothingElse) {
+  const Envelope run = RunOf(Plain(), 300), other = RunOf(Plain());
+  coordinator_->Send(run);
+  (void)Next<Partial>();
+  second_->heard.clear();
+  const RequestId order = RequestId::Random();
+  SendToSecond(order, DrainWorker{.worker = "w1", .change = DrainChange::kDrain});
+  const Envelope done = Next<Reply>(*second_);
+  EXPECT_EQ(done.request_id, order);
+  EXPECT_EQ(std::get<Reply>(done.body).code, Code::kOk);
+  EXPECT_TRUE(std::get<Heartbeat>(Next<Heartbeat>(*second_).body).draining);
+  coordinator_->Send(other);
+  const Envelope refused = Next<Final>();
+  EXPECT_EQ(refused.request_id, other.request_id);
+  EXPECT_EQ(FinalOf(refused).code, Code::kUnavailable);
+  EXPECT_THAT(FinalOf(refused).message, HasSubstr("'w1' is draining"));
+  EXPECT_EQ(Ask(other.request_id).phase, RequestPhase::kUnknown);
+  // Another attempt of what it has is nothing new.
+  Envelope again = run;
+  again.attempt = kNewAttempt;
+  second_->Send(again);
+  EXPECT_EQ(TokensUntilFinal(*second_, 0), Expected(Plain(), 300));
+  SendToSecond(order, DrainWorker{.worker = "w1", .change = DrainChange::kResume});
+  EXPECT_EQ(std::get<Reply>(Next<Reply>(*second_).body).code, Code::kOk);
+  EXPECT_FALSE(std::get<Heartbeat>(Next<Heartbeat>(*second_).body).draining);
+  second_->Send(other);
+  EXPECT_EQ(TokensUntilFinal(*second_, 0), Expected(Plain(), 8));
+}
+
+TEST_F(Coordinators, OrderToDrainAnotherWorkerIsRefused) {
+  SendToSecond(RequestId::Random(), DrainWorker{.worker = "w2"});
+  const auto reply = std::get<Reply>(Next<Reply>(*second_).body);
+  EXPECT_EQ(reply.code, Code::kInvalidArgument);
+  EXPECT_THAT(reply.message, HasSubstr("'w1', not 'w2'"));
+  second_->Send(RunOf(Plain()));
+  EXPECT_EQ(FinalOf(Next<Final>(*second_)).code, Code::kOk);
+}
+
 TEST_F(Coordinators, NoneOrOneTwiceIsRefused) {
-  for (const auto& endpoints : {std::vector<std::string>{},
-                                std::vector<std::string>{kFirstEndpoint, kFirstEndpoint}}) {
+  for (const auto& endpoints :
+       {std::vector<std::string>{}, std::vector<std::string>{kFirstEndpoint, kFirstEndpoint}}) {
     settings_.coordinator_endpoints = endpoints;
-    const auto service = WorkerService::Start({.transport = &transport_, .model = model_},
-                                              settings_);
+    const auto service =
+        WorkerService::Start({.transport = &transport_, .model = model_}, settings_);
     ASSERT_FALSE(service.ok());
     EXPECT_EQ(service.status().code(), Code::kInvalidArgument);
     EXPECT_THAT(service.status().message(), HasSubstr("worker.coordinator_endpoints"));

@@ -99,9 +99,8 @@ class WorkerFixture : public ::testing::Test {
   }
   template <typename T>
   Envelope Next(FakeCoordinator& from) {
-    return NextThat(from, [](const Envelope& envelope) {
-      return std::holds_alternative<T>(envelope.body);
-    });
+    return NextThat(
+        from, [](const Envelope& envelope) { return std::holds_alternative<T>(envelope.body); });
   }
   template <typename T>
   Envelope Next() {
