@@ -11,7 +11,7 @@ constexpr size_t kMaxStops = 256;
 constexpr size_t kMaxStopBytes = 16 << 10;
 
 Status CheckId(TokenId id, int64_t vocabulary) {
-  if (id < vocabulary) return {};
+  if (id >= 0 && id < vocabulary) return {};
   return InvalidArgument("token id " + std::to_string(id) + " is not in the vocabulary of " +
                          std::to_string(vocabulary));
 }
@@ -41,6 +41,24 @@ Status CheckStops(const GenerationOptions& options) {
       bytes > kMaxStopBytes) {
     return InvalidArgument("at most " + std::to_string(kMaxStops) + " stop strings of together " +
                            std::to_string(kMaxStopBytes) + " bytes and as many stop ids");
+  }
+  return {};
+}
+
+Status CheckDelivered(const EngineRequest& request, int64_t vocabulary) {
+  const GenerationOptions& options = request.options;
+  if (request.delivered.size() > options.samples) {
+    return InvalidArgument("tokens of " + std::to_string(request.delivered.size()) +
+                           " samples were delivered; the request is for " +
+                           std::to_string(options.samples));
+  }
+  for (const std::vector<TokenId>& tokens : request.delivered) {
+    if (tokens.size() > options.max_new_tokens) {
+      return InvalidArgument(std::to_string(tokens.size()) +
+                             " tokens of a sample were delivered; the request is for " +
+                             std::to_string(options.max_new_tokens));
+    }
+    for (const TokenId token : tokens) PC_RETURN_IF_ERROR(CheckId(token, vocabulary));
   }
   return {};
 }
@@ -96,7 +114,7 @@ Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const
   if (options.max_new_tokens > 0 && plan.new_tokens.empty()) {
     return InvalidArgument("plan: nothing to generate from");
   }
-  return {};
+  return CheckDelivered(*this, vocabulary);
 }
 
 Import EngineRequest::ImportOf(size_t index) const {

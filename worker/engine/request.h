@@ -37,12 +37,15 @@ struct EngineRequest {
   std::string schema;                   // that the units are imported from; empty: not known
   std::string version;                  // of the schema
   GenerationOptions options;
+  // The answers go on behind these tokens, as if they had been generated here; by sample, which may
+  // be fewer than asked for. What stands behind the end of an answer does not count.
+  std::vector<std::vector<TokenId>> delivered;
   SteadyTime received;
   SteadyTime deadline;
   RequestEvents events;
 
-  // kInvalidArgument unless plan and options are valid, belong with the recipes (digests, rows,
-  // positions) and fit the context and the vocabulary.
+  // kInvalidArgument unless plan, options and what was delivered are valid, belong with the recipes
+  // (digests, rows, positions) and fit the context and the vocabulary.
   Status Validate(int64_t context_length, int64_t vocabulary) const;
   // Of plan.units[index].
   Import ImportOf(size_t index) const;

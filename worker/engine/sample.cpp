@@ -1,6 +1,7 @@
 #include "worker/engine/sample.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "worker/engine/logprobs.h"
@@ -16,15 +17,24 @@ Sample::Sample(const EngineRequest& request, const Tokenizer& tokenizer,
       detokenizer_(tokenizer),
       stops_(request.options.stop_strings) {
   if (request.options.max_new_tokens == 0) finish_ = FinishReason::kLength;
+  if (index >= request.delivered.size()) return;
+  for (const TokenId id : request.delivered[index]) {
+    if (!done()) Add(id);
+  }
+  part_ = {};  // of which the text that is certain was delivered, too
 }
 
 void Sample::Accept(std::span<const float> logits) {
   const TokenId id = sampler_.Next(logits, generated_);
+  if (request_.options.logprobs > 0) part_.logprobs.push_back(Logprobs(logits, id));
+  Add(id);
+}
+
+void Sample::Add(TokenId id) {
   sampler_.Accept(id);
-  last_token_ = id;
+  uncomputed_.push_back(id);
   ++generated_;
   part_.tokens.push_back(id);
-  if (request_.options.logprobs > 0) part_.logprobs.push_back(Logprobs(logits, id));
   AddText(id);
 }
 
@@ -66,9 +76,21 @@ TokenLogprobs Sample::Logprobs(std::span<const float> logits, TokenId id) const 
   return out;
 }
 
-SequenceStep Sample::NextStep(std::span<const KeyRange> units) {
-  position_ = request_.plan.next_position + static_cast<Position>(generated_) - 1;
-  return {.ids = {&last_token_, 1}, .positions = {&position_, 1}, .units = units, .own = &own_};
+SequenceStep Sample::NextStep(std::span<const KeyRange> units, size_t most) {
+  const size_t count = std::min(most, uncomputed_.size());
+  positions_.resize(count);
+  const auto computed = static_cast<Position>(generated_ - uncomputed_.size());
+  std::iota(positions_.begin(), positions_.end(), request_.plan.next_position + computed);
+  return {.ids = std::span(uncomputed_).first(count),
+          .positions = positions_,
+          .units = units,
+          .own = &own_,
+          .logits = count == uncomputed_.size() ? Logits::kLast : Logits::kNone};
+}
+
+void Sample::StepDone() {
+  uncomputed_.erase(uncomputed_.begin(),
+                    uncomputed_.begin() + static_cast<ptrdiff_t>(positions_.size()));
 }
 
 AnswerPart Sample::TakePart() {

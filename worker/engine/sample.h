@@ -16,10 +16,12 @@ namespace promptcache {
 class Sample {
  public:
   // `request` and `tokenizer` outlive the sample. `history`: the ids of every token of the plan.
+  // What was delivered of the answer counts as generated, and has been taken.
   Sample(const EngineRequest& request, const Tokenizer& tokenizer, std::span<const TokenId> history,
          uint32_t index);
 
-  // Draws the next token from `logits` [vocabulary]. REQUIRES: !done().
+  // Draws the next token from `logits` [vocabulary]. REQUIRES: !done(), and none of
+  // its tokens is uncomputed.
   void Accept(std::span<const float> logits);
   bool done() const { return finish_ != FinishReason::kNone; }
   FinishReason finish() const { return finish_; }
@@ -27,14 +29,20 @@ class Sample {
 
   // The keys and values of the prompt, to which the sample adds its own.
   void SetOwn(KvBuffer own) { own_ = std::move(own); }
-  // The forward step of the last token; `units` as long as the step. Valid until the sample
-  // changes. REQUIRES: !done(), a token was accepted and SetOwn called.
-  SequenceStep NextStep(std::span<const KeyRange> units);
+  const KvBuffer& own() const { return own_; }
+  // Of its tokens, those whose keys and values are missing: in general the last one.
+  size_t uncomputed() const { return uncomputed_.size(); }
+  // The forward step of the first `most` of these, with logits when it is all of them; `units` as
+  // long as the step. Valid until the sample changes. REQUIRES: !done(), SetOwn called, some are
+  // uncomputed.
+  SequenceStep NextStep(std::span<const KeyRange> units, size_t most);
+  void StepDone();
 
   // What was generated since the last call.
   AnswerPart TakePart();
 
  private:
+  void Add(TokenId id);
   void AddText(TokenId id);
   bool IsEnd(TokenId id) const;
   TokenLogprobs Logprobs(std::span<const float> logits, TokenId id) const;
@@ -47,8 +55,8 @@ class Sample {
   StopMatcher stops_;
 
   KvBuffer own_;
-  TokenId last_token_ = 0;  // of the step
-  Position position_ = 0;   // likewise
+  std::vector<TokenId> uncomputed_;
+  std::vector<Position> positions_;  // of the step
   AnswerPart part_;
   uint32_t generated_ = 0;
   FinishReason finish_ = FinishReason::kNone;

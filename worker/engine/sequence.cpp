@@ -133,8 +133,9 @@ void Sequence::AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps
   if (prefilled_ == fresh.size()) {
     // Every later position sees every row.
     ranges_ = BuildKeyRanges(request_.plan, units_, {&request_.plan.next_position, 1});
+    const size_t most = std::max<size_t>(1, prefill_chunk / slots());
     for (Sample& sample : samples_) {
-      if (!sample.done()) steps.push_back(sample.NextStep(ranges_));
+      if (!sample.done()) steps.push_back(sample.NextStep(ranges_, most));
     }
     return;
   }
@@ -155,19 +156,28 @@ Status Sequence::StepsDone(LogitRows& rows, SteadyTime now) {
     Status status;
     for (Sample& sample : samples_) {
       if (sample.done()) continue;
+      sample.StepDone();
+      if (sample.uncomputed() > 0) continue;              // it did not ask for logits
       const std::span<const float> logits = rows.Next();  // what follows belongs to others
       if (status.ok()) status = CheckFinite(logits);
-      if (status.ok()) sample.Accept(logits);
+      if (status.ok()) Accept(sample, logits, now);
     }
     return status;
   }
   prefilled_ += step_tokens_;
   if (prefilled_ < fresh) return {};
-  usage_.ttft_ms = MillisecondsBetween(request_.received, now);
   const std::span<const float> logits = rows.Next();
   PC_RETURN_IF_ERROR(CheckFinite(logits));
-  for (Sample& sample : samples_) sample.Accept(logits);
+  for (Sample& sample : samples_) {
+    // One with delivered tokens goes on behind those.
+    if (!sample.done() && sample.uncomputed() == 0) Accept(sample, logits, now);
+  }
   return HandOutPrompt();
+}
+
+void Sequence::Accept(Sample& sample, std::span<const float> logits, SteadyTime now) {
+  if (usage_.ttft_ms == 0) usage_.ttft_ms = MillisecondsBetween(request_.received, now);
+  sample.Accept(logits);
 }
 
 // Every sample that goes on gets the prompt's keys and values, the last one without a copy.

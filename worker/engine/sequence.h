@@ -64,8 +64,9 @@ class Sequence {
   void StartOver();
 
   // ---- steps ----
-  // Appends the next forward steps: a part of the new tokens, or the last token of every sample
-  // that goes on. Valid until the sequence changes. REQUIRES: can_step().
+  // Appends the next forward steps: a part of the new tokens, or of every sample that goes on the
+  // last token, behind those that were delivered and are yet to compute. Valid until the sequence
+  // changes. REQUIRES: can_step().
   void AddSteps(uint32_t prefill_chunk, std::vector<SequenceStep>& steps);
   // Takes a row for each of those steps that asked for logits. kDataLoss when they are not finite
   // numbers, kResourceExhausted when there is no memory for the samples' keys and values: the
@@ -82,6 +83,7 @@ class Sequence {
   std::vector<TokenId> History() const;
   size_t open_samples() const;
   int64_t capacity() const;
+  void Accept(Sample& sample, std::span<const float> logits, SteadyTime now);
   Status HandOutPrompt();
 
   const EngineRequest request_;

@@ -126,6 +126,7 @@ Status WorkerRequests::Submit(WaitingRun& waiting) {
                         .schema = std::move(order.schema),
                         .version = std::move(order.version),
                         .options = std::move(order.options),
+                        .delivered = std::move(order.delivered.samples),
                         .received = waiting.received,
                         .deadline = waiting.deadline,
                         .events = EventsFor(waiting.run)};
