@@ -21,6 +21,7 @@ Acquirer::Acquirer(Model& model, BlobStore* store, StoreFormat format,
                    const AcquirerOptions& options, Post post)
     : model_(model),
       store_(store),
+      store_tier_(options.store_tier),
       format_(std::move(format)),
       identity_digest_(format_.identity.Digest()),
       post_(std::move(post)),
@@ -65,7 +66,9 @@ void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, con
   if (pending.loading) return events.on_loading(pending.loading);
   if (!is_new) return;
   pending.known = recipe;
-  if (store_ != nullptr && choice_.Choose(CostOf(recipe->recipe)) == Acquisition::kLoad) {
+  const UnitCost cost = CostOf(recipe->recipe);
+  pending.seconds = choice_.SecondsOf(cost);
+  if (store_ != nullptr && choice_.Choose(cost) == Acquisition::kLoad) {
     return StartLoad(key, pending);
   }
   pending.miss_reason = store_ == nullptr ? "no store" : "cheaper to encode";
@@ -73,10 +76,20 @@ void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, con
 }
 
 UnitCost Acquirer::CostOf(const Recipe& recipe) const {
-  const ModelShape& shape = model_.shape();
-  const auto row_bytes = static_cast<uint64_t>(2 * shape.layers * shape.kv_heads * shape.head_dim) *
-                         model_.kv_options().dtype().itemsize();
-  return {.bytes = recipe.rows() * row_bytes, .tokens = TokensToEncode(recipe, contexts_)};
+  return {.bytes = recipe.rows() * model_.kv_bytes_per_token(),
+          .tokens = TokensToEncode(recipe, contexts_)};
+}
+
+double Acquirer::SecondsLeft() const {
+  double seconds = 0;
+  for (const auto& [key, pending] : pending_) seconds += pending.seconds;
+  return seconds;
+}
+
+double Acquirer::SecondsToAcquire(const KnownRecipe& known) const {
+  const UnitKey key = MakeUnitKey(identity_digest_, 0, known.digest);
+  if (cache_.Contains(key) || pending_.contains(key)) return 0;
+  return choice_.SecondsOf(CostOf(known.recipe));
 }
 
 UnitCache::Removed Acquirer::Drop(const std::vector<UnitKey>& keys) {
@@ -152,7 +165,7 @@ void Acquirer::LoadDone(const UnitKey& key, const LoadEnd& end) {
   if (!found->second.dropped) {
     for (const Import& import : found->second.imports) NoteImport(key, import);
   }
-  Deliver(key, {.unit = unit, .usage = {.source = Source::kDisk}}, end.at);
+  Deliver(key, {.unit = unit, .usage = {.source = store_tier_}}, end.at);
 }
 
 void Acquirer::LoadFailed(const UnitKey& key, const Status& status, double seconds) {

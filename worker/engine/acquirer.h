@@ -32,6 +32,7 @@ struct AcquirerOptions {
   const Clock* clock = &SystemClock();  // of units' lifetimes
   uint32_t loader_threads = 2;
   uint64_t put_queue_bytes = 0;  // waiting to be written to the store
+  Source store_tier = Source::kDisk;
 };
 
 // A unit that is there, every layer of it. The status is an error when it could not even be
@@ -79,6 +80,13 @@ class Acquirer {
   bool EncodeStep();
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
 
+  // What units that are on their way will have taken, and what this one would, as far as that is
+  // known.
+  double SecondsLeft() const;
+  double SecondsToAcquire(const KnownRecipe& known) const;
+  // Of loads, by bytes.
+  CostLine load_cost() const { return choice_.loads(); }
+
   // Tells the store of imports when it is time to.
   void TellImports();
   SteadyTime imports_due() const { return imports_.due(); }
@@ -101,6 +109,7 @@ class Acquirer {
     UnitPtr loading;  // while its layers arrive
     std::string miss_reason;
     std::vector<Waiter> waiting;
+    double seconds = 0;  // that it was thought to take
     bool dropped = false;
   };
   // Says what the store said.
@@ -134,6 +143,7 @@ class Acquirer {
   // Constant after construction.
   Model& model_;
   BlobStore* const store_;
+  const Source store_tier_;
   const StoreFormat format_;
   const IdentityDigest identity_digest_;
   const Post post_;

@@ -11,6 +11,7 @@
 #include "worker/engine/inbox.h"
 #include "worker/engine/sequence.h"
 #include "worker/engine/stepper.h"
+#include "worker/engine/workload.h"
 
 namespace promptcache {
 namespace {
@@ -26,7 +27,8 @@ class EngineImpl : public Engine {
                   {.unit_cache_bytes = options.unit_cache_bytes,
                    .clock = deps_.clock,
                    .loader_threads = options.loader_threads,
-                   .put_queue_bytes = options.put_queue_bytes},
+                   .put_queue_bytes = options.put_queue_bytes,
+                   .store_tier = deps_.store_tier},
                   [this](std::function<void()> function) { inbox_.Post(std::move(function)); }),
         thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
@@ -250,6 +252,9 @@ class EngineImpl : public Engine {
     acquirer_.TellImports();
     acquirer_.cache().Trim();
     UnitCache::Changes changes = acquirer_.cache().TakeChanges();
+    const double rate = stepper_.prefill_rate();
+    const double backlog = workload_.BacklogSeconds(running_, queue_, rate);
+    const double kv_use = KvUse(running_, deps_.model->shape().context_length, options_.slots);
     {
       std::lock_guard lock(stats_mutex_);
       stats_ = {.active = static_cast<uint32_t>(running_.size()),
@@ -258,7 +263,11 @@ class EngineImpl : public Engine {
                 .finished = finished_,
                 .corruptions = acquirer_.corruptions(),
                 .put_failures = acquirer_.put_failures(),
-                .prefill_tokens_per_s = stepper_.prefill_rate()};
+                .prefill_tokens_per_s = rate,
+                .backlog_seconds = backlog,
+                .kv_use = kv_use,
+                .generated_tokens = stepper_.generated_tokens(),
+                .load_cost = acquirer_.load_cost()};
     }
     if (!changes.empty() && deps_.on_residency) deps_.on_residency(std::move(changes));
   }
@@ -284,6 +293,7 @@ class EngineImpl : public Engine {
 
   // Its own threads post to the inbox, so it goes before the inbox does.
   Acquirer acquirer_;
+  Workload workload_{acquirer_};
   std::jthread thread_;
 };
 

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/status.h"
 #include "common/text/tokenizer.h"
+#include "worker/engine/load_choice.h"
 #include "worker/engine/request.h"
 #include "worker/kv/unit_cache.h"
 #include "worker/kv/unit_io.h"
@@ -32,6 +33,7 @@ struct EngineDeps {
   const Tokenizer* tokenizer = nullptr;
   BlobStore* store = nullptr;  // null: units live in memory only
   StoreFormat format;          // of the units: the model's identity, and what they are stored as
+  Source store_tier = Source::kDisk;    // where units from the store count as coming from
   const Clock* clock = &SystemClock();  // of units' lifetimes; outlives the engine
   // Units that came into or left memory; on the engine thread.
   std::function<void(UnitCache::Changes)> on_residency;
@@ -46,6 +48,10 @@ struct EngineStats {
   uint64_t corruptions = 0;   // stored units that failed verification and were encoded again
   uint64_t put_failures = 0;  // encoded units that could not be stored
   double prefill_tokens_per_s = 0;
+  double backlog_seconds = 0;  // as Workload::BacklogSeconds
+  double kv_use = 0;           // as KvUse
+  uint64_t generated_tokens = 0;
+  CostLine load_cost;  // of a unit's bytes; zero: not measured
 };
 
 // Thread safe.

@@ -30,14 +30,14 @@ void LinearCost::Fade() {
   for (double* sum : {&weight_, &u_, &r_, &uu_, &ur_}) *sum *= kFading;
 }
 
-// The line r = fixed * u + each through the samples by least squares, neither part negative.
-double LinearCost::Of(double amount) const {
+// The line r = fixed * u + each through the samples by least squares.
+CostLine LinearCost::Line() const {
   const double u = u_ / weight_, r = r_ / weight_;
   const double variance = uu_ / weight_ - u * u;
-  if (variance < kLeastVariance * u * u) return r * amount;
+  if (variance < kLeastVariance * u * u) return {.each = r};
   const double fixed = std::max(0.0, (ur_ / weight_ - u * r) / variance);
   const double each = r - fixed * u;
-  return each >= 0 ? fixed + each * amount : ur_ / uu_;
+  return each >= 0 ? CostLine{fixed, each} : CostLine{.fixed = ur_ / uu_};
 }
 
 Acquisition LoadChoice::Choose(const UnitCost& unit) {
@@ -54,6 +54,12 @@ Acquisition LoadChoice::Choose(const UnitCost& unit) {
   }
   encode_.Age();
   return Acquisition::kLoad;
+}
+
+double LoadChoice::SecondsOf(const UnitCost& unit) const {
+  const double load = load_.known() ? load_.Of(static_cast<double>(unit.bytes)) : 0;
+  const double encode = encode_.known() ? encode_.Of(static_cast<double>(unit.tokens)) : 0;
+  return load_.known() && encode_.known() ? std::min(load, encode) : load + encode;
 }
 
 }  // namespace promptcache

@@ -6,7 +6,14 @@
 
 namespace promptcache {
 
-// Seconds that an amount of something takes: a fixed part and one for each, learned from samples
+// Seconds that an amount of something takes.
+struct CostLine {
+  double fixed = 0;
+  double each = 0;
+  double Of(double amount) const { return fixed + each * amount; }
+};
+
+// Such a line, learned from samples
 // of which the latest count most. Errors count in proportion, so that small amounts are met as well
 // as large ones.
 class LinearCost {
@@ -16,8 +23,9 @@ class LinearCost {
   // Time goes by without a sample: those that are there will count for less beside the next one.
   void Age();
   bool known() const { return weight_ > 0; }
-  // REQUIRES: known() and amount > 0.
-  double Of(double amount) const;
+  // Neither part is negative. REQUIRES: known().
+  CostLine Line() const;
+  double Of(double amount) const { return Line().Of(amount); }
 
  private:
   void Fade();
@@ -47,6 +55,11 @@ class LoadChoice {
   // belief that is wrong, or was right once, heals: as often as keeps the time lost by trying below
   // kTrialShare of all.
   Acquisition Choose(const UnitCost& unit);
+
+  // Of the way that has cost less, by what is known; 0 when nothing is.
+  double SecondsOf(const UnitCost& unit) const;
+  // Of bytes; all zero when no load was seen.
+  CostLine loads() const { return load_.known() ? load_.Line() : CostLine{}; }
 
   static constexpr double kTrialShare = 1.0 / 16;
 

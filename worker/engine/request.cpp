@@ -117,6 +117,12 @@ Status EngineRequest::Validate(int64_t context_length, int64_t vocabulary) const
   return CheckDelivered(*this, vocabulary);
 }
 
+size_t EngineRequest::TokensToCompute() const {
+  size_t tokens = plan.new_tokens.size();
+  for (const std::vector<TokenId>& of_sample : delivered) tokens += of_sample.size();
+  return tokens;
+}
+
 Import EngineRequest::ImportOf(size_t index) const {
   const PlanUnit& unit = plan.units[index];
   return {.reference = {.schema = schema, .version = version, .module = unit.path},

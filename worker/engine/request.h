@@ -47,6 +47,8 @@ struct EngineRequest {
   // kInvalidArgument unless plan, options and what was delivered are valid, belong with the recipes
   // (digests, rows, positions) and fit the context and the vocabulary.
   Status Validate(int64_t context_length, int64_t vocabulary) const;
+  // New tokens of the plan, and what was delivered.
+  size_t TokensToCompute() const;
   // Of plan.units[index].
   Import ImportOf(size_t index) const;
 };

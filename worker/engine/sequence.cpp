@@ -180,6 +180,21 @@ void Sequence::Accept(Sample& sample, std::span<const float> logits, SteadyTime 
   sample.Accept(logits);
 }
 
+size_t Sequence::tokens_before_next() const {
+  size_t tokens = request_.plan.new_tokens.size() - prefilled_;
+  for (const Sample& sample : samples_) {
+    // The last one is the step of the next token.
+    if (!sample.done() && sample.uncomputed() > 0) tokens += sample.uncomputed() - 1;
+  }
+  return tokens;
+}
+
+int64_t Sequence::own_rows() const {
+  int64_t rows = prompt_.size();
+  for (const Sample& sample : samples_) rows += sample.own().size();
+  return rows;
+}
+
 // Every sample that goes on gets the prompt's keys and values, the last one without a copy.
 Status Sequence::HandOutPrompt() {
   size_t left = open_samples();

@@ -73,6 +73,10 @@ class Sequence {
   // request has to be given up.
   Status StepsDone(LogitRows& rows, SteadyTime now);
   bool done() const { return open_samples() == 0; }
+  // That are computed before the first token is drawn.
+  size_t tokens_before_next() const;
+  // Of keys and values besides the units'.
+  int64_t own_rows() const;
 
   // What was generated since the last call, by sample; samples without anything new are left out.
   std::vector<AnswerPart> TakeParts();

@@ -58,6 +58,7 @@ void Stepper::Advance(Sequence& sequence, LogitRows& rows, SteadyTime now) {
   const Status status = sequence.StepsDone(rows, now);
   if (!status.ok()) return end_(sequence.request().id, status);
   for (AnswerPart& part : sequence.TakeParts()) {
+    generated_tokens_ += part.tokens.size();
     sequence.request().events.on_part(std::move(part));
   }
 }

@@ -30,6 +30,7 @@ class Stepper {
 
   // Tokens a second; 0 before it was measured.
   double prefill_rate() const { return prefill_rate_; }
+  uint64_t generated_tokens() const { return generated_tokens_; }
 
  private:
   using Batch = std::vector<Sequence*>;
@@ -43,6 +44,7 @@ class Stepper {
   const uint32_t prefill_chunk_tokens_;
   const EndRequest end_;
   double prefill_rate_ = 0;
+  uint64_t generated_tokens_ = 0;
 };
 
 }  // namespace promptcache

@@ -44,6 +44,8 @@ class UnitCache {
   // After this much time, at the earliest, Trim has something to drop that has expired.
   SteadyTime::duration UntilNextExpiry() const { return next_expiry_ - clock_.Now(); }
 
+  // No import. A unit whose time is up may still count.
+  bool Contains(const UnitKey& key) const { return units_.contains(key); }
   uint64_t bytes() const { return bytes_; }
   size_t size() const { return units_.size(); }
   std::vector<UnitKey> keys() const;

@@ -6,6 +6,12 @@
 
 namespace promptcache {
 
+uint64_t Model::kv_bytes_per_token() const {
+  const ModelShape& of = shape();
+  return static_cast<uint64_t>(2 * of.layers * of.kv_heads * of.head_dim) *
+         kv_options().dtype().itemsize();
+}
+
 KvBuffer::KvBuffer(const ModelShape& shape, at::TensorOptions options, int64_t capacity) {
   kv_ = at::empty({shape.layers, 2, shape.kv_heads, std::max<int64_t>(0, capacity), shape.head_dim},
                   options);

@@ -62,6 +62,7 @@ class Model {
   virtual ~Model() = default;
   virtual const ModelShape& shape() const = 0;
   virtual at::TensorOptions kv_options() const = 0;  // dtype and device of keys and values
+  uint64_t kv_bytes_per_token() const;               // of keys and values, all layers
   // Returns [sequences with Logits::kLast, vocabulary] fp32 cpu, in the order of `steps`.
   // kInvalidArgument, with nothing changed, for steps that break the rules above. After any other
   // error the sequences' own buffers are undefined. kResourceExhausted when memory runs out;

@@ -2,7 +2,20 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "cluster/transport/endpoint.h"
+
 namespace promptcache {
+namespace {
+
+LoadRate RateOf(const CostLine& cost) {
+  constexpr double kFastest = 1e15;  // bytes a second: where size made no difference
+  if (cost.fixed == 0 && cost.each == 0) return {};
+  return {.fixed_s = cost.fixed, .bytes_per_s = 1 / std::max(cost.each, 1 / kFastest)};
+}
+
+}  // namespace
 
 EngineOptions EngineOptionsOf(const WorkerSettings& settings) {
   return {.slots = static_cast<uint32_t>(settings.slots),
@@ -18,17 +31,29 @@ WorkerReady ReadyOf(const WorkerModel& model, const WorkerSettings& settings) {
           .identity = model.identity(),
           .context_length = model.context_length(),
           .slots = static_cast<uint32_t>(settings.slots),
-          .unit_limit_bytes = static_cast<uint64_t>(settings.unit_cache_bytes)};
+          .unit_limit_bytes = static_cast<uint64_t>(settings.unit_cache_bytes),
+          .kv_bytes_per_token = model.kv_bytes_per_token()};
 }
 
-Heartbeat HeartbeatOf(const EngineStats& stats, DrainChange drain) {
-  return {.active = stats.active,
-          .queued = stats.queued,
-          .units = stats.units,
-          .unit_bytes = stats.unit_bytes,
-          .requests = stats.finished,
-          .prefill_tokens_per_s = stats.prefill_tokens_per_s,
-          .draining = drain == DrainChange::kDrain};
+Source StoreTierOf(const WorkerSettings& settings) {
+  const bool is_here =
+      ParseEndpoint(settings.store_endpoint, EndpointUse::kConnect, Reach::kLoopback).ok();
+  return is_here ? Source::kDisk : Source::kRemote;
+}
+
+Heartbeat HeartbeatOf(const EngineStats& stats, Source store_tier, DrainChange drain) {
+  Heartbeat heartbeat{.active = stats.active,
+                      .queued = stats.queued,
+                      .units = stats.units,
+                      .unit_bytes = stats.unit_bytes,
+                      .requests = stats.finished,
+                      .backlog_seconds = stats.backlog_seconds,
+                      .prefill_tokens_per_s = stats.prefill_tokens_per_s,
+                      .draining = drain == DrainChange::kDrain,
+                      .kv_use = stats.kv_use,
+                      .generated_tokens = stats.generated_tokens};
+  (store_tier == Source::kDisk ? heartbeat.disk : heartbeat.remote) = RateOf(stats.load_cost);
+  return heartbeat;
 }
 
 }  // namespace promptcache

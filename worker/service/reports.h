@@ -9,6 +9,9 @@ namespace promptcache {
 
 EngineOptions EngineOptionsOf(const WorkerSettings& settings);
 WorkerReady ReadyOf(const WorkerModel& model, const WorkerSettings& settings);
-Heartbeat HeartbeatOf(const EngineStats& stats, DrainChange drain);
+// A store on this machine is its disk; all others are remote.
+Source StoreTierOf(const WorkerSettings& settings);
+// Without what each coordinator was told of residency. `store_tier`: of loads.
+Heartbeat HeartbeatOf(const EngineStats& stats, Source store_tier, DrainChange drain);
 
 }  // namespace promptcache

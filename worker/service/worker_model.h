@@ -18,6 +18,8 @@ class WorkerModelImpl : public WorkerModel {
     return static_cast<uint32_t>(loaded.model->shape().context_length);
   }
 
+  uint64_t kv_bytes_per_token() const override { return loaded.model->kv_bytes_per_token(); }
+
   LoadedModel loaded;
   BlobEncoding encoding = BlobEncoding::kPlain;
   std::unique_ptr<Tokenizer> loaded_tokenizer;

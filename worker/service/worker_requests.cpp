@@ -14,6 +14,15 @@ constexpr uint64_t kRecipeCacheTokens = 16 << 20;
 constexpr milliseconds kDefaultDeadline{600'000};
 constexpr uint64_t kLongestTimeoutMs = 86'400'000;
 
+// Every part has a token.
+Status CheckParts(const Delivered& delivered) {
+  size_t tokens = 0;
+  for (const std::vector<TokenId>& of_sample : delivered.samples) tokens += of_sample.size();
+  if (delivered.parts <= tokens) return {};
+  return InvalidArgument("delivered: " + std::to_string(delivered.parts) + " parts of together " +
+                         std::to_string(tokens) + " tokens");
+}
+
 }  // namespace
 
 WorkerRequests::WorkerRequests(RequestsDeps deps)
@@ -121,6 +130,7 @@ void WorkerRequests::Start(WaitingRun waiting) {
 
 Status WorkerRequests::Submit(WaitingRun& waiting) {
   Run& order = waiting.order;
+  PC_RETURN_IF_ERROR(CheckParts(order.delivered));
   EngineRequest request{.id = waiting.run.id,
                         .plan = std::move(order.plan),
                         .schema = std::move(order.schema),

@@ -86,7 +86,8 @@ class ServiceImpl : public WorkerService {
     EngineDeps engine{.model = model.loaded.model.get(),
                       .tokenizer = model.loaded_tokenizer.get(),
                       .store = deps_.store,
-                      .format = {model.identity(), model.encoding}};
+                      .format = {model.identity(), model.encoding},
+                      .store_tier = StoreTierOf(settings_)};
     engine.on_residency = [this](UnitCache::Changes changes) {
       PostHere([this, changes = std::move(changes)] { UnitsChanged(changes); });
     };
@@ -114,6 +115,7 @@ class ServiceImpl : public WorkerService {
   void LinkUp(CoordinatorLink& link) {
     SendTo(link, {}, ReadyOf(*deps_.model, settings_));
     link.SendSnapshot(units_);
+    link.SendHeartbeat(HeartbeatNow(), units_);
     if (on_ready_) on_ready_();
   }
 
@@ -134,8 +136,12 @@ class ServiceImpl : public WorkerService {
     for (const auto& link : links_) link->SendChanges(changes);
   }
 
+  Heartbeat HeartbeatNow() const {
+    return HeartbeatOf(engine_->stats(), StoreTierOf(settings_), requests_->drain());
+  }
+
   void Report() {
-    const Heartbeat heartbeat = HeartbeatOf(engine_->stats(), requests_->drain());
+    const Heartbeat heartbeat = HeartbeatNow();
     for (const auto& link : links_) link->SendHeartbeat(heartbeat, units_);
   }
 

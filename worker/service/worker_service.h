@@ -32,6 +32,7 @@ class WorkerModel {
   virtual const Tokenizer& tokenizer() const = 0;
   virtual const std::string& name() const = 0;
   virtual uint32_t context_length() const = 0;
+  virtual uint64_t kv_bytes_per_token() const = 0;  // of a unit in memory
 };
 
 struct WorkerDeps {

@@ -177,6 +177,18 @@ TEST_F(Continuation, OfAWholeAnswerIsItsFinalAlone) {
   EXPECT_EQ(continued.usage.finish, FinishReason::kLength);
 }
 
+TEST_F(Continuation, WhatStandsBehindTheEndDoesNotCount) {
+  Start();
+  EngineRequest request = Asked(1, 0);
+  request.options.stop_ids = {7};
+  request.delivered = {{5, 7, 9, 9}};
+  const Transcript continued = Play(request);
+  EXPECT_TRUE(continued.status.ok());
+  EXPECT_THAT(continued.parts, IsEmpty());
+  EXPECT_EQ(continued.usage.generated_tokens, 2u);
+  EXPECT_EQ(continued.usage.finish, FinishReason::kStop);
+}
+
 TEST_F(Continuation, BehindWhatCannotBeIsRefused) {
   Start();
   const auto refusal = [&](SampleTokens delivered) {

@@ -129,6 +129,19 @@ TEST(LoadChoice, TryingTheOtherWayCostsLittle) {
   }
 }
 
+TEST(LoadChoice, SaysWhatTheCheaperWayCosts) {
+  LoadChoice choice;
+  const UnitCost unit{.bytes = 1000, .tokens = 10};
+  EXPECT_EQ(choice.SecondsOf(unit), 0);
+  EXPECT_EQ(choice.loads().each, 0);
+  choice.Loaded(500, 1);
+  EXPECT_DOUBLE_EQ(choice.SecondsOf(unit), 2);
+  EXPECT_DOUBLE_EQ(choice.loads().each, 0.002);
+  choice.Encoded(10, 3);
+  EXPECT_DOUBLE_EQ(choice.SecondsOf(unit), 2);
+  EXPECT_DOUBLE_EQ(choice.SecondsOf({.bytes = 5000, .tokens = 10}), 3);
+}
+
 TEST(LoadChoice, WrongBeliefHeals) {
   const World hiccup{.load_fixed = 5, .load_byte = 1e-9, .encode_token = 0.001};
   const World healthy{.load_fixed = 0.001, .load_byte = 1e-9, .encode_token = 0.001};

@@ -246,6 +246,23 @@ TEST_F(Coordinators, LongAnswerIsDeliveredAsFastAsTheLinkTakesIt) {
   EXPECT_EQ(parts(*second_), all);
 }
 
+TEST_F(Coordinators, RunGoesOnBehindWhatWasDelivered) {
+  const auto expected = Expected(Plain(), 20);
+  Envelope run = RunOf(Plain(), 20);
+  auto& order = std::get<promptcache::Run>(run.body);
+  order.delivered = {.parts = 7, .samples = {{expected.begin(), expected.begin() + 7}}};
+  second_->Send(run);
+  const auto rest = TokensUntilFinal(*second_, 7);
+  EXPECT_EQ(rest, std::vector<TokenId>(expected.begin() + 7, expected.end()));
+  EXPECT_EQ(Ask(run.request_id).parts, 20u);
+  order.delivered.parts = 8;
+  run.request_id = RequestId::Random();
+  second_->Send(run);
+  const Final refused = FinalOf(Next<Final>(*second_));
+  EXPECT_EQ(refused.code, Code::kInvalidArgument);
+  EXPECT_THAT(refused.message, HasSubstr("8 parts of together 7 tokens"));
+}
+
 TEST_F(Coordinators, RunThatWaitsForRecipesEndsWithItsCoordinator) {
   const PlanMaker prompt = Prompt();
   const Envelope run = RunOf(prompt);

@@ -239,6 +239,33 @@ TEST_F(WorkerServiceTest, StoreIsToldWhichSchemaImportsAUnit) {
                                                 .module = prompt.plan().units[0].path}));
 }
 
+TEST_F(WorkerServiceTest, SaysWhatUnitsTakeAndWhereTheyComeFrom) {
+  const auto ready = std::get<WorkerReady>(Next<WorkerReady>().body);
+  const PlanMaker prompt = Prompt();
+  for (const char* endpoint : {"", "tcp://127.0.0.1:7422", "tcp://10.0.0.1:7422"}) {
+    const bool is_stored = *endpoint != '\0';  // by the first run
+    if (is_stored) {
+      coordinator_->heard.clear();
+      settings_.store_endpoint = endpoint;
+      Start();
+    }
+    const Envelope run = RunOf(prompt);
+    (void)Next<Residency>();
+    coordinator_->Send(run);
+    (void)Next<RecipeQuery>();
+    SendRecipes(run.request_id, prompt);
+    const bool is_remote = settings_.store_endpoint == "tcp://10.0.0.1:7422";
+    const auto source = FinalOf(Next<Final>()).usage.units.at(0).source;
+    coordinator_->heard.clear();
+    const auto heartbeat = std::get<Heartbeat>(Next<Heartbeat>().body);
+    EXPECT_EQ(heartbeat.unit_bytes, 20 * ready.kv_bytes_per_token);
+    EXPECT_EQ(heartbeat.generated_tokens, 8u);
+    EXPECT_EQ(heartbeat.disk.bytes_per_s > 0, is_stored && !is_remote) << endpoint;
+    EXPECT_EQ(heartbeat.remote.bytes_per_s > 0, is_stored && is_remote) << endpoint;
+    EXPECT_EQ(source, !is_stored ? Source::kEncoded : is_remote ? Source::kRemote : Source::kDisk);
+  }
+}
+
 TEST(WorkerModelTest, ErrorsNameTheFault) {
   WorkerSettings settings = DefaultSettings().worker;
   EXPECT_THAT(WorkerModel::Load(settings).status().message(), HasSubstr("--model"));
