@@ -1,5 +1,6 @@
 #include "worker/service/request_log.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace promptcache {
@@ -26,6 +27,29 @@ uint64_t BytesOf(const Final& final) {
   return bytes;
 }
 
+using SampleTokens = std::vector<std::vector<TokenId>>;
+
+size_t CountOf(const SampleTokens& samples) {
+  size_t count = 0;
+  for (const std::vector<TokenId>& tokens : samples) count += tokens.size();
+  return count;
+}
+
+void Append(SampleTokens& samples, const Partial& part) {
+  if (samples.size() <= part.sample) samples.resize(part.sample + 1);
+  auto& tokens = samples[part.sample];
+  tokens.insert(tokens.end(), part.tokens.begin(), part.tokens.end());
+}
+
+// Samples without tokens may be left out.
+bool SameTokens(const SampleTokens& a, const SampleTokens& b) {
+  const std::vector<TokenId> none;
+  for (size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+    if ((i < a.size() ? a[i] : none) != (i < b.size() ? b[i] : none)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Outgoing MessageTo(const RequestOwner& owner, const RequestId& id, Message body) {
@@ -35,7 +59,7 @@ Outgoing MessageTo(const RequestOwner& owner, const RequestId& id, Message body)
 // ---- runs ----
 
 Result<RequestLog::Begun> RequestLog::Begin(const RequestId& id, const RequestOwner& owner,
-                                            uint32_t first_part) {
+                                            Delivered delivered) {
   Begun begun{.run = {id, ++last_run_}};
   if (const auto found = requests_.find(id); found != requests_.end()) {
     const Request& known = found->second;
@@ -53,8 +77,9 @@ Result<RequestLog::Begun> RequestLog::Begin(const RequestId& id, const RequestOw
   request.run = begun.run.number;
   request.attempt = owner.attempt;
   request.owner = owner;
-  request.next_sent = request.first_part = first_part;
-  Charge(request, kRequestBytes);
+  request.before = std::move(delivered);
+  request.next_sent = request.first_part();
+  Charge(request, kRequestBytes + CountOf(request.before.samples) * sizeof(TokenId));
   Shrink(request);
   return begun;
 }
@@ -107,14 +132,16 @@ std::optional<Outgoing> RequestLog::Next(const RequestId& id) const {
   const auto found = requests_.find(id);
   if (found == requests_.end() || !found->second.owner) return std::nullopt;
   const Request& request = found->second;
-  if (request.next_sent < request.first_part) {
+  if (request.next_sent < request.first_part()) {
     return MessageTo(
         *request.owner, id,
         Final{.code = Code::kDataLoss,
               .message = "parts of the answer were dropped before they could be sent"});
   }
   if (request.next_sent < request.next_part()) {
-    return MessageTo(*request.owner, id, request.parts[request.next_sent - request.first_part]);
+    Partial part = request.parts[request.next_sent - request.first_part()];
+    part.seq += request.renumbered;
+    return MessageTo(*request.owner, id, std::move(part));
   }
   if (request.running() || request.end_number != 0) return std::nullopt;
   return MessageTo(*request.owner, id, *request.final);
@@ -122,7 +149,7 @@ std::optional<Outgoing> RequestLog::Next(const RequestId& id) const {
 
 void RequestLog::Sent(const RequestId& id, SteadyTime now) {
   Request& request = requests_.at(id);
-  if (request.next_sent < request.first_part) return Disown(id, request, now);
+  if (request.next_sent < request.first_part()) return Disown(id, request, now);
   if (request.next_sent == request.next_part()) return MayLeave(id, request);
   ++request.next_sent;
 }
@@ -142,13 +169,13 @@ std::optional<Outgoing> RequestLog::Farewell(const RequestId& id, const Request&
                                              uint32_t new_coordinator) {
   const bool hears_more = request.owner && request.end_number == 0;
   if (!hears_more || request.owner->coordinator == new_coordinator) return std::nullopt;
-  return MessageTo(
-      *request.owner, id,
-      Final{.code = Code::kCancelled, .message = "another coordinator has taken the request over"});
+  return MessageTo(*request.owner, id,
+                   Final{.code = Code::kFailedPrecondition,
+                         .message = "another coordinator has taken the request over"});
 }
 
 Result<std::optional<Outgoing>> RequestLog::Adopt(const RequestId& id, const RequestOwner& owner,
-                                                  uint32_t first_part) {
+                                                  const Delivered& delivered) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return NotFound("the request is not known here");
   Request& request = found->second;
@@ -156,17 +183,31 @@ Result<std::optional<Outgoing>> RequestLog::Adopt(const RequestId& id, const Req
     return FailedPrecondition("attempt " + std::to_string(request.attempt) +
                               " of the request is known here");
   }
-  if (first_part < request.first_part || first_part > request.next_part()) {
-    return NotFound("of the answer, parts " + std::to_string(request.first_part) + " to " +
-                    std::to_string(request.next_part()) + " are here");
-  }
+  const std::optional<uint32_t> next = request.PartBehind(delivered.samples);
+  if (!next) return NotFound("no part of the answer here goes on behind what was delivered");
   std::optional<Outgoing> farewell = Farewell(id, request, owner.coordinator);
   request.attempt = owner.attempt;
   request.owner = owner;
-  request.next_sent = first_part;
+  request.next_sent = *next;
+  request.renumbered = delivered.parts - *next;
   ended_.erase(std::exchange(request.end_number, 0));
   orphans_.erase(id);
   return farewell;
+}
+
+// Every part has a token, so at most one is as far as these.
+std::optional<uint32_t> RequestLog::Request::PartBehind(const SampleTokens& tokens) const {
+  SampleTokens have = before.samples;
+  size_t count = CountOf(have);
+  const size_t wanted = CountOf(tokens);
+  uint32_t part = first_part();
+  while (count < wanted && part != next_part()) {
+    const Partial& one = parts[part++ - first_part()];
+    Append(have, one);
+    count += one.tokens.size();
+  }
+  if (!SameTokens(have, tokens)) return std::nullopt;
+  return part;
 }
 
 size_t RequestLog::CoordinatorLost(uint32_t coordinator, SteadyTime now) {
@@ -230,11 +271,13 @@ void RequestLog::Shrink(Request& growing) {
     Erase(oldest);
   }
   while (bytes_ > limits_.bytes && !growing.parts.empty()) {
-    const uint64_t freed = BytesOf(growing.parts.front());
+    const Partial& oldest = growing.parts.front();
+    const uint64_t freed = BytesOf(oldest) - oldest.tokens.size() * sizeof(TokenId);
     growing.bytes -= freed;
     bytes_ -= freed;
+    Append(growing.before.samples, oldest);
+    ++growing.before.parts;
     growing.parts.pop_front();
-    ++growing.first_part;
   }
 }
 

@@ -57,9 +57,9 @@ class RequestLog {
     bool replaced = false;             // an earlier run of the request: it has to be stopped
     std::optional<Outgoing> farewell;  // the Final of another coordinator's
   };
-  // A run whose first part will be `first_part`. kAlreadyExists when the owner has begun it;
+  // A run that goes on behind what was delivered. kAlreadyExists when the owner has begun it;
   // kFailedPrecondition when the attempt is not newer than the one that is known.
-  Result<Begun> Begin(const RequestId& id, const RequestOwner& owner, uint32_t first_part);
+  Result<Begun> Begin(const RequestId& id, const RequestOwner& owner, Delivered delivered);
   // Keeps the part under the next seq. Ignored when the run has ended or was replaced.
   void Part(const RequestRun& run, Partial part);
   // Likewise.
@@ -79,11 +79,12 @@ class RequestLog {
 
   // ---- other coordinators ----
   RequestState Query(const RequestId& id) const;
-  // From now on the answer is this owner's, from `first_part` on. A farewell to the one before.
-  // kNotFound without the request or these parts, kFailedPrecondition when the attempt is older
+  // From now on the answer is this owner's, behind what was delivered and numbered on from there.
+  // A farewell to the one before. kNotFound without the request, when the tokens here are others,
+  // and when no part that is here begins behind them; kFailedPrecondition when the attempt is older
   // than the one that is known.
   Result<std::optional<Outgoing>> Adopt(const RequestId& id, const RequestOwner& owner,
-                                        uint32_t first_part);
+                                        const Delivered& delivered);
   // Its running requests are orphans: so many.
   size_t CoordinatorLost(uint32_t coordinator, SteadyTime now);
   // Forgets what ended long ago, and the orphans whose time is up. These, which have to be stopped.
@@ -98,15 +99,19 @@ class RequestLog {
     uint32_t attempt = 0;               // the newest that was heard of
     std::optional<RequestOwner> owner;  // none: its coordinator was lost
     uint32_t next_sent = 0;             // to the owner
-    uint32_t first_part = 0;            // of `parts`
+    uint32_t renumbered = 0;            // what the owner's numbers are more than these, modulo 2^32
+    Delivered before;                   // `parts`
     std::deque<Partial> parts;
     std::optional<Final> final;
     SteadyTime ended;
     uint64_t end_number = 0;  // 0: it runs, or its owner has yet to hear of the end
     uint64_t bytes = 0;
 
-    uint32_t next_part() const { return first_part + static_cast<uint32_t>(parts.size()); }
+    uint32_t first_part() const { return before.parts; }
+    uint32_t next_part() const { return first_part() + static_cast<uint32_t>(parts.size()); }
     bool running() const { return !final; }
+    // The part behind these tokens; nullopt: the answer has others, or none begins there.
+    std::optional<uint32_t> PartBehind(const std::vector<std::vector<TokenId>>& tokens) const;
   };
   using Requests = std::map<RequestId, Request>;  // in order, for results that repeat
 

@@ -47,7 +47,7 @@ void WorkerRequests::Receive(uint32_t coordinator, Envelope envelope) {
     return Send(MessageTo(asks, id, log_.Query(id)));
   }
   if (const auto* adopt = std::get_if<Adopt>(&envelope.body)) {
-    AdoptReceived(asks, id, adopt->first_part);
+    AdoptReceived(asks, id, adopt->delivered);
   }
 }
 
@@ -62,7 +62,7 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
     return turn_away(Unavailable("worker '" + deps_.worker + "' is draining"));
   }
   Run& order = std::get<Run>(envelope.body);
-  auto begun = log_.Begin(id, owner, order.delivered.parts);
+  auto begun = log_.Begin(id, owner, order.delivered);
   if (begun.status().code() == Code::kAlreadyExists) {
     return Log(LogLevel::kWarning, "a run came again; ignored", {{"request", id.ToHex()}});
   }
@@ -108,8 +108,8 @@ void WorkerRequests::ReplyReceived(uint32_t coordinator, const RequestId& id, co
 }
 
 void WorkerRequests::AdoptReceived(const RequestOwner& owner, const RequestId& id,
-                                   uint32_t first_part) {
-  auto farewell = log_.Adopt(id, owner, first_part);
+                                   const Delivered& delivered) {
+  auto farewell = log_.Adopt(id, owner, delivered);
   if (!farewell.ok()) return Send(MessageTo(owner, id, FinalOf(farewell.status(), {})));
   if (*farewell) Send(**std::move(farewell));
   Deliver(id);

@@ -51,7 +51,7 @@ class WorkerRequests {
   void AskOrStart(WaitingRun run);
   void RecipesReceived(uint32_t coordinator, const RequestId& id, const RecipeReply& reply);
   void ReplyReceived(uint32_t coordinator, const RequestId& id, const Reply& reply);
-  void AdoptReceived(const RequestOwner& owner, const RequestId& id, uint32_t first_part);
+  void AdoptReceived(const RequestOwner& owner, const RequestId& id, const Delivered& delivered);
   void CancelReceived(const RequestId& id, uint32_t attempt);
   void Start(WaitingRun waiting);
   Status Submit(WaitingRun& waiting);

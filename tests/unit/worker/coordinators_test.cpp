@@ -135,7 +135,7 @@ TEST_F(Coordinators, RequestOfALostOneIsAdoptedWithItsWholeAnswer) {
   EXPECT_NE(state.phase, RequestPhase::kUnknown);
   EXPECT_EQ(state.attempt, 0u);
   EXPECT_GE(state.parts, 1u);
-  SendToSecond(run.request_id, Adopt{.first_part = 1});
+  SendToSecond(run.request_id, Adopt{{.parts = 1, .samples = {tokens}}});
   const auto rest = TokensUntilFinal(*second_, 1);
   tokens.insert(tokens.end(), rest.begin(), rest.end());
   EXPECT_EQ(tokens, Expected(Plain(), 300));
@@ -162,7 +162,7 @@ TEST_F(Coordinators, RequestThatNobodyAdoptsIsCancelledAfterHalfAMinute) {
     return heartbeat != nullptr && heartbeat->active == 0;
   });
   EXPECT_EQ(std::get<Heartbeat>(idle.body).requests, 1u);
-  SendToSecond(run.request_id, Adopt{.first_part = 1});
+  SendToSecond(run.request_id, Adopt{});
   EXPECT_EQ(FinalOf(Next<Final>(*second_)).code, Code::kNotFound);
 }
 
@@ -190,7 +190,7 @@ TEST_F(Coordinators, OneThatTakesOverFromALiveOneSaysSo) {
   (void)Next<Partial>();
   SendToSecond(run.request_id, Adopt{});
   const Envelope farewell = Next<Final>();
-  EXPECT_EQ(FinalOf(farewell).code, Code::kCancelled);
+  EXPECT_EQ(FinalOf(farewell).code, Code::kFailedPrecondition);
   EXPECT_EQ(farewell.attempt, 0u);
   EXPECT_EQ(TokensUntilFinal(*second_, 0), Expected(Plain(), 300));
 }

@@ -25,6 +25,11 @@ SteadyTime At(int64_t second) { return SteadyTime(seconds(second)); }
 
 Partial Text(std::string text) { return {.tokens = {7}, .text = std::move(text)}; }
 
+// So many parts of one such token.
+Delivered Sevens(uint32_t parts) {
+  return {.parts = parts, .samples = {std::vector<TokenId>(parts, 7)}};
+}
+
 const Partial& PartOf(const Outgoing& message) { return std::get<Partial>(message.envelope.body); }
 Code CodeOf(const Outgoing& message) { return std::get<Final>(message.envelope.body).code; }
 RequestOwner ReceiverOf(const Outgoing& message) {
@@ -44,7 +49,7 @@ std::vector<Outgoing> Take(RequestLog& log, const RequestId& id, SteadyTime now 
 class RequestLogTest : public ::testing::Test {
  protected:
   RequestRun Begin(const RequestId& id, const RequestOwner& owner = kFirst) {
-    return log_.Begin(id, owner, 0).value().run;
+    return log_.Begin(id, owner, {}).value().run;
   }
   std::vector<Outgoing> Sent(uint8_t number) { return Take(log_, Id(number)); }
   RequestPhase PhaseOf(uint8_t number) const { return log_.Query(Id(number)).phase; }
@@ -59,7 +64,7 @@ class RequestLogTest : public ::testing::Test {
 };
 
 TEST_F(RequestLogTest, PartsAreCountedFromTheFirstAndGoToTheirOwner) {
-  const RequestRun run = log_.Begin(Id(1), kSecond, 5).value().run;
+  const RequestRun run = log_.Begin(Id(1), kSecond, Sevens(5)).value().run;
   EXPECT_THAT(Sent(1), IsEmpty());
   log_.Part(run, Text("a"));
   log_.Part(run, Text("b"));
@@ -102,12 +107,12 @@ TEST_F(RequestLogTest, UnknownRequestsAreUnknown) {
   EXPECT_EQ(log_.Query(Id(1)), RequestState{});
   EXPECT_FALSE(log_.Next(Id(1)));
   EXPECT_FALSE(log_.Cancel(Id(1), 9));
-  EXPECT_EQ(log_.Adopt(Id(1), kSecond, 0).status().code(), Code::kNotFound);
+  EXPECT_EQ(log_.Adopt(Id(1), kSecond, {}).status().code(), Code::kNotFound);
 }
 
 TEST_F(RequestLogTest, NewerAttemptTakesThePlaceOfTheOld) {
   const RequestRun old = Begin(Id(1));
-  const auto begun = log_.Begin(Id(1), {.coordinator = 0, .attempt = 1}, 0).value();
+  const auto begun = log_.Begin(Id(1), {.coordinator = 0, .attempt = 1}, {}).value();
   EXPECT_TRUE(begun.replaced);
   EXPECT_FALSE(begun.farewell);  // the owner knows
   log_.Part(old, Text("late"));
@@ -117,27 +122,27 @@ TEST_F(RequestLogTest, NewerAttemptTakesThePlaceOfTheOld) {
   log_.Part(begun.run, Text("a"));
   EXPECT_EQ(Only(1).envelope.attempt, 1u);
   log_.End(begun.run, {}, At(0));
-  EXPECT_FALSE(log_.Begin(Id(1), {.coordinator = 0, .attempt = 2}, 0).value().replaced);
+  EXPECT_FALSE(log_.Begin(Id(1), {.coordinator = 0, .attempt = 2}, {}).value().replaced);
 }
 
 TEST_F(RequestLogTest, OlderAttemptBeginsNothing) {
   const RequestRun run = Begin(Id(1), kSecond);
-  EXPECT_EQ(log_.Begin(Id(1), kSecond, 0).status().code(), Code::kAlreadyExists);
-  EXPECT_EQ(log_.Begin(Id(1), kFirst, 0).status().code(), Code::kFailedPrecondition);
-  EXPECT_EQ(log_.Begin(Id(1), {.coordinator = 0, .attempt = 65'536}, 0).status().code(),
+  EXPECT_EQ(log_.Begin(Id(1), kSecond, {}).status().code(), Code::kAlreadyExists);
+  EXPECT_EQ(log_.Begin(Id(1), kFirst, {}).status().code(), Code::kFailedPrecondition);
+  EXPECT_EQ(log_.Begin(Id(1), {.coordinator = 0, .attempt = 65'536}, {}).status().code(),
             Code::kFailedPrecondition);
   log_.End(run, {}, At(0));
-  EXPECT_EQ(log_.Begin(Id(1), kFirst, 0).status().code(), Code::kFailedPrecondition);
+  EXPECT_EQ(log_.Begin(Id(1), kFirst, {}).status().code(), Code::kFailedPrecondition);
 }
 
 TEST_F(RequestLogTest, CoordinatorThatTakesOverGetsTheRestAndTheOtherAFarewell) {
   const RequestRun run = Begin(Id(1));
   for (const char* text : {"a", "b", "c"}) log_.Part(run, Text(text));
   EXPECT_THAT(Sent(1), SizeIs(3));
-  const auto farewell = log_.Adopt(Id(1), kSecond, 1).value();
+  const auto farewell = log_.Adopt(Id(1), kSecond, Sevens(1)).value();
   ASSERT_TRUE(farewell);
   EXPECT_EQ(ReceiverOf(*farewell), kFirst);
-  EXPECT_EQ(CodeOf(*farewell), Code::kCancelled);
+  EXPECT_EQ(CodeOf(*farewell), Code::kFailedPrecondition);
   const auto messages = Sent(1);
   ASSERT_THAT(messages, SizeIs(2));
   EXPECT_EQ(ReceiverOf(messages[0]), kSecond);
@@ -153,11 +158,11 @@ TEST_F(RequestLogTest, CoordinatorThatTakesOverGetsTheRestAndTheOtherAFarewell) 
 
 TEST_F(RequestLogTest, RunOfAnotherCoordinatorTellsTheOneBefore) {
   (void)Begin(Id(1));
-  const auto begun = log_.Begin(Id(1), kSecond, 0).value();
+  const auto begun = log_.Begin(Id(1), kSecond, {}).value();
   EXPECT_TRUE(begun.replaced);
   ASSERT_TRUE(begun.farewell);
   EXPECT_EQ(ReceiverOf(*begun.farewell), kFirst);
-  EXPECT_EQ(CodeOf(*begun.farewell), Code::kCancelled);
+  EXPECT_EQ(CodeOf(*begun.farewell), Code::kFailedPrecondition);
 }
 
 TEST_F(RequestLogTest, EndedRequestIsAdoptedWithItsFinal) {
@@ -166,7 +171,7 @@ TEST_F(RequestLogTest, EndedRequestIsAdoptedWithItsFinal) {
   log_.End(run, {.usage = {.worker = "w"}}, At(0));
   EXPECT_THAT(Sent(1), SizeIs(2));
   for (const RequestOwner& owner : {kSecond, kFourth}) {
-    EXPECT_FALSE(log_.Adopt(Id(1), owner, 0).value());  // the one before has its Final
+    EXPECT_FALSE(log_.Adopt(Id(1), owner, {}).value());  // the one before has its Final
     const auto messages = Sent(1);
     ASSERT_THAT(messages, SizeIs(2));
     EXPECT_EQ(PartOf(messages[0]).text, "a");
@@ -176,19 +181,41 @@ TEST_F(RequestLogTest, EndedRequestIsAdoptedWithItsFinal) {
 }
 
 TEST_F(RequestLogTest, PartsThatAreNotHereAreNotAdopted) {
-  const RequestRun run = log_.Begin(Id(1), kFirst, 2).value().run;
+  const RequestRun run = log_.Begin(Id(1), kFirst, Sevens(2)).value().run;
   log_.Part(run, Text("a"));
   for (const uint32_t first : {0u, 1u, 4u}) {
-    EXPECT_EQ(log_.Adopt(Id(1), kSecond, first).status().code(), Code::kNotFound) << first;
+    EXPECT_EQ(log_.Adopt(Id(1), kSecond, Sevens(first)).status().code(), Code::kNotFound) << first;
   }
   EXPECT_EQ(ReceiverOf(Only(1)), kFirst);  // nothing has changed
-  EXPECT_TRUE(log_.Adopt(Id(1), kSecond, 3).ok());
+  EXPECT_TRUE(log_.Adopt(Id(1), kSecond, Sevens(3)).ok());
   EXPECT_THAT(Sent(1), IsEmpty());
+}
+
+// Another run of the request cut the parts that its client has.
+TEST_F(RequestLogTest, AdoptedBehindTheSameTokensWhateverTheirParts) {
+  const RequestRun run =
+      log_.Begin(Id(1), kFirst, {.parts = 1, .samples = {{1}, {}, {30}}}).value().run;
+  log_.Part(run, {.tokens = {2, 3}});
+  log_.Part(run, {.tokens = {20}, .sample = 1});
+  log_.Part(run, {.tokens = {4}});
+  const std::vector<std::vector<std::vector<TokenId>>> others = {
+      {{1}, {}, {31}}, {{1, 2}, {}, {30}}, {{1, 2, 3}, {20}}, {{1, 2, 3}, {20}, {30}, {40}}, {}};
+  for (const auto& tokens : others) {
+    const auto adopted = log_.Adopt(Id(1), kSecond, {.parts = 2, .samples = tokens});
+    EXPECT_EQ(adopted.status().code(), Code::kNotFound);
+  }
+  ASSERT_TRUE(
+      log_.Adopt(Id(1), kSecond, {.parts = 9, .samples = {{1, 2, 3}, {20}, {30}, {}}}).ok());
+  EXPECT_EQ(PartOf(Only(1)), (Partial{.seq = 9, .tokens = {4}}));
+  log_.Part(run, {.tokens = {21}, .sample = 1});
+  EXPECT_EQ(PartOf(Only(1)).seq, 10u);
+  ASSERT_TRUE(log_.Adopt(Id(1), kSecond, {.parts = 1, .samples = {{1}, {}, {30}}}).ok());
+  EXPECT_EQ(PartOf(Sent(1).at(3)), (Partial{.seq = 4, .tokens = {21}, .sample = 1}));
 }
 
 TEST_F(RequestLogTest, OlderAttemptAdoptsAndCancelsNothing) {
   const RequestRun run = Begin(Id(1), kSecond);
-  EXPECT_EQ(log_.Adopt(Id(1), kFirst, 0).status().code(), Code::kFailedPrecondition);
+  EXPECT_EQ(log_.Adopt(Id(1), kFirst, {}).status().code(), Code::kFailedPrecondition);
   EXPECT_FALSE(log_.Cancel(Id(1), kFirst.attempt));
   EXPECT_TRUE(log_.Cancel(Id(1), kSecond.attempt));
   log_.End(run, {}, At(0));
@@ -199,7 +226,7 @@ TEST_F(RequestLogTest, OlderAttemptAdoptsAndCancelsNothing) {
 TEST_F(RequestLogTest, CancelOfANewAttemptShutsOutTheOnesBefore) {
   const RequestRun run = Begin(Id(1));
   EXPECT_TRUE(log_.Cancel(Id(1), 65'536));
-  EXPECT_EQ(log_.Begin(Id(1), {.coordinator = 0, .attempt = 1}, 0).status().code(),
+  EXPECT_EQ(log_.Begin(Id(1), {.coordinator = 0, .attempt = 1}, {}).status().code(),
             Code::kFailedPrecondition);
   log_.End(run, {.code = Code::kCancelled}, At(0));
   EXPECT_EQ(ReceiverOf(Only(1)), kFirst);
@@ -215,7 +242,7 @@ TEST_F(RequestLogTest, OrphansRunOnForHalfAMinute) {
   for (const uint8_t orphan : {1, 2, 4}) EXPECT_THAT(Sent(orphan), IsEmpty());
   EXPECT_THAT(Sent(3), SizeIs(1));
   EXPECT_THAT(log_.Expire(At(129)), IsEmpty());
-  EXPECT_FALSE(log_.Adopt(Id(1), kSecond, 0).value());  // nobody to say farewell to
+  EXPECT_FALSE(log_.Adopt(Id(1), kSecond, {}).value());  // nobody to say farewell to
   EXPECT_THAT(log_.Expire(At(130)), ElementsAre(Id(2)));
   EXPECT_THAT(log_.Expire(At(400)), IsEmpty());
   EXPECT_EQ(PhaseOf(1), RequestPhase::kRunning);
@@ -264,12 +291,12 @@ TEST_F(RequestLogTest, ForgottenRequestMayComeAgain) {
 TEST(RequestLogLimitsTest, TooManyRequestsPushOutTheOldestThatEnded) {
   RequestLog log({.requests = 3});
   std::vector<RequestRun> runs;
-  for (uint8_t i = 0; i < 3; ++i) runs.push_back(log.Begin(Id(i), kFirst, 0).value().run);
+  for (uint8_t i = 0; i < 3; ++i) runs.push_back(log.Begin(Id(i), kFirst, {}).value().run);
   for (const size_t i : {1, 0}) {
     log.End(runs[i], {}, At(0));
     (void)Take(log, runs[i].id);
   }
-  (void)log.Begin(Id(3), kFirst, 0).value();
+  (void)log.Begin(Id(3), kFirst, {}).value();
   EXPECT_EQ(log.size(), 3u);
   EXPECT_EQ(log.Query(Id(0)).phase, RequestPhase::kEnded);
   EXPECT_EQ(log.Query(Id(1)).phase, RequestPhase::kUnknown);
@@ -280,7 +307,7 @@ class FullRequestLog : public ::testing::Test {
  protected:
   static constexpr uint64_t kLimit = 20'000;
 
-  RequestRun Begun(uint8_t number) { return log_.Begin(Id(number), kFirst, 0).value().run; }
+  RequestRun Begun(uint8_t number) { return log_.Begin(Id(number), kFirst, {}).value().run; }
   void Fill(const RequestRun& run) {
     for (int i = 0; i < 100; ++i) {
       log_.Part(run, Text(std::string(500, 'x')));
@@ -300,8 +327,8 @@ TEST_F(FullRequestLog, RunningRequestLosesItsOldestParts) {
   Fill(run);
   EXPECT_EQ(log_.Query(Id(1)).phase, RequestPhase::kUnknown);
   EXPECT_EQ(log_.Query(Id(2)).parts, 100u);
-  EXPECT_EQ(log_.Adopt(Id(2), kSecond, 50).status().code(), Code::kNotFound);
-  ASSERT_TRUE(log_.Adopt(Id(2), kSecond, 90).ok());
+  EXPECT_EQ(log_.Adopt(Id(2), kSecond, Sevens(50)).status().code(), Code::kNotFound);
+  ASSERT_TRUE(log_.Adopt(Id(2), kSecond, Sevens(90)).ok());
   EXPECT_EQ(PartOf(*log_.Next(Id(2))).seq, 90u);
   EXPECT_EQ(log_.Forget(run), kSecond);
   EXPECT_EQ(log_.bytes(), 0u);
@@ -318,7 +345,7 @@ TEST_F(FullRequestLog, OwnerThatWasTooSlowHearsThatPartsAreGone) {
 
 TEST(RequestLogBytes, LogprobsAndUsageCount) {
   RequestLog log;
-  const RequestRun run = log.Begin(Id(1), kFirst, 0).value().run;
+  const RequestRun run = log.Begin(Id(1), kFirst, {}).value().run;
   const uint64_t before = log.bytes();
   TokenLogprobs token;
   token.top.resize(20);
