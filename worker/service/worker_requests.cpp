@@ -199,12 +199,10 @@ void WorkerRequests::Stop(const RequestId& id) {
 
 void WorkerRequests::Deliver(const RequestId& id) {
   while (const auto message = log_.Next(id)) {
-    const Status sent = deps_.send(message->coordinator, message->envelope);
-    if (sent.code() == Code::kBusy) {
-      behind_.insert(id);
+    if (!deps_.send(message->coordinator, message->envelope).ok()) {
+      behind_.insert(id);  // the link is full, or it goes down, which makes an orphan of it
       return;
     }
-    if (!sent.ok()) return CoordinatorLost(message->coordinator);
     log_.Sent(id, deps_.clock->Now());
   }
 }

@@ -161,7 +161,7 @@ TEST_F(Coordinators, RequestThatNobodyAdoptsIsCancelledAfterHalfAMinute) {
     const auto* heartbeat = std::get_if<Heartbeat>(&envelope.body);
     return heartbeat != nullptr && heartbeat->active == 0;
   });
-  EXPECT_EQ(std::get<Heartbeat>(idle.body).requests, 1u);
+  EXPECT_LT(std::get<Heartbeat>(idle.body).generated_tokens, 4000u);
   SendToSecond(run.request_id, Adopt{});
   EXPECT_EQ(FinalOf(Next<Final>(*second_)).code, Code::kNotFound);
 }
@@ -298,6 +298,7 @@ TEST_F(Coordinators, DrainingWorkerGoesOnWithWhatItHasAndTakesNothingElse) {
   again.attempt = kNewAttempt;
   second_->Send(again);
   EXPECT_EQ(TokensUntilFinal(*second_, 0), Expected(Plain(), 300));
+  EXPECT_EQ(FinalOf(Next<Final>()).code, Code::kFailedPrecondition);  // to the one before
   SendToSecond(order, DrainWorker{.worker = "w1", .change = DrainChange::kResume});
   EXPECT_EQ(std::get<Reply>(Next<Reply>(*second_).body).code, Code::kOk);
   EXPECT_FALSE(std::get<Heartbeat>(Next<Heartbeat>(*second_).body).draining);

@@ -248,6 +248,8 @@ TEST_F(RequestLogTest, OrphansRunOnForHalfAMinute) {
   EXPECT_EQ(PhaseOf(1), RequestPhase::kRunning);
   EXPECT_EQ(PhaseOf(2), RequestPhase::kUnknown);  // nobody shall take up what was given up
   EXPECT_EQ(PhaseOf(4), RequestPhase::kEnded);
+  EXPECT_THAT(log_.Expire(At(701)), IsEmpty());
+  EXPECT_EQ(PhaseOf(4), RequestPhase::kUnknown);  // like any other that has ended
   log_.Part(left, Text("late"));
   EXPECT_THAT(Sent(2), IsEmpty());
   EXPECT_EQ(ReceiverOf(Only(1)), kSecond);
