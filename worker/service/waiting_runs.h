@@ -8,7 +8,7 @@
 
 #include "cluster/wire/messages.h"
 #include "common/clock.h"
-#include "worker/service/request_log.h"
+#include "worker/requests/request_log.h"
 
 namespace promptcache {
 

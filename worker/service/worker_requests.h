@@ -10,8 +10,8 @@
 #include "cluster/wire/messages.h"
 #include "common/clock.h"
 #include "worker/engine/engine.h"
+#include "worker/requests/request_log.h"
 #include "worker/service/recipe_cache.h"
-#include "worker/service/request_log.h"
 #include "worker/service/waiting_runs.h"
 
 namespace promptcache {

@@ -1,4 +1,4 @@
-#include "worker/service/request_log.h"
+#include "worker/requests/request_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

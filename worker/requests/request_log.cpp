@@ -1,4 +1,4 @@
-#include "worker/service/request_log.h"
+#include "worker/requests/request_log.h"
 
 #include <algorithm>
 #include <utility>
