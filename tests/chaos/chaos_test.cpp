@@ -1,0 +1,130 @@
+// The request contract (cluster/README.md) under everything that can go wrong, in simulated
+// clusters: one a seed. `chaos_test --gtest_filter='Chaos.*' --seed N` runs one seed of each kind.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/chaos/world.h"
+
+namespace promptcache::chaos {
+namespace {
+
+std::optional<uint64_t> only_seed;
+
+struct Totals {
+  uint64_t submitted = 0;
+  uint64_t ok = 0;
+  uint64_t resumed = 0;
+  std::map<Code, uint64_t> failed;
+  FaultCounts injected;
+
+  void Add(const WorldResult& result) {
+    submitted += result.clients.submitted;
+    ok += result.clients.ok;
+    resumed += result.resumed;
+    for (const auto& [code, count] : result.clients.failed) failed[code] += count;
+    injected.dropped += result.injected.dropped;
+    injected.duplicated += result.injected.duplicated;
+    injected.overtaken += result.injected.overtaken;
+    injected.crashes += result.injected.crashes;
+    injected.partitions += result.injected.partitions;
+    injected.torn_writes += result.injected.torn_writes;
+    injected.drains += result.injected.drains;
+  }
+
+  std::string ToString() const {
+    std::string text = std::to_string(submitted) + " requests: " + std::to_string(ok) + " ok";
+    for (const auto& [code, count] : failed) {
+      text += ", " + std::to_string(count) + " " + std::string(CodeName(code));
+    }
+    return text + "; " + std::to_string(resumed) +
+           " went on elsewhere\ninjected: " + std::to_string(injected.crashes) + " crashes, " +
+           std::to_string(injected.partitions) + " partitions, " +
+           std::to_string(injected.dropped) + " messages lost, " +
+           std::to_string(injected.duplicated) + " doubled, " + std::to_string(injected.overtaken) +
+           " overtaken, " + std::to_string(injected.torn_writes) + " torn writes, " +
+           std::to_string(injected.drains) + " drains\n";
+  }
+};
+
+// Every core takes the next seed. Stops at the first that fails.
+Totals RunSeeds(uint64_t count, const Faults& faults) {
+  const uint64_t first = only_seed.value_or(0);
+  const uint64_t end = only_seed ? first + 1 : count;
+  Totals totals;
+  std::mutex mutex;
+  std::atomic<uint64_t> next{first};
+  std::atomic<bool> failed{false};
+  const auto work = [&] {
+    for (uint64_t seed = next++; seed < end && !failed; seed = next++) {
+      const WorldResult result = World(seed, faults).Run();
+      const std::lock_guard lock(mutex);
+      totals.Add(result);
+      for (const std::string& fault : result.faults) {
+        failed = true;
+        ADD_FAILURE() << "seed " << seed << ": " << fault;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) {
+      threads.emplace_back(work);
+    }
+  }
+  std::fputs(totals.ToString().c_str(), stdout);
+  return totals;
+}
+
+TEST(Chaos, WithoutTroubleEveryRequestEndsWell) {
+  const Totals totals = RunSeeds(200, {});
+  EXPECT_EQ(totals.ok, totals.submitted);
+}
+
+TEST(Chaos, CrashesAndPartitionsBreakNoPromise) {
+  const Totals totals =
+      RunSeeds(5'000, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12, .drain = 15});
+  EXPECT_GT(totals.resumed, 0u);
+  EXPECT_GT(totals.ok, totals.submitted / 2);
+}
+
+TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
+  const Totals totals = RunSeeds(5'000, {.drop = 60,
+                                         .duplicate = 40,
+                                         .overtake = 25,
+                                         .crash = 80,
+                                         .partition = 6,
+                                         .torn_write = 3,
+                                         .cancel = 12,
+                                         .drain = 15});
+  EXPECT_GT(totals.resumed, 0u);
+  EXPECT_GT(totals.ok, totals.submitted / 4);
+}
+
+TEST(Chaos, OneSeedIsOneStory) {
+  const Faults faults{.drop = 60, .duplicate = 40, .overtake = 25, .crash = 50, .partition = 6};
+  const WorldResult first = World(7, faults).Run();
+  const WorldResult second = World(7, faults).Run();
+  EXPECT_EQ(first.clients.ok, second.clients.ok);
+  EXPECT_EQ(first.clients.failed, second.clients.failed);
+  EXPECT_EQ(first.injected.dropped, second.injected.dropped);
+  EXPECT_EQ(first.resumed, second.resumed);
+}
+
+}  // namespace
+}  // namespace promptcache::chaos
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string(argv[i]) == "--seed") {
+      promptcache::chaos::only_seed = std::strtoull(argv[i + 1], nullptr, 10);
+    }
+  }
+  return RUN_ALL_TESTS();
+}
