@@ -11,6 +11,7 @@
 #include "coordinator/operator_desk.h"
 #include "coordinator/prompt_planner.h"
 #include "coordinator/schema_catalog.h"
+#include "coordinator/schema_desk.h"
 #include "coordinator/session/session.h"
 #include "coordinator/warm_plan.h"
 
@@ -68,13 +69,11 @@ class CoordinatorImpl : public Coordinator {
         clients_(transport, TableOptions(PeerRole::kClient), ClientEvents()),
         workers_(transport, TableOptions(PeerRole::kWorker), WorkerEvents()),
         desk_(
-            sessions_, workers_, [this] { return ProcessStatus(); },
-            [this](PeerId client, const RequestId& id, Message answer) {
-              Answer(client, id, std::move(answer));
-            }),
+            sessions_, workers_, [this] { return ProcessStatus(); }, Answerer()),
         compiling_(OrThread(std::move(deps.compiling), transport)),
         planning_(OrThread(std::move(deps.planning), transport)),
         catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
+        schemas_(catalog_, Answerer()),
         prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair) {}
 
   ~CoordinatorImpl() override {
@@ -208,6 +207,12 @@ class CoordinatorImpl : public Coordinator {
     if (!status.ok()) clients_.Drop(client, status);
   }
 
+  WorkerRelay::Answer Answerer() {
+    return [this](PeerId client, const RequestId& id, Message answer) {
+      Answer(client, id, std::move(answer));
+    };
+  }
+
   void StartPlanning(const PlanTicket& ticket, Submit submit) {
     prompts_.Plan(
         std::move(submit), [this, ticket] { return sessions_.WaitsFor(ticket); },
@@ -225,22 +230,8 @@ class CoordinatorImpl : public Coordinator {
     if (std::holds_alternative<Cancel>(envelope.body)) {
       return Perform(sessions_.CancelReceived(client, id, Now()));
     }
-    if (auto* add = std::get_if<SchemaAdd>(&envelope.body)) {
-      return catalog_.Add(std::move(*add), [this, client, id](const Result<SchemaPtr>& added) {
-        SchemaAdded(client, id, added);
-      });
-    }
-    if (const auto* list = std::get_if<SchemaList>(&envelope.body)) {
-      auto schemas = catalog_.List(list->name);
-      if (schemas.ok()) return Answer(client, id, SchemaReply{*std::move(schemas)});
-      return Answer(client, id, ReplyOf(schemas.status()));
-    }
-    if (const auto* remove = std::get_if<SchemaRemove>(&envelope.body)) {
-      return catalog_.Remove(remove->name, [this, client, id](const Status& removed) {
-        Answer(client, id, ReplyOf(removed));
-      });
-    }
-    if (desk_.Handle(client, id, envelope.body, Now())) return;
+    if (schemas_.Handle(client, id, envelope.body)) return;
+    if (desk_.Handle(peer, id, envelope.body, Now())) return;
     ++unexpected_;
     Answer(client, id, Reply{Code::kFailedPrecondition, "a client does not send this message"});
   }
@@ -251,17 +242,6 @@ class CoordinatorImpl : public Coordinator {
                                       .tenant = peer.tenant(),
                                       .unix_ms = clock_.UnixMillis()},
                                      envelope, Now()));
-  }
-
-  void SchemaAdded(PeerId client, const RequestId& id, const Result<SchemaPtr>& added) {
-    if (!added.ok()) return Answer(client, id, ReplyOf(added.status()));
-    const RegisteredSchema& schema = **added;
-    Log(LogLevel::kInfo, "schema registered",
-        {{"schema", schema.name},
-         {"version", schema.version},
-         {"tokens", schema.layout.length},
-         {"units", schema.layout.units.size()}});
-    Answer(client, id, SchemaReply{{schema.Info()}});
   }
 
   StatusReply ProcessStatus() const {
@@ -382,6 +362,7 @@ class CoordinatorImpl : public Coordinator {
   std::unique_ptr<Background> compiling_;
   std::unique_ptr<Background> planning_;
   SchemaCatalog catalog_;
+  SchemaDesk schemas_;
   PromptPlanner prompts_;
   std::deque<Action> actions_;
   bool performing_ = false;

@@ -13,11 +13,13 @@ Message ReplyOf(const promptcache::Status& status) {
 
 }  // namespace
 
-bool OperatorDesk::Handle(PeerId client, const RequestId& id, const Message& body, SteadyTime now) {
+bool OperatorDesk::Handle(const PeerInfo& peer, const RequestId& id, const Message& body,
+                          SteadyTime now) {
+  const PeerId client = peer.id;
   if (std::holds_alternative<StatusQuery>(body)) {
     answer_(client, id, Status(now));
   } else if (const auto* query = std::get_if<ExplainQuery>(&body)) {
-    answer_(client, id, Explain(*query));
+    answer_(client, id, Explain(peer, *query));
   } else if (const auto* drain = std::get_if<DrainWorker>(&body)) {
     Drain(client, id, *drain);
   } else if (const auto* drop = std::get_if<UnitsDrop>(&body)) {
@@ -55,10 +57,16 @@ StatusReply OperatorDesk::Status(SteadyTime now) const {
   return status;
 }
 
-Message OperatorDesk::Explain(const ExplainQuery& query) const {
-  if (!query.request) return ExplainReply{sessions_.history().Slowest(kMostSlowRequests)};
+Message OperatorDesk::Explain(const PeerInfo& peer, const ExplainQuery& query) const {
+  const bool hears_all = peer.key == nullptr || peer.hello.role == PeerRole::kAdmin;
+  const auto may_hear = [&](const RequestReport& report) {
+    return hears_all || report.tenant == peer.tenant();
+  };
+  if (!query.request) {
+    return ExplainReply{sessions_.history().Slowest(kMostSlowRequests, may_hear)};
+  }
   auto report = sessions_.Explain(*query.request);
-  if (report) return ExplainReply{{*std::move(report)}};
+  if (report && may_hear(*report)) return ExplainReply{{*std::move(report)}};
   return ReplyOf(NotFound("request " + query.request->ToHex() +
                           " is not known here: it was never submitted to this coordinator, or is "
                           "not among its last ones"));

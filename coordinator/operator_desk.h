@@ -22,8 +22,9 @@ class OperatorDesk {
         answer_(std::move(answer)),
         relay_(workers, answer_) {}
 
-  // False: the message is not for the desk.
-  bool Handle(PeerId client, const RequestId& id, const Message& body, SteadyTime now);
+  // False: the message is not for the desk. Where links have keys, a client hears of its own
+  // tenant's requests only.
+  bool Handle(const PeerInfo& peer, const RequestId& id, const Message& body, SteadyTime now);
   // Of a worker. False: nothing was asked that this answers.
   bool AnswerReceived(const PeerInfo& worker, const Envelope& envelope);
   void ClientGone(PeerId client) { relay_.ClientGone(client); }
@@ -31,7 +32,7 @@ class OperatorDesk {
 
  private:
   StatusReply Status(SteadyTime now) const;
-  Message Explain(const ExplainQuery& query) const;
+  Message Explain(const PeerInfo& peer, const ExplainQuery& query) const;
   void Drain(PeerId client, const RequestId& id, const DrainWorker& drain);
 
   const SessionTable& sessions_;

@@ -40,9 +40,12 @@ std::optional<RequestReport> RequestHistory::Find(const RequestId& id) const {
   return found == reports_.rend() ? std::nullopt : std::optional(*found);
 }
 
-std::vector<RequestReport> RequestHistory::Slowest(size_t count) const {
+std::vector<RequestReport> RequestHistory::Slowest(
+    size_t count, const std::function<bool(const RequestReport&)>& wanted) const {
   std::vector<const RequestReport*> order;
-  for (const RequestReport& report : reports_) order.push_back(&report);
+  for (const RequestReport& report : reports_) {
+    if (wanted(report)) order.push_back(&report);
+  }
   count = std::min(count, order.size());
   std::partial_sort(
       order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -20,8 +21,9 @@ class RequestHistory {
   // Of an id that was used more than once: the last one.
   std::optional<RequestReport> Find(const RequestId& id) const;
   // The remembered ones that took longest until their first token, or until they ended without one;
-  // the slowest first, at most `count`.
-  std::vector<RequestReport> Slowest(size_t count) const;
+  // the slowest first, at most `count`, of those that are `wanted`.
+  std::vector<RequestReport> Slowest(size_t count,
+                                     const std::function<bool(const RequestReport&)>& wanted) const;
   // Of the remembered requests that had a first token.
   Percentiles TtftMs() const;
   const TierTokens& tokens() const { return tokens_; }  // of all requests ever added

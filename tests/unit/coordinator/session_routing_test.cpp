@@ -172,10 +172,13 @@ TEST(RequestHistory, RemembersTheLastOnesAndTheSlowestOfThem) {
     history.Add({.id = IdOf(n), .first_token_ms = waited, .ended_ms = 60});
   }
   EXPECT_FALSE(history.Find(IdOf(1)).has_value());
-  const auto slowest = history.Slowest(2);
+  const auto everybody = [](const RequestReport&) { return true; };
+  const auto slowest = history.Slowest(2, everybody);
   ASSERT_EQ(slowest.size(), 2u);
   EXPECT_EQ(slowest[0].id, IdOf(2));
   EXPECT_EQ(slowest[1].id, IdOf(4));
+  const auto tenants = [](const RequestReport& report) { return report.tenant == "acme"; };
+  EXPECT_TRUE(history.Slowest(2, tenants).empty());
   EXPECT_EQ(history.TtftMs().p50, 4);
   EXPECT_EQ(history.TtftMs().p99, 4);
   EXPECT_EQ(history.TtftMs().count, 3u);

@@ -1,0 +1,42 @@
+#include "coordinator/schema_desk.h"
+
+#include "common/log.h"
+
+namespace promptcache {
+namespace {
+
+Message ReplyOf(const Status& status) { return Reply{status.code(), status.message()}; }
+
+}  // namespace
+
+bool SchemaDesk::Handle(PeerId client, const RequestId& id, Message& body) {
+  if (auto* add = std::get_if<SchemaAdd>(&body)) {
+    catalog_.Add(std::move(*add), [this, client, id](const Result<SchemaPtr>& added) {
+      answer_(client, id, Added(added));
+    });
+  } else if (const auto* list = std::get_if<SchemaList>(&body)) {
+    auto schemas = catalog_.List(list->name);
+    answer_(client, id,
+            schemas.ok() ? Message(SchemaReply{*std::move(schemas)}) : ReplyOf(schemas.status()));
+  } else if (const auto* remove = std::get_if<SchemaRemove>(&body)) {
+    catalog_.Remove(remove->name, [this, client, id](const Status& removed) {
+      answer_(client, id, ReplyOf(removed));
+    });
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Message SchemaDesk::Added(const Result<SchemaPtr>& added) const {
+  if (!added.ok()) return ReplyOf(added.status());
+  const RegisteredSchema& schema = **added;
+  Log(LogLevel::kInfo, "schema registered",
+      {{"schema", schema.name},
+       {"version", schema.version},
+       {"tokens", schema.layout.length},
+       {"units", schema.layout.units.size()}});
+  return SchemaReply{{schema.Info()}};
+}
+
+}  // namespace promptcache
