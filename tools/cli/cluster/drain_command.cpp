@@ -20,10 +20,10 @@ int RunDrain(const CommandContext& context, const DrainFlags& flags) {
   if (const Status done = (*client)->DrainWorker(flags.worker, change); !done.ok()) {
     return Fail(done);
   }
-  fmt::print(flags.resume ? "'{}' takes requests again\n"
-                          : "'{}' takes no new requests; `promptcache status` says when it has "
-                            "none left\n",
-             flags.worker);
+  const char* const now = flags.resume ? "takes requests again"
+                                       : "takes no new requests; `promptcache status` says when "
+                                         "it has none left";
+  fmt::print("'{}' {}\n", flags.worker, now);
   return kExitOk;
 }
 
