@@ -13,7 +13,8 @@ inline constexpr uint64_t kMaxMetaKeyBytes = 1024;
 inline constexpr uint64_t kMaxMetaValueBytes = 64 << 20;
 inline constexpr uint64_t kMetaEntryOverhead = 256;  // what an entry of a list counts besides
 // References of one blob. One more takes the place of the one that was imported longest ago and is
-// not pinned, so that a load never fails for it; where all are pinned, it is counted as a use only.
+// not pinned, so that a load never fails for it; where all are pinned, a load is counted as a use
+// only.
 inline constexpr uint64_t kMaxBlobReferences = 1024;
 
 inline constexpr uint64_t kMaxReferenceBytes = 32 << 10;  // its texts together

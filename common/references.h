@@ -44,7 +44,7 @@ struct BlobReference {
 struct BlobUse {
   uint64_t used_unix_ms = 0;  // the last import, else the commit
   uint64_t imports = 0;
-  double weight = 0;    // imports, each halved with every half-life until used_unix_ms
+  double weight = 0;    // 1 for the commit and 1 an import, halved with every half-life until then
   bool pinned = false;  // by an operator; a pinned blob neither expires nor makes room
   std::vector<BlobReference> references;  // ascending
   bool operator==(const BlobUse&) const = default;

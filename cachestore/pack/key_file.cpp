@@ -42,6 +42,12 @@ Result<PublicKey> WriteNewSigningKey(const std::string& path) {
   const SigningKey key = SigningKey::Generate();
   PC_RETURN_IF_ERROR(WriteKey(path, kSecret, key.seed()));
   PC_RETURN_IF_ERROR(WriteKey(public_path, kPublic, key.public_key()));
+  using std::filesystem::perms;
+  std::error_code failed;
+  std::filesystem::permissions(
+      public_path, perms::owner_read | perms::owner_write | perms::group_read | perms::others_read,
+      failed);
+  if (failed) return Unavailable(public_path + ": " + failed.message());
   return key.public_key();
 }
 

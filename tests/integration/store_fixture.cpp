@@ -106,10 +106,10 @@ ProgramResult StoreCommand::OnDaemon(std::vector<std::string> words) const {
   return Store(words);
 }
 
-void StoreCommand::AddUnit(uint32_t number) {
+void StoreCommand::AddUnit(uint32_t number, const std::vector<Import>& imports) {
   const auto store = OpenDiskStore({.directory = Directory()});
   ASSERT_TRUE(store.ok()) << store.status().ToString();
-  const Status stored = StoreUnit((*store)->blobs(), number, {});
+  const Status stored = StoreUnit((*store)->blobs(), number, imports);
   ASSERT_TRUE(stored.ok()) << stored.ToString();
 }
 

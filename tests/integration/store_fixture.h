@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/launch/process_runner.h"
+#include "common/references.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/unit/cachestore/temp_dir.h"
 
@@ -34,8 +35,8 @@ class StoreCommand : public ::testing::Test {
   void StopDaemon();
   ProgramResult OnDaemon(std::vector<std::string> words) const;
 
-  // Stores one unit more, of nobody. REQUIRES: no daemon runs.
-  void AddUnit(uint32_t number);
+  // Stores one unit more. REQUIRES: no daemon runs.
+  void AddUnit(uint32_t number, const std::vector<Import>& imports = {});
   // Changes a byte of the one file that holds this blob's tensors.
   void DamageBlob(uint32_t number);
 

@@ -36,6 +36,14 @@ TEST_F(StoreCommand, RemovesWhatIsPinnedOnlyOnceItIsUnpinned) {
   EXPECT_EQ(JsonOnDirectory({"rm", "--schema", "desk"})["removed"][0]["key"], KeyOf(1));
 }
 
+TEST_F(StoreCommand, RemovesWhatHasExpiredAndIsNotListedAnyMore) {
+  AddUnit(4, {{.reference = {.tenant = "gone", .schema = "desk"}, .lifetime = {.ttl_ms = 1}}});
+  EXPECT_EQ(JsonOnDirectory({"ls", "--tenant", "gone"})["totals"]["blobs"], 0);
+  const json removed = JsonOnDirectory({"rm", "--tenant", "gone", "--prove"});
+  EXPECT_EQ(removed["removed"][0]["key"], KeyOf(4));
+  EXPECT_EQ(OnDirectory({"rm", "--tenant", "gone"}).exit_code, kMissing);
+}
+
 TEST_F(StoreCommand, FindsNothingThatNobodyNamed) {
   const std::vector<std::vector<std::string>> commands = {
       {"rm"}, {"rm", "--prove"}, {"rm", "--dry-run"}, {"verify"}, {"pin"}, {"unpin"}};

@@ -63,7 +63,7 @@ class Demo {
     PC_ASSIGN_OR_RETURN(const SchemaAdd add, ReadSchemaAdd({.file = Example(file)}));
     PC_ASSIGN_OR_RETURN(const SchemaInfo info, client_->AddSchema(add));
     events_.on_step(
-        fmt::format("registered {}: {} tokens in {} units", info.name, info.tokens, info.units));
+        fmt::format("registered {}: {} positions in {} units", info.name, info.tokens, info.units));
     return {};
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "common/clock.h"
@@ -10,6 +11,15 @@ namespace promptcache {
 namespace {
 
 constexpr size_t kKeysAtOnce = 4'096;
+constexpr size_t kImportsAtOnce = 1'024;
+
+// Nothing would change but the count of imports. A ttl begins anew with each.
+bool Knows(const BlobUse& use, const Import& import) {
+  return import.lifetime.ttl_ms == 0 &&
+         std::any_of(use.references.begin(), use.references.end(), [&](const BlobReference& one) {
+           return one.reference == import.reference && one.lifetime == import.lifetime;
+         });
+}
 
 void Count(const WorkUnit& unit, PrecomputeProgress& progress) {
   ++progress.units;
@@ -103,14 +113,21 @@ Result<std::vector<bool>> StoredUnits(BlobStore& store, std::span<const WorkUnit
 
 Status RecordUsers(BlobStore& store, std::span<const WorkUnit> units,
                    const std::vector<bool>& stored) {
+  PC_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, ListAll(store));
+  std::unordered_map<UnitKey, const BlobUse*> uses;
+  for (const BlobInfo& blob : blobs) uses[blob.key] = &blob.use;
+  std::vector<UnitImport> news;
   for (size_t i = 0; i < units.size(); ++i) {
-    if (!stored[i]) continue;
-    // A put of what is there adds its references alone. Should it have gone meanwhile, no room is
-    // made for a byte that is not written, and CheckKept tells.
-    const PutRequest put{.key = units[i].key, .bytes = 1, .imports = units[i].imports};
-    const Status told = store.StartPut(put).status();
-    const bool is_gone = told.ok() || told.code() == Code::kBusy;
-    if (!is_gone && told.code() != Code::kAlreadyExists) return told;
+    const auto use = stored[i] ? uses.find(units[i].key) : uses.end();
+    if (use == uses.end()) continue;  // missing, or gone meanwhile: CheckKept tells
+    for (const Import& import : units[i].imports) {
+      if (!Knows(*use->second, import)) news.push_back({units[i].key, import});
+    }
+  }
+  for (std::span<const UnitImport> open = news; !open.empty();) {
+    const size_t some = std::min(open.size(), kImportsAtOnce);
+    PC_RETURN_IF_ERROR(store.RecordImports(open.first(some)));
+    open = open.subspan(some);
   }
   return {};
 }

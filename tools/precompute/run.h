@@ -47,7 +47,8 @@ PrecomputeProgress TotalOf(std::span<const WorkUnit> units);
 // Whether each unit is stored. The errors of BlobStore::Contains.
 Result<std::vector<bool>> StoredUnits(BlobStore& store, std::span<const WorkUnit> units);
 // Has the store note who uses those that are stored, so that they are found and kept as if each
-// schema had stored them; no answer has used them. The errors of BlobStore::StartPut.
+// schema had stored them. What it knows already is not told again, so that a run which finds all
+// stored counts no import. The errors of ListAll and BlobStore::RecordImports.
 Status RecordUsers(BlobStore& store, std::span<const WorkUnit> units,
                    const std::vector<bool>& stored);
 // OK when all are stored; else kResourceExhausted: a store whose quota is smaller than what it is

@@ -39,7 +39,7 @@ struct ExportReport {
 
 // All of them, those that are named, or, when only records are wanted, none.
 Result<std::vector<BlobInfo>> BlobsToExport(std::vector<BlobInfo> blobs, const ExportFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOf(blobs, flags.selection));
+  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOfSome(blobs, flags.selection));
   const bool named = CheckSelector(selector).ok();
   if (named && flags.all) return InvalidArgument("--all leaves nothing to choose: drop it");
   if (flags.meta && !named && !flags.all) return std::vector<BlobInfo>();
@@ -96,6 +96,9 @@ Result<ExportReport> Export(StoreAccess& access, const ExportFlags& flags) {
   if (!flags.probe_file.empty()) {
     PC_ASSIGN_OR_RETURN(PackProbe probe, ReadProbeFile(flags.probe_file));
     writer->SetProbe(std::move(probe));
+  }
+  if (report.blobs == 0 && report.records == 0) {
+    return NotFound("nothing is left to export; " + flags.file + " is as it was");
   }
   PC_ASSIGN_OR_RETURN(report.file_bytes, writer->Finish(key));
   return report;

@@ -36,7 +36,7 @@ Result<int> SetPins(const CommandContext& context, const PinFlags& flags, PinCha
   PC_ASSIGN_OR_RETURN(const auto access,
                       OpenStoreAccess(context, flags.target, OpenFor::kChanging));
   PC_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, ListAll(access->blobs()));
-  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOf(blobs, flags.selection));
+  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOfSome(blobs, flags.selection));
   PC_RETURN_IF_ERROR(CheckSelector(selector));
   PC_ASSIGN_OR_RETURN(const PinReceipt receipt, access->admin().SetPins(selector, change));
   Print(receipt, change, flags.target);

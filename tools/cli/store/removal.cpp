@@ -60,7 +60,7 @@ std::string RenderPinned(const KeptBlob& blob) {
 
 std::string RenderProof(const RemovalReceipt& receipt) {
   if (receipt.removed.empty()) return "disk: nothing was removed, so there is nothing to prove\n";
-  if (receipt.still_on_disk.empty()) return "disk: no file of the store holds any of them\n";
+  if (receipt.still_on_disk.empty()) return "disk: no file of the store holds any of the removed\n";
   std::string out;
   for (const UnitKey& key : receipt.still_on_disk) {
     out += fmt::format("disk: a file still holds {}\n", key.ToHex());

@@ -27,6 +27,13 @@ void Print(const RemovalReport& report, Removal removal, const StoreTarget& targ
   }
 }
 
+// Something was named, and nothing was meant.
+bool MeansNothing(const BlobSelector& selector, const RemovalReport& report) {
+  const RemovalReceipt& receipt = report.receipt;
+  return selector.names_references() && receipt.references == 0 && receipt.removed.empty() &&
+         receipt.shared.empty() && report.pinned.empty();
+}
+
 int ExitCodeOf(const RemovalReport& report) {
   return report.pinned.empty() ? kExitOk : ExitCodeFor(FailedPrecondition(""));
 }
@@ -56,13 +63,17 @@ Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
   PC_RETURN_IF_ERROR(CheckSelector(selector));
   if (flags.dry_run) {
     const RemovalReceipt planned = PlanRemoval(blobs, selector);
-    Print(ReportRemoval(selector, planned), Removal::kPlanned, flags.target);
-    return kExitOk;
+    const RemovalReport report = ReportRemoval(selector, planned);
+    if (MeansNothing(selector, report)) return NoneOf(selector);
+    Print(report, Removal::kPlanned, flags.target);
+    return ExitCodeOf(report);
   }
   PC_ASSIGN_OR_RETURN(
       RemovalReceipt receipt,
       access->admin().RemoveReferences(selector, flags.prove ? Erasure::kProve : Erasure::kDrop));
   const RemovalReport report = ReportRemoval(selector, std::move(receipt));
+  // Only now: the store also drops what has expired and is not listed any more.
+  if (MeansNothing(selector, report)) return NoneOf(selector);
   if (flags.prove) return Prove(context, report, flags.target);
   Print(report, Removal::kDone, flags.target);
   return ExitCodeOf(report);

@@ -83,12 +83,19 @@ Result<BlobSelector> SelectorOf(std::span<const BlobInfo> blobs, const Selection
     PC_ASSIGN_OR_RETURN(const UnitKey key, FindKey(blobs, prefix));
     selector.keys.push_back(key);
   }
+  return selector;
+}
+
+Status NoneOf(const BlobSelector& selector) {
+  return NotFound("no stored unit is of " + NamesOf(selector) +
+                  "; `promptcache store ls` lists those that are there");
+}
+
+Result<BlobSelector> SelectorOfSome(std::span<const BlobInfo> blobs, const SelectionFlags& flags) {
+  PC_ASSIGN_OR_RETURN(BlobSelector selector, SelectorOf(blobs, flags));
   const bool found = std::any_of(blobs.begin(), blobs.end(),
                                  [&](const BlobInfo& blob) { return IsSelected(selector, blob); });
-  if (!found && selector.names_references()) {
-    return NotFound("no stored unit is of " + NamesOf(selector) +
-                    "; `promptcache store ls` lists those that are there");
-  }
+  if (!found && selector.names_references()) return NoneOf(selector);
   return selector;
 }
 

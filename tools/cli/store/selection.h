@@ -26,8 +26,12 @@ inline constexpr char kHexDigits[] = "0123456789abcdef";
 // The key that begins with what was typed. kNotFound for none, kInvalidArgument for several, which
 // it lists, or when `prefix` is not of hex digits.
 Result<UnitKey> FindKey(std::span<const BlobInfo> blobs, const std::string& prefix);
-// kNotFound, saying what was looked for, when the options name something and no blob is meant.
+// What the options mean; keys are looked for among `blobs`.
 Result<BlobSelector> SelectorOf(std::span<const BlobInfo> blobs, const SelectionFlags& flags);
+// The same; NoneOf when the options name something and none of `blobs` is meant.
+Result<BlobSelector> SelectorOfSome(std::span<const BlobInfo> blobs, const SelectionFlags& flags);
+// kNotFound, saying what was looked for. REQUIRES: the selector names something.
+Status NoneOf(const BlobSelector& selector);
 
 // Whether the blob is one that the selector means: without any field every blob is.
 bool IsSelected(const BlobSelector& selector, const BlobInfo& blob);

@@ -26,7 +26,7 @@ struct VerifyFlags {
 Result<VerifyReport> Look(const CommandContext& context, const VerifyFlags& flags) {
   PC_ASSIGN_OR_RETURN(const auto access, OpenStoreAccess(context, flags.target, OpenFor::kLooking));
   PC_ASSIGN_OR_RETURN(std::vector<BlobInfo> blobs, ListAll(access->blobs()));
-  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOf(blobs, flags.selection));
+  PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOfSome(blobs, flags.selection));
   const bool all = !CheckSelector(selector).ok();
   blobs = Selected(selector, std::move(blobs));
   PC_ASSIGN_OR_RETURN(VerifyReport report, VerifyBlobs(access->blobs(), blobs, flags.threads,

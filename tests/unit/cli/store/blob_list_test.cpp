@@ -115,11 +115,11 @@ TEST(Selection, FindsAKeyByItsFirstDigits) {
 
 TEST(Selection, MustMeanABlobWhereItNamesAny) {
   const SelectionFlags typo{.selector = {.tenant = "acme", .schema = "desc"}};
-  const Status missing = SelectorOf(ThreeBlobs(), typo).status();
+  const Status missing = SelectorOfSome(ThreeBlobs(), typo).status();
   EXPECT_EQ(missing.code(), Code::kNotFound);
   EXPECT_THAT(missing.message(), HasSubstr("is of schema 'desc', tenant 'acme';"));
-  EXPECT_TRUE(SelectorOf(ThreeBlobs(), {.selector = {.schema = "desk"}}).ok());
-  EXPECT_TRUE(SelectorOf({}, {}).ok());
+  EXPECT_TRUE(SelectorOfSome(ThreeBlobs(), {.selector = {.schema = "desk"}}).ok());
+  EXPECT_TRUE(SelectorOfSome({}, {}).ok());
 }
 
 TEST(Selection, NeedsBothAKeyAndAReferenceWhereBothAreNamed) {
