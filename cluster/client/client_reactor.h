@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "cluster/client/client.h"
-#include "cluster/client/coordinator_link.h"
+#include "cluster/client/failover_link.h"
 #include "cluster/client/request_table.h"
 #include "cluster/transport/transport.h"
 #include "common/clock.h"
@@ -70,7 +70,7 @@ class ClientReactor {
   std::function<void(const Status&)> connected_;  // null once called
   LinkId last_link_ = 0;
   TimerId tick_ = 0;  // 0: none is set
-  CoordinatorLink link_;
+  FailoverLink link_;
 };
 
 }  // namespace promptcache

@@ -15,7 +15,7 @@
 
 namespace promptcache {
 
-struct CoordinatorLinkOptions {
+struct FailoverLinkOptions {
   std::vector<std::string> endpoints;  // at least one; the first is tried first
   std::string name;                    // of the client
   // Within this every one of them gets its turn before the first attempt is given up.
@@ -23,7 +23,7 @@ struct CoordinatorLinkOptions {
 };
 
 // All are called on the reactor thread and may call the link.
-struct CoordinatorLinkEvents {
+struct FailoverLinkEvents {
   std::function<void(const std::string& endpoint)> on_up;
   // The link was lost or left, or an attempt failed; another one follows by itself.
   std::function<void(const Status&)> on_down;
@@ -33,13 +33,12 @@ struct CoordinatorLinkEvents {
 };
 
 // Belongs to the reactor thread. The transport must outlive it.
-class CoordinatorLink {
+class FailoverLink {
  public:
-  CoordinatorLink(Transport& transport, CoordinatorLinkOptions options,
-                  CoordinatorLinkEvents events);
-  ~CoordinatorLink();
-  CoordinatorLink(const CoordinatorLink&) = delete;
-  CoordinatorLink& operator=(const CoordinatorLink&) = delete;
+  FailoverLink(Transport& transport, FailoverLinkOptions options, FailoverLinkEvents events);
+  ~FailoverLink();
+  FailoverLink(const FailoverLink&) = delete;
+  FailoverLink& operator=(const FailoverLink&) = delete;
 
   // Begins connecting. kInvalidArgument for an endpoint that can never work. Call once.
   Status Start();
@@ -54,8 +53,8 @@ class CoordinatorLink {
   void Down(const Status& why);
 
   Transport& transport_;
-  const CoordinatorLinkOptions options_;
-  const CoordinatorLinkEvents events_;
+  const FailoverLinkOptions options_;
+  const FailoverLinkEvents events_;
   std::unique_ptr<Connection> connection_;
   size_t next_endpoint_ = 0;
   uint32_t failures_ = 0;  // since something came over a link

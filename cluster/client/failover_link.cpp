@@ -1,4 +1,4 @@
-#include "cluster/client/coordinator_link.h"
+#include "cluster/client/failover_link.h"
 
 #include <algorithm>
 #include <utility>
@@ -16,17 +16,17 @@ constexpr milliseconds kShortestAttempt{100};
 
 }  // namespace
 
-CoordinatorLink::CoordinatorLink(Transport& transport, CoordinatorLinkOptions options,
-                                 CoordinatorLinkEvents events)
+FailoverLink::FailoverLink(Transport& transport, FailoverLinkOptions options,
+                           FailoverLinkEvents events)
     : transport_(transport), options_(std::move(options)), events_(std::move(events)) {}
 
-CoordinatorLink::~CoordinatorLink() { transport_.CancelTimer(timer_); }
+FailoverLink::~FailoverLink() { transport_.CancelTimer(timer_); }
 
-Status CoordinatorLink::Start() { return OpenNext(); }
+Status FailoverLink::Start() { return OpenNext(); }
 
-Status CoordinatorLink::Send(const Envelope& envelope) { return connection_->Send(envelope); }
+Status FailoverLink::Send(const Envelope& envelope) { return connection_->Send(envelope); }
 
-Status CoordinatorLink::OpenNext() {
+Status FailoverLink::OpenNext() {
   const std::string& endpoint = options_.endpoints[next_endpoint_++ % options_.endpoints.size()];
   ConnectionOptions options;
   options.connect = {.endpoint = endpoint, .max_message_bytes = kMaxMessageBytes};
@@ -52,18 +52,18 @@ Status CoordinatorLink::OpenNext() {
   return connection_->Start();
 }
 
-void CoordinatorLink::Leave(const Status& why) {
+void FailoverLink::Leave(const Status& why) {
   Down(why);
   OpenNextLater();
 }
 
-void CoordinatorLink::Down(const Status& why) {
+void FailoverLink::Down(const Status& why) {
   ++failures_;
   if (!IsRetryable(why.code()) && failures_ >= options_.endpoints.size()) events_.on_refused(why);
   events_.on_down(why);
 }
 
-void CoordinatorLink::OpenNextLater() {
+void FailoverLink::OpenNextLater() {
   connection_->Stop();
   const milliseconds delay = std::min(failures_ * kFailoverStep, kFailoverMax);
   timer_ = transport_.After(delay, [this] {
