@@ -213,7 +213,15 @@ class CoordinatorImpl : public Coordinator {
     };
   }
 
+  // What another coordinator had accepted waits until schemas are loaded: workers may run it.
   void StartPlanning(const PlanTicket& ticket, Submit submit) {
+    if (submit.tried.empty()) return Plan(ticket, std::move(submit));
+    catalog_.WhenLoaded([this, ticket, submit = std::move(submit)] {
+      if (sessions_.WaitsFor(ticket)) Plan(ticket, submit);
+    });
+  }
+
+  void Plan(const PlanTicket& ticket, Submit submit) {
     prompts_.Plan(
         std::move(submit), [this, ticket] { return sessions_.WaitsFor(ticket); },
         [this, ticket](Result<PlannedPrompt> planned) {
@@ -228,7 +236,8 @@ class CoordinatorImpl : public Coordinator {
     const RequestId id = envelope.request_id;
     if (std::holds_alternative<Submit>(envelope.body)) return SubmitReceived(peer, envelope);
     if (std::holds_alternative<Cancel>(envelope.body)) {
-      return Perform(sessions_.CancelReceived(client, id, Now()));
+      return Perform(
+          sessions_.CancelReceived({.peer = client, .tenant = peer.tenant()}, id, Now()));
     }
     if (schemas_.Handle(client, id, envelope.body)) return;
     if (desk_.Handle(peer, id, envelope.body, Now())) return;
@@ -287,7 +296,9 @@ class CoordinatorImpl : public Coordinator {
 
   void WorkerIsReady(const PeerInfo& peer, const WorkerReady& ready) {
     Status fits = CheckWorkerModel(ready, model_);
-    if (fits.ok()) fits = DropNamesake(peer);
+    if (fits.ok() && sessions_.workers().contains(peer.id)) {
+      fits = FailedPrecondition("a worker says once what it serves");
+    }
     if (!fits.ok()) return workers_.Drop(peer.id, fits);
     Log(LogLevel::kInfo, "worker ready",
         {{"worker", peer.hello.name}, {"device", ready.device}, {"dtype", ready.identity.dtype}});
@@ -298,6 +309,7 @@ class CoordinatorImpl : public Coordinator {
   void Admit(PeerId worker, const WorkerReady& ready) {
     const PeerInfo* const peer = workers_.Find(worker);
     if (peer == nullptr) return;  // it has gone while schemas were loaded
+    if (const Status only = DropNamesake(*peer); !only.ok()) return workers_.Drop(worker, only);
     Perform(sessions_.WorkerIsReady(worker, peer->hello.name, ready, WarmSet(), Now()));
   }
 

@@ -65,8 +65,8 @@ Message OperatorDesk::Explain(const PeerInfo& peer, const ExplainQuery& query) c
   if (!query.request) {
     return ExplainReply{sessions_.history().Slowest(kMostSlowRequests, may_hear)};
   }
-  auto report = sessions_.Explain(*query.request);
-  if (report && may_hear(*report)) return ExplainReply{{*std::move(report)}};
+  auto report = sessions_.Explain(*query.request, may_hear);
+  if (report) return ExplainReply{{*std::move(report)}};
   return ReplyOf(NotFound("request " + query.request->ToHex() +
                           " is not known here: it was never submitted to this coordinator, or is "
                           "not among its last ones"));

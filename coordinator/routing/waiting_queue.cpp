@@ -5,7 +5,8 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxTries = 48;
+constexpr size_t kMaxTries = 48;   // requests of a tenant
+constexpr size_t kMaxTenants = 8;  // of a priority, whose turn comes first
 
 }  // namespace
 
@@ -27,9 +28,8 @@ Status WaitingQueue::Add(WaitingRequest request) {
 }
 
 std::optional<WaitingRequest> WaitingQueue::Take(const CanGo& can_go) {
-  size_t tries = kMaxTries;
   for (auto& [priority, level] : levels_) {
-    const std::optional<RequestId> next = Next(level, can_go, tries);
+    const std::optional<RequestId> next = Next(level, can_go);
     if (!next) continue;
     const Address& address = places_.at(*next);
     Tenant& tenant = level.tenants.at(address.tenant);
@@ -40,15 +40,16 @@ std::optional<WaitingRequest> WaitingQueue::Take(const CanGo& can_go) {
   return std::nullopt;
 }
 
-std::optional<RequestId> WaitingQueue::Next(const Level& level, const CanGo& can_go,
-                                            size_t& tries) {
+std::optional<RequestId> WaitingQueue::Next(const Level& level, const CanGo& can_go) {
   std::vector<std::pair<double, const Tenant*>> turns;
   for (const auto& [name, tenant] : level.tenants) turns.emplace_back(tenant.given_s, &tenant);
   std::stable_sort(turns.begin(), turns.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (turns.size() > kMaxTenants) turns.resize(kMaxTenants);
   for (const auto& [given_s, tenant] : turns) {
+    size_t tries = kMaxTries;
     for (const auto& [place, request] : tenant->requests) {
-      if (tries-- == 0) return std::nullopt;
+      if (tries-- == 0) break;  // others do not wait for those that cannot go
       if (can_go(request)) return request.id;
     }
   }

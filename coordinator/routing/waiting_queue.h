@@ -34,7 +34,8 @@ class WaitingQueue {
 
   // kBusy when it is full; kAlreadyExists for an id that waits.
   Status Add(WaitingRequest request);
-  // The next that `can_go`, which is asked about at most 48. nullopt: none of these.
+  // The next that `can_go`, which is asked about at most 48 of a tenant and 8 tenants of a
+  // priority. nullopt: none of these.
   using CanGo = std::function<bool(const WaitingRequest&)>;
   std::optional<WaitingRequest> Take(const CanGo& can_go);
   // Cancelled, say. nullopt: does not wait.
@@ -63,8 +64,8 @@ class WaitingQueue {
     Place place;
   };
 
-  // First of those whose turn comes first that can go. Counts how often it asks down from `tries`.
-  static std::optional<RequestId> Next(const Level& level, const CanGo& can_go, size_t& tries);
+  // First of those whose turn comes first that can go.
+  static std::optional<RequestId> Next(const Level& level, const CanGo& can_go);
 
   const size_t max_requests_;
   Levels levels_;

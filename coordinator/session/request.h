@@ -31,13 +31,15 @@ struct SessionRequest {
   SteadyTime received;
   SteadyTime deadline;
   SteadyTime waiting_since;
+  SteadyTime not_before;  // a worker has just refused it
   GenerationOptions options;
   uint8_t priority = 0;
   PlannedPrompt prompt;
   RouteRequest route;
   PeerId worker = 0;     // while running
+  bool started = false;  // there: a part has come
   uint32_t attempt = 0;  // the one that runs, or the next one
-  uint32_t losses = 0;   // of workers that ran it
+  uint32_t losses = 0;   // of workers that ran it, or refused to
   uint32_t gaps = 0;     // in what its workers sent
   Delivered delivered;
   RequestReport report;

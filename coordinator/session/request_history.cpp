@@ -6,6 +6,8 @@
 namespace promptcache {
 namespace {
 
+constexpr size_t kMaxUnits = 256;  // of a request, that are remembered
+
 double WaitedMs(const RequestReport& report) {
   return report.first_token_ms > 0 ? report.first_token_ms : report.ended_ms;
 }
@@ -30,13 +32,16 @@ uint64_t& TokensOf(TierTokens& tokens, Source source) {
 
 void RequestHistory::Add(RequestReport report) {
   for (const UnitUsage& unit : report.usage.units) TokensOf(tokens_, unit.source) += unit.tokens;
+  if (report.usage.units.size() > kMaxUnits) report.usage.units.resize(kMaxUnits);
   reports_.push_back(std::move(report));
   if (reports_.size() > max_requests_) reports_.pop_front();
 }
 
-std::optional<RequestReport> RequestHistory::Find(const RequestId& id) const {
-  const auto found = std::find_if(reports_.rbegin(), reports_.rend(),
-                                  [&](const RequestReport& report) { return report.id == id; });
+std::optional<RequestReport> RequestHistory::Find(
+    const RequestId& id, const std::function<bool(const RequestReport&)>& wanted) const {
+  const auto found =
+      std::find_if(reports_.rbegin(), reports_.rend(),
+                   [&](const RequestReport& report) { return report.id == id && wanted(report); });
   return found == reports_.rend() ? std::nullopt : std::optional(*found);
 }
 

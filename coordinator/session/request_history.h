@@ -18,8 +18,9 @@ class RequestHistory {
   explicit RequestHistory(size_t max_requests) : max_requests_(max_requests) {}
 
   void Add(RequestReport report);
-  // Of an id that was used more than once: the last one.
-  std::optional<RequestReport> Find(const RequestId& id) const;
+  // If it is `wanted`; of an id that was used more than once, the last one.
+  std::optional<RequestReport> Find(const RequestId& id,
+                                    const std::function<bool(const RequestReport&)>& wanted) const;
   // The remembered ones that took longest until their first token, or until they ended without one;
   // the slowest first, at most `count`, of those that are `wanted`.
   std::vector<RequestReport> Slowest(size_t count,

@@ -4,12 +4,38 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/hash.h"
 #include "coordinator/session/send.h"
 
 namespace promptcache {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr size_t kMaxTried = 64;
+constexpr size_t kMaxTriedBytes = 1024;
+
+// What of an answer can have been delivered; every part has a token.
+Status CheckSentAgain(const Submit& submit) {
+  const Delivered& delivered = submit.delivered;
+  if (delivered.samples.size() > submit.options.samples) {
+    return InvalidArgument("more samples were delivered than asked for");
+  }
+  size_t tokens = 0;
+  for (const std::vector<TokenId>& sample : delivered.samples) {
+    tokens += sample.size();
+    if (sample.size() > submit.options.max_new_tokens) {
+      return InvalidArgument("more tokens of a sample were delivered than asked for");
+    }
+  }
+  if (delivered.parts > tokens) return InvalidArgument("more parts were delivered than tokens");
+  size_t bytes = 0;
+  for (const std::string& endpoint : submit.tried) bytes += endpoint.size();
+  if (submit.tried.size() > kMaxTried || bytes > kMaxTried * kMaxTriedBytes) {
+    return InvalidArgument("more than " + std::to_string(kMaxTried) + " coordinators were tried");
+  }
+  return {};
+}
 
 // The same client wants the answer from here on: a younger attempt of what it sent before.
 bool IsSentAgain(const SessionRequest& known, const Submitter& client, const Envelope& envelope) {
@@ -19,11 +45,20 @@ bool IsSentAgain(const SessionRequest& known, const Submitter& client, const Env
 
 }  // namespace
 
+RequestId IdWithin(const std::string& tenant, const RequestId& id) {
+  if (tenant.empty()) return id;
+  Blake2b hash;
+  hash.AddString("promptcache request").AddString(tenant).AddBytes(id.bytes);
+  const Digest256 digest = hash.Finish();
+  RequestId within;
+  std::copy_n(digest.bytes.begin(), within.bytes.size(), within.bytes.begin());
+  return within;
+}
+
 // ---- clients ----
 
-Status SessionTable::Admit(const Envelope& envelope) const {
-  const RequestId& id = envelope.request_id;
-  if (id.is_zero()) return InvalidArgument("a request without an id");
+Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const {
+  if (envelope.request_id.is_zero()) return InvalidArgument("a request without an id");
   if (requests_.contains(id) || warmups_.contains(id)) {
     return AlreadyExists("another client's request with this id is running");
   }
@@ -35,15 +70,13 @@ Status SessionTable::Admit(const Envelope& envelope) const {
                 " requests are active, the limit of this coordinator; try again later");
   }
   PC_RETURN_IF_ERROR(submit.options.Validate());
-  if (submit.delivered.samples.size() > submit.options.samples) {
-    return InvalidArgument("more samples were delivered than asked for");
-  }
+  PC_RETURN_IF_ERROR(CheckSentAgain(submit));
   return workers_.CheckSlots(submit.options);
 }
 
 Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& envelope,
                                      SteadyTime now) {
-  const RequestId& id = envelope.request_id;
+  const RequestId id = IdWithin(client.tenant, envelope.request_id);
   const auto same = requests_.find(id);
   if (same != requests_.end() && IsSentAgain(same->second, client, envelope)) {
     // Over a link that this side still takes for alive, or because a part did not arrive. Whatever
@@ -53,9 +86,9 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
     ++counters_.unexpected;  // its one Final is on the way
     return {};
   }
-  if (const Status refused = Admit(envelope); !refused.ok()) {
+  if (const Status refused = Admit(id, envelope); !refused.ok()) {
     ++counters_.failed;
-    return {ToClient(client.peer, id, FinalOf(refused))};
+    return {ToClient(client.peer, envelope.request_id, FinalOf(refused))};
   }
   const auto& submit = std::get<Submit>(envelope.body);
   const milliseconds asked(
@@ -70,13 +103,15 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
                          .priority = submit.priority,
                          .attempt = envelope.attempt,
                          .delivered = submit.delivered,
-                         .report = {.id = id,
+                         .report = {.id = envelope.request_id,
                                     .trace = envelope.trace,
                                     .client = client.name,
                                     .tenant = client.tenant,
                                     .received_unix_ms = client.unix_ms},
                          .sent_again = !submit.tried.empty()});
-  return {PlanAction{ticket, submit}};
+  PlanAction plan{ticket, submit};
+  plan.submit.delivered = {};
+  return {std::move(plan)};
 }
 
 bool SessionTable::WaitsFor(const PlanTicket& ticket) const {
@@ -91,7 +126,7 @@ Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> pl
   if (!WaitsFor(ticket)) return actions;
   const auto found = requests_.find(ticket.id);
   if (!planned.ok()) {
-    Finish(found, FinalOf(planned.status()), now, actions);
+    Abort(found, planned.status(), now, actions);
     return actions;
   }
   SessionRequest& request = found->second;
@@ -100,27 +135,30 @@ Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> pl
   request.report.schema = request.prompt.schema;
   request.report.version = request.prompt.version;
   request.report.planned_ms = MillisecondsBetween(request.received, now);
-  ++counters_.accepted;
-  actions.push_back(
-      ToClient(request.client, ticket.id,
+  const Action accepted =
+      ToClient(request.client, request.report.id,
                Accepted{request.prompt.schema, request.prompt.version,
-                        static_cast<uint32_t>(plan.cached_tokens() + plan.new_tokens.size())}));
+                        static_cast<uint32_t>(plan.cached_tokens() + plan.new_tokens.size())});
   request.waiting_since = now;
-  if (!request.sent_again) {
+  if (request.sent_again) {
+    std::vector<PeerId> everybody;
+    for (const auto& [peer, worker] : workers_.all()) everybody.push_back(peer);
+    Ask(found, everybody, now, actions);
+  } else {
     Dispatch(found, now, actions);
-    return actions;
   }
-  std::vector<PeerId> everybody;
-  for (const auto& [peer, worker] : workers_.all()) everybody.push_back(peer);
-  Ask(found, everybody, now, actions);
+  // What is refused only now was not accepted before.
+  if (!requests_.contains(ticket.id)) return actions;
+  ++counters_.accepted;
+  actions.insert(actions.begin(), accepted);
   return actions;
 }
 
-Actions SessionTable::CancelReceived(PeerId client, const RequestId& id, SteadyTime now) {
+Actions SessionTable::CancelReceived(const Submitter& client, const RequestId& id, SteadyTime now) {
   Actions actions;
-  const auto found = requests_.find(id);
-  if (found == requests_.end() || found->second.client != client) return actions;
-  CancelOnWorker(id, found->second, actions);
+  const auto found = requests_.find(IdWithin(client.tenant, id));
+  if (found == requests_.end() || found->second.client != client.peer) return actions;
+  CancelOnWorker(found->first, found->second, actions);
   Final final = FinalOf(Cancelled("cancelled by the client"));
   final.usage.finish = FinishReason::kCancelled;
   Finish(found, std::move(final), now, actions);
@@ -158,8 +196,9 @@ Actions SessionTable::Tick(SteadyTime now) {
       [&](Requests::iterator unanswered) { Asked(unanswered, now, actions); });
   each(
       [&](const SessionRequest& one) {
-        return one.stage == RequestStage::kWaiting && closed_since_ &&
-               now - std::max(one.waiting_since, *closed_since_) >= limits_.worker_wait;
+        const SteadyTime closed = closed_since_.value_or(one.waiting_since);
+        return one.stage == RequestStage::kWaiting && !workers_.HasOpenFor(one.options) &&
+               now - std::max(one.waiting_since, closed) >= limits_.worker_wait;
       },
       [&](Requests::iterator waiting) {
         const Status why =
@@ -167,9 +206,10 @@ Actions SessionTable::Tick(SteadyTime now) {
                 ? Unavailable(
                       "no worker is connected; start one with `promptcache up` or "
                       "`promptcache-worker`")
-                : Unavailable("no worker takes requests: " + std::to_string(workers_.all().size()) +
-                              " are connected, but draining or still warming up; see "
-                              "`promptcache status`");
+                : Unavailable(
+                      "no worker takes this request: " + std::to_string(workers_.all().size()) +
+                      " are connected, but draining, still warming up or too small; see "
+                      "`promptcache status`");
         Finish(waiting, FinalOf(why), now, actions);
       });
   GiveWaiting(now, actions);
@@ -178,10 +218,12 @@ Actions SessionTable::Tick(SteadyTime now) {
 
 // ---- operators ----
 
-std::optional<RequestReport> SessionTable::Explain(const RequestId& id) const {
-  const auto found = requests_.find(id);
-  if (found != requests_.end()) return found->second.report;
-  return history_.Find(id);
+std::optional<RequestReport> SessionTable::Explain(
+    const RequestId& id, const std::function<bool(const RequestReport&)>& wanted) const {
+  for (const auto& [within, request] : requests_) {
+    if (request.report.id == id && wanted(request.report)) return request.report;
+  }
+  return history_.Find(id, wanted);
 }
 
 // ---- common ----
@@ -201,7 +243,7 @@ std::vector<RequestId> SessionTable::Select(
 void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime now,
                           Actions& actions) {
   const PeerId client = request->second.client;
-  const RequestId id = request->first;
+  const RequestId id = request->second.report.id;
   // Without a worker's account, what the client got is what was generated.
   uint32_t delivered = 0;
   for (const auto& tokens : request->second.delivered.samples) {
@@ -238,8 +280,15 @@ void SessionTable::Abort(Requests::iterator request, const Status& status, Stead
 
 void SessionTable::CancelOnWorker(const RequestId& id, const SessionRequest& request,
                                   Actions& actions) const {
-  if (request.stage != RequestStage::kRunning || !workers_.contains(request.worker)) return;
-  actions.push_back(ToWorker(request.worker, id, request.attempt, Cancel{}));
+  if (request.stage == RequestStage::kRunning) {
+    if (!workers_.contains(request.worker)) return;
+    actions.push_back(ToWorker(request.worker, id, request.attempt, Cancel{}));
+  } else if (request.sent_again) {
+    // Some worker may run it for the coordinator before.
+    for (const auto& [peer, worker] : workers_.all()) {
+      actions.push_back(ToWorker(peer, id, request.attempt, Cancel{}));
+    }
+  }
 }
 
 }  // namespace promptcache

@@ -47,10 +47,14 @@ struct SendAction {
   PeerId peer = 0;
   Envelope envelope;
 };
+// A request goes by its id and its tenant, here and towards workers: ids of others are not known.
+// With no tenant, the id itself.
+RequestId IdWithin(const std::string& tenant, const RequestId& id);
+
 // Names one planning: a client may end a request and submit another under the same id while the
 // first is being planned.
 struct PlanTicket {
-  RequestId id;
+  RequestId id;  // within its tenant
   uint64_t number = 0;
 };
 // Parse and plan this prompt, then call Planned.
@@ -87,6 +91,7 @@ class SessionTable {
         started_(started),
         workers_(std::move(router), limits.fleet),
         waiting_(size_t{2} * limits.max_active_requests),
+        warmups_(static_cast<uint64_t>(started.time_since_epoch().count())),
         history_(limits.max_history),
         closed_since_(started) {}
 
@@ -97,7 +102,7 @@ class SessionTable {
   bool WaitsFor(const PlanTicket& ticket) const;
   // Ignored unless the request waits for it.
   Actions Planned(const PlanTicket& ticket, Result<PlannedPrompt> planned, SteadyTime now);
-  Actions CancelReceived(PeerId client, const RequestId& id, SteadyTime now);
+  Actions CancelReceived(const Submitter& client, const RequestId& id, SteadyTime now);
   Actions ClientGone(PeerId client, SteadyTime now);
 
   // ---- workers ----
@@ -123,13 +128,15 @@ class SessionTable {
   const SessionCounters& counters() const { return counters_; }
   const WorkerDirectory& workers() const { return workers_; }
   const RequestHistory& history() const { return history_; }
-  // Of a request that runs or has ended; nullopt: not known any more.
-  std::optional<RequestReport> Explain(const RequestId& id) const;
+  // Of a request that runs or has ended, by the id that its client gave it, if it is `wanted`;
+  // nullopt: not known any more.
+  std::optional<RequestReport> Explain(
+      const RequestId& id, const std::function<bool(const RequestReport&)>& wanted) const;
 
  private:
   using Requests = std::unordered_map<RequestId, SessionRequest>;
 
-  Status Admit(const Envelope& envelope) const;
+  Status Admit(const RequestId& id, const Envelope& envelope) const;
   // The requests for which `wanted` holds, in the order of their arrival.
   std::vector<RequestId> Select(const std::function<bool(const SessionRequest&)>& wanted) const;
 
@@ -145,7 +152,7 @@ class SessionTable {
   // Giving requests to workers.
   void Dispatch(Requests::iterator request, SteadyTime now, Actions& actions);
   void Hold(Requests::iterator request, double work_s);
-  bool MustSettle(const SessionRequest& request, SteadyTime now) const;
+  bool MustWait(const SessionRequest& request, SteadyTime now) const;
   RoutingDecision Route(SessionRequest& request, double time_left_s, double ahead_s,
                         SteadyTime now);
   void Give(Requests::iterator request, const RoutingDecision& decision, SteadyTime now,

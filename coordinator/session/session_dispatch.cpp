@@ -51,8 +51,9 @@ std::vector<RouteReport> ReportOf(const RoutingDecision& decision) {
 
 }  // namespace
 
-// A coordinator that was there before has workers that come back with what they had.
-bool SessionTable::MustSettle(const SessionRequest& request, SteadyTime now) const {
+bool SessionTable::MustWait(const SessionRequest& request, SteadyTime now) const {
+  if (now < request.not_before) return true;
+  // A coordinator that was there before has workers that come back with what they had.
   if (now - started_ >= limits_.settle) return false;
   return request.sent_again || (was_here_before_ && !workers_.IsOnSomeDevice(request.route));
 }
@@ -75,10 +76,15 @@ void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions&
   entry.route.id = request->first;
   entry.route.affinity = entry.prompt.schema + "@" + entry.prompt.version;
   entry.route.slots = entry.options.samples;
-  if (MustSettle(entry, now)) return Hold(request, 0);
-  // What no worker has measured is no reason to refuse anybody.
-  const double left_s = workers_.AllMeasured() ? MillisecondsBetween(now, entry.deadline) / 1000
-                                               : std::numeric_limits<double>::infinity();
+  for (const auto& sample : entry.delivered.samples) {
+    entry.route.new_tokens += static_cast<uint32_t>(sample.size());
+  }
+  if (MustWait(entry, now)) return Hold(request, 0);
+  // What no worker has measured is no reason to refuse anybody, and what was accepted is kept.
+  const bool is_new = entry.losses == 0 && !entry.sent_again && entry.delivered.parts == 0;
+  const double left_s = is_new && workers_.AllMeasured()
+                            ? MillisecondsBetween(now, entry.deadline) / 1000
+                            : std::numeric_limits<double>::infinity();
   const RoutingDecision decision = Route(entry, left_s, waiting_.work_s(), now);
   switch (decision.outcome) {
     case Outcome::kAssign:
@@ -115,6 +121,7 @@ void SessionTable::Give(Requests::iterator request, const RoutingDecision& decis
   entry.sent_again = false;
   entry.stage = RequestStage::kRunning;
   entry.worker = chosen.worker;
+  entry.started = false;
   entry.report.attempts.push_back({.attempt = entry.attempt,
                                    .worker = chosen.name,
                                    .given_ms = MillisecondsBetween(entry.received, now),
@@ -139,7 +146,7 @@ void SessionTable::GiveWaiting(SteadyTime now, Actions& actions) {
     double ahead_s = 0;
     const auto taken = waiting_.Take([&](const WaitingRequest& waiting) {
       SessionRequest& request = requests_.at(waiting.id);
-      if (MustSettle(request, now)) return false;
+      if (MustWait(request, now)) return false;
       if (workers_.IsOutdated(request.route)) {
         request.route.keys = workers_.Describe(request.prompt.plan).keys;
       }

@@ -9,7 +9,8 @@ namespace promptcache {
 namespace {
 
 constexpr uint64_t kWarmupTimeoutMs = 600'000;
-constexpr uint32_t kMaxGaps = 3;  // in one request's answer
+constexpr uint32_t kMaxGaps = 3;                        // in one request's answer
+constexpr std::chrono::milliseconds kRefusedWait{200};  // until a worker may be asked again
 
 // The one that has the most: it was given the request last, or generated more of it.
 bool HasLess(const std::pair<PeerId, RequestState>& a, const std::pair<PeerId, RequestState>& b) {
@@ -92,7 +93,7 @@ Actions SessionTable::HeartbeatReceived(PeerId worker, const Heartbeat& heartbea
 
 Actions SessionTable::ResidencyReceived(PeerId worker, const Residency& residency, SteadyTime now) {
   Actions actions;
-  if (workers_.ResidencyReceived(worker, residency) == ResidencyOutcome::kAskForSnapshot) {
+  if (workers_.ResidencyReceived(worker, residency, now) == ResidencyOutcome::kAskForSnapshot) {
     actions.push_back(ToWorker(worker, {}, 0, ResidencyResync{}));
   }
   if (residency.snapshot && !residency.added.empty()) was_here_before_ = true;
@@ -132,14 +133,14 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, S
   if (delivered.samples.size() <= partial.sample) delivered.samples.resize(partial.sample + 1);
   std::vector<TokenId>& tokens = delivered.samples[partial.sample];
   tokens.insert(tokens.end(), partial.tokens.begin(), partial.tokens.end());
-  if (!partial.tokens.empty()) {
+  actions.push_back(ToClient(request.client, request.report.id, partial));
+  if (!std::exchange(request.started, true)) {
     workers_.Started(envelope.request_id, now);
     if (request.report.first_token_ms == 0) {
       request.report.first_token_ms = MillisecondsBetween(request.received, now);
     }
+    GiveWaiting(now, actions);  // its worker has less work before it
   }
-  actions.push_back(ToClient(request.client, envelope.request_id, partial));
-  GiveWaiting(now, actions);
   return actions;
 }
 
@@ -165,16 +166,26 @@ Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope, Ste
     NoteOpen(now);
   } else if (const auto found = RunningOn(worker, envelope); found != requests_.end()) {
     const auto& final = std::get<Final>(envelope.body);
-    // Nobody here cancelled it, and a worker that has no room or goes is not the only one: another
-    // one may do it.
-    if (final.code == Code::kCancelled || final.code == Code::kBusy ||
-        final.code == Code::kUnavailable) {
-      Redispatch(found, Status(final.code, final.message), now, actions);
-    } else if (final.code == Code::kNotFound) {
-      CancelOnWorker(found->first, found->second, actions);  // it may run another answer
-      Redispatch(found, Status(final.code, final.message), now, actions);
-    } else {
-      Finish(found, final, now, actions);
+    const Status status(final.code, final.message);
+    switch (final.code) {
+      // A worker that has no room or goes is not the only one, and not for ever.
+      case Code::kBusy:
+      case Code::kUnavailable:
+        found->second.not_before = now + kRefusedWait;
+        Redispatch(found, status, now, actions);
+        break;
+      // It has other tokens there, or dropped parts: it stops, and the rest is computed anew.
+      case Code::kNotFound:
+      case Code::kDataLoss:
+        CancelOnWorker(found->first, found->second, actions);
+        Redispatch(found, status, now, actions);
+        break;
+      // By the coordinator before: nobody here did.
+      case Code::kCancelled:
+        Redispatch(found, status, now, actions);
+        break;
+      default:
+        Finish(found, final, now, actions);
     }
   }
   GiveWaiting(now, actions);
@@ -242,6 +253,7 @@ void SessionTable::TakeOver(Requests::iterator request, PeerId worker, SteadyTim
   entry.sent_again = false;
   entry.stage = RequestStage::kRunning;
   entry.worker = worker;
+  entry.started = false;
   entry.route = workers_.Describe(entry.prompt.plan);
   entry.route.id = request->first;
   entry.route.slots = entry.options.samples;

@@ -15,14 +15,17 @@ namespace promptcache {
 // Not thread safe.
 class Warmups {
  public:
+  // `salt`: of this life of this coordinator. Workers remember ids.
+  explicit Warmups(uint64_t salt) : salt_(salt) {}
+
   // Gives the id under which the worker answers. `keep_alive`: what its recipes come from.
   RequestId Start(PeerId worker, std::shared_ptr<const void> keep_alive) {
     RequestId id;
     ++last_number_;
     for (size_t i = 0; i < sizeof(last_number_); ++i) {
       id.bytes[i] = static_cast<uint8_t>(last_number_ >> (8 * i));
+      id.bytes[8 + i] = static_cast<uint8_t>(salt_ >> (8 * i));
     }
-    id.bytes.back() = kMark;
     runs_.emplace(id, Run{worker, std::move(keep_alive)});
     return id;
   }
@@ -43,13 +46,12 @@ class Warmups {
   }
 
  private:
-  static constexpr uint8_t kMark = 0x77;  // the other bytes are zero: no random id is like that
-
   struct Run {
     PeerId worker = 0;
     std::shared_ptr<const void> keep_alive;
   };
 
+  const uint64_t salt_;
   std::map<RequestId, Run> runs_;
   uint64_t last_number_ = 0;
 };

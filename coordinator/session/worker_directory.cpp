@@ -7,6 +7,8 @@
 namespace promptcache {
 namespace {
 
+constexpr std::chrono::seconds kAskAgain{1};
+
 // Besides the samples that run, so many may wait at a worker: it has the next one at hand when one
 // ends. More wait here, where they can still go elsewhere.
 uint32_t SlotsWithSpare(uint32_t slots) { return slots + (slots + 3) / 4; }
@@ -45,6 +47,7 @@ void WorkerDirectory::Ready(PeerId worker, const std::string& name, const Worker
   WorkerState& state = workers_[worker];
   state.name = name;
   state.ready = ready;
+  state.asked = now;
   fleet_.Join(worker,
               {.name = name,
                .identity = ready.identity.Digest(),
@@ -92,16 +95,26 @@ ResidencyOutcome WorkerDirectory::HeartbeatReceived(PeerId worker, const Heartbe
                  .rates = RatesOf(heartbeat)},
                 now);
   Reopen(worker, *state);
-  const bool comparable = state->in_sync && heartbeat.residency_seq == state->residency_seq;
-  if (!comparable || heartbeat.residency_seq == 0 ||
-      heartbeat.residency_digest == state->residency_digest) {
-    return ResidencyOutcome::kTaken;
+  if (!state->in_sync) {
+    // What was asked for, or came by itself, may have been lost.
+    const bool late = now - state->asked >= kAskAgain;
+    return late ? Ask(*state, now) : ResidencyOutcome::kTaken;
   }
-  state->in_sync = false;
+  const bool lost = heartbeat.residency_seq > state->residency_seq;
+  const bool other = heartbeat.residency_seq == state->residency_seq &&
+                     heartbeat.residency_seq != 0 &&
+                     heartbeat.residency_digest != state->residency_digest;
+  return lost || other ? Ask(*state, now) : ResidencyOutcome::kTaken;
+}
+
+ResidencyOutcome WorkerDirectory::Ask(WorkerState& state, SteadyTime now) {
+  state.in_sync = false;
+  state.asked = now;
   return ResidencyOutcome::kAskForSnapshot;
 }
 
-ResidencyOutcome WorkerDirectory::ResidencyReceived(PeerId worker, const Residency& residency) {
+ResidencyOutcome WorkerDirectory::ResidencyReceived(PeerId worker, const Residency& residency,
+                                                    SteadyTime now) {
   WorkerState* const state = Known(worker);
   if (state == nullptr) return ResidencyOutcome::kIgnored;
   if (residency.snapshot) {
@@ -111,8 +124,7 @@ ResidencyOutcome WorkerDirectory::ResidencyReceived(PeerId worker, const Residen
     state->known = true;
     Reopen(worker, *state);
   } else if (!state->in_sync || residency.seq != state->residency_seq + 1) {
-    return std::exchange(state->in_sync, false) ? ResidencyOutcome::kAskForSnapshot
-                                                : ResidencyOutcome::kIgnored;
+    return state->in_sync ? Ask(*state, now) : ResidencyOutcome::kIgnored;
   }
   state->residency_seq = residency.seq;
   for (const UnitKey& key : residency.removed) Note(worker, *state, key, Source::kEncoded);
@@ -163,6 +175,12 @@ bool WorkerDirectory::AllMeasured() const {
 bool WorkerDirectory::HasOpen() const {
   return std::any_of(workers_.begin(), workers_.end(),
                      [](const auto& entry) { return entry.second.open; });
+}
+
+bool WorkerDirectory::HasOpenFor(const GenerationOptions& options) const {
+  return std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    return entry.second.open && options.FitsSlots(entry.second.ready.slots).ok();
+  });
 }
 
 bool WorkerDirectory::HasRoom() const {

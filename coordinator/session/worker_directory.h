@@ -23,6 +23,7 @@ struct WorkerState {
   uint64_t residency_digest = 0;  // of the deltas up to here, as in Heartbeat
   bool in_sync = false;           // residency deltas apply from here on
   bool known = false;             // a snapshot has come
+  SteadyTime asked;               // for a snapshot, or since when one is on its way
   bool warm = true;               // what it has to hold before it gets requests is there
   bool open = false;              // gets requests: known, warm and not draining
 };
@@ -41,10 +42,11 @@ class WorkerDirectory {
   void Warm(PeerId worker);
   // What it was, or nullopt when it was not known. Its requests are nobody's then.
   std::optional<WorkerState> Remove(PeerId worker);
-  // A digest that differs from what came asks for a snapshot, once.
+  // A digest that differs from what came asks for a snapshot, as does a number that did not come;
+  // again each second until there is one.
   ResidencyOutcome HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat, SteadyTime now);
   // Deltas apply in sequence after a snapshot. A gap asks for a snapshot, once.
-  ResidencyOutcome ResidencyReceived(PeerId worker, const Residency& residency);
+  ResidencyOutcome ResidencyReceived(PeerId worker, const Residency& residency, SteadyTime now);
 
   // For a plan: under the identities that workers have now.
   RouteRequest Describe(const Plan& plan) const { return MakeRouteRequest(plan, identities(), 0); }
@@ -66,6 +68,7 @@ class WorkerDirectory {
   // Whether all workers have said how fast they are: else no deadline is held against them.
   bool AllMeasured() const;
   bool HasOpen() const;
+  bool HasOpenFor(const GenerationOptions& options) const;
   // Some worker could be given a small request.
   bool HasRoom() const;
   // A worker has a unit of it on its device. REQUIRES: described under the present identities.
@@ -80,6 +83,7 @@ class WorkerDirectory {
  private:
   WorkerState* Known(PeerId worker);
   void Reopen(PeerId worker, WorkerState& state);
+  static ResidencyOutcome Ask(WorkerState& state, SteadyTime now);
   void Note(PeerId worker, WorkerState& state, const UnitKey& key, Source tier);
   const std::vector<IdentityDigest>& identities() const { return fleet_.identities(); }
 

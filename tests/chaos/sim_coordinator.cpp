@@ -75,7 +75,7 @@ void SimCoordinator::Receive(LinkNumber link, Envelope envelope) {
     Do(sessions_.SubmitReceived({.peer = link, .name = std::to_string(peer->second)}, envelope,
                                 now));
   } else if (std::holds_alternative<Cancel>(envelope.body)) {
-    Do(sessions_.CancelReceived(link, envelope.request_id, now));
+    Do(sessions_.CancelReceived({.peer = link}, envelope.request_id, now));
   }
 }
 

@@ -1,6 +1,6 @@
 // The requests that a worker has or had, by id: whose they are, and their answers as far as memory
 // goes, so that another coordinator can take them over. Pure state: time comes from the caller, and
-// the same calls have the same results. Internal to worker/service.
+// the same calls have the same results. Internal to worker/.
 #pragma once
 
 #include <chrono>

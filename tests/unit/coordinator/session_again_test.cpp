@@ -159,9 +159,6 @@ TEST_F(SessionAgainTest, SomebodyElsesRequestCannotBeTaken) {
   const Submitter thief{.peer = kOther, .name = "thief"};
   EXPECT_EQ(FinalIn(table_.SubmitReceived(thief, Again(IdOf(1)), now()), kOther).code,
             Code::kAlreadyExists);
-  const Submitter stranger{.peer = kOther, .tenant = "else"};
-  EXPECT_EQ(FinalIn(table_.SubmitReceived(stranger, Again(IdOf(1)), now()), kOther).code,
-            Code::kAlreadyExists);
   EXPECT_EQ(FinalIn(table_.SubmitReceived({kOther}, Again(IdOf(1), 0, 0), now()), kOther).code,
             Code::kAlreadyExists)
       << "no younger attempt";
@@ -172,6 +169,41 @@ TEST_F(SessionAgainTest, WhatWasAcceptedElsewhereIsNotTurnedAwayAtTheLimit) {
   EXPECT_EQ(FinalIn(table_.SubmitReceived({kClient}, SubmitOf(IdOf(4)), now()), kClient).code,
             Code::kBusy);
   EXPECT_EQ(Words(table_.SubmitReceived({kClient}, Again(IdOf(5)), now())), "plan");
+}
+
+TEST_F(SessionAgainTest, WhatEndsBeforeItIsFoundIsStoppedAtAllWorkers) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  StartAgain(IdOf(1));
+  EXPECT_EQ(Words(table_.CancelReceived({kClient}, IdOf(1), now())),
+            "worker 11: cancel attempt 65536; worker 12: cancel attempt 65536; "
+            "client 1: final cancelled");
+}
+
+TEST_F(SessionAgainTest, TenantsDoNotKnowEachOthersIds) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  const Submitter stranger{.peer = kOther, .tenant = "else"};
+  const auto submitted = table_.SubmitReceived(stranger, Again(IdOf(1)), now());
+  const auto asked = table_.Planned(TicketIn(submitted), PlanOfUnit(5), now());
+  const auto& query = std::get<SendAction>(asked.at(1)).envelope;
+  EXPECT_NE(query.request_id, IdOf(1)) << "what a worker has of another tenant is not asked for";
+  EXPECT_EQ(std::get<SendAction>(asked.at(0)).envelope.request_id, IdOf(1)) << "its own id";
+  EXPECT_EQ(table_.active(), 2u);
+}
+
+TEST_F(SessionAgainTest, MoreThanCanHaveBeenDeliveredIsRefused) {
+  const auto refusal = [&](auto change) {
+    Envelope envelope = Again(IdOf(1), 1);
+    change(std::get<Submit>(envelope.body));
+    return FinalIn(table_.SubmitReceived({kClient}, envelope, now()), kClient).code;
+  };
+  EXPECT_EQ(refusal([](Submit& submit) {
+              submit.delivered.samples = {std::vector<TokenId>(submit.options.max_new_tokens + 1)};
+            }),
+            Code::kInvalidArgument);
+  EXPECT_EQ(refusal([](Submit& submit) { submit.delivered.parts = 2; }), Code::kInvalidArgument);
+  EXPECT_EQ(refusal([](Submit& submit) { submit.tried.resize(65); }), Code::kInvalidArgument);
 }
 
 TEST_F(SessionAgainTest, MoreDeliveredSamplesThanAskedForAreRefused) {

@@ -76,7 +76,7 @@ class World {
     Perform(table_.Planned(ticket, PlanOfUnit(static_cast<uint8_t>(Pick(4))), Now()));
   }
 
-  void Cancel() { Perform(table_.CancelReceived(SomeClient(), SomeId(), Now())); }
+  void Cancel() { Perform(table_.CancelReceived({SomeClient()}, SomeId(), Now())); }
 
   void ReplaceClient() {
     const PeerId gone = SomeClient();

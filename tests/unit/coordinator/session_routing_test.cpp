@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
+bool Everybody(const RequestReport&) { return true; }
+
 TEST_F(SessionTest, AWorkerHasOneMoreAtHandThanItRunsAndOthersWaitHere) {
   Ready(kWorkerA, 1);
   EXPECT_THAT(Words(Start(IdOf(1))), EndsWith("run attempt 0"));
@@ -31,7 +33,7 @@ TEST_F(SessionTest, AWaitingRequestCanGoToAnyWorkerThatComes) {
 TEST_F(SessionTest, CancelledWhileItWaitsItIsNeverGivenOut) {
   Ready(kWorkerA, 1);
   for (uint8_t n = 1; n <= 3; ++n) Start(IdOf(n));
-  EXPECT_EQ(Words(table_.CancelReceived(kClient, IdOf(3), now())), "client 1: final cancelled");
+  EXPECT_EQ(Words(table_.CancelReceived({kClient}, IdOf(3), now())), "client 1: final cancelled");
   EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(1)), now())), "client 1: final ok");
 }
 
@@ -116,20 +118,55 @@ TEST_F(SessionTest, AWorkerThatGivesARequestBackIsNotTheOnlyOne) {
   table_.HeartbeatReceived(kWorkerA, {.draining = true}, now());
   Envelope refused = FinalOk(IdOf(1));
   refused.body = Final{.code = Code::kUnavailable, .message = "draining"};
-  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, refused, now())), "worker 12: run attempt 1");
+  EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, refused, now())), "");
+  clock_.Advance(milliseconds(200));
+  EXPECT_EQ(Words(table_.Tick(now())), "worker 12: run attempt 1");
 }
 
-TEST_F(SessionTest, ARequestThatEveryWorkerGivesBackEndsWithTheReason) {
+TEST_F(SessionTest, ARequestThatEveryWorkerGivesBackEndsWithTheReasonButNotAtOnce) {
   Ready(kWorkerA);
   Start(IdOf(1));
   Actions actions;
   for (uint32_t attempt = 0; attempt < 3; ++attempt) {
+    EXPECT_EQ(table_.active(), 1u);
     Envelope refused = FinalOk(IdOf(1), attempt);
     refused.body = Final{.code = Code::kBusy, .message = "the queue is full"};
     actions = table_.FinalReceived(kWorkerA, refused, now());
+    clock_.Advance(milliseconds(200));
+    table_.Tick(now());
   }
   EXPECT_EQ(FinalIn(actions, kClient).code, Code::kBusy);
   EXPECT_THAT(FinalIn(actions, kClient).message, HasSubstr("the queue is full"));
+}
+
+TEST_F(SessionTest, WhatWasAcceptedIsNotRejectedWhenItsWorkerIsLost) {
+  Ready(kWorkerA);
+  Ready(kWorkerB);
+  Start(IdOf(1), kClient, 5'000);
+  const PeerId first = AssignedTo(kWorkerA) > 0 ? kWorkerA : kWorkerB;
+  const PeerId second = first == kWorkerA ? kWorkerB : kWorkerA;
+  table_.HeartbeatReceived(second, {.backlog_seconds = 8, .prefill_tokens_per_s = 100}, now());
+  EXPECT_EQ(Words(table_.WorkerGone(first, now())), "") << "it waits";
+  EXPECT_EQ(table_.waiting(), 1u);
+}
+
+TEST_F(SessionTest, WhatIsRejectedWasNotAccepted) {
+  Ready(kWorkerA);
+  table_.HeartbeatReceived(kWorkerA, {.backlog_seconds = 8, .prefill_tokens_per_s = 100}, now());
+  EXPECT_EQ(Words(Start(IdOf(1), kClient, 5'000)), "client 1: final busy");
+  EXPECT_EQ(table_.counters().accepted, 0u);
+}
+
+TEST_F(SessionTest, WhatNoOpenWorkerIsLargeEnoughForEndsAfterTheWait) {
+  Ready(kWorkerA, 4);
+  Ready(kWorkerB, 1);
+  table_.HeartbeatReceived(kWorkerA, {.draining = true}, now());
+  Envelope submit = SubmitOf(IdOf(1));
+  std::get<Submit>(submit.body).options.samples = 3;
+  const auto submitted = table_.SubmitReceived({kClient}, submit, now());
+  table_.Planned(TicketIn(submitted), PlanOfUnit(5), now());
+  clock_.Advance(milliseconds(10'000));
+  EXPECT_THAT(FinalIn(table_.Tick(now()), kClient).message, HasSubstr("too small"));
 }
 
 // ---- what operators see ----
@@ -140,7 +177,7 @@ TEST_F(SessionTest, ARequestIsExplainedWhileItRunsAndAfterwards) {
   clock_.Advance(milliseconds(20'000));
   Start(IdOf(1));
   clock_.Advance(milliseconds(7));
-  const auto running = table_.Explain(IdOf(1));
+  const auto running = table_.Explain(IdOf(1), Everybody);
   ASSERT_TRUE(running.has_value());
   ASSERT_EQ(running->attempts.size(), 1u);
   const PeerId chosen = running->attempts[0].worker == "w11" ? kWorkerA : kWorkerB;
@@ -154,7 +191,7 @@ TEST_F(SessionTest, ARequestIsExplainedWhileItRunsAndAfterwards) {
   Envelope final = FinalOk(IdOf(1));
   final.body = Final{.usage = {.units = {{.source = Source::kDisk, .tokens = 8}}}};
   table_.FinalReceived(chosen, final, now());
-  const auto ended = table_.Explain(IdOf(1));
+  const auto ended = table_.Explain(IdOf(1), Everybody);
   ASSERT_TRUE(ended.has_value());
   EXPECT_EQ(ended->first_token_ms, 7);
   EXPECT_EQ(ended->ended_ms, 10);
@@ -162,7 +199,7 @@ TEST_F(SessionTest, ARequestIsExplainedWhileItRunsAndAfterwards) {
   EXPECT_EQ(table_.history().tokens().disk, 8u);
   EXPECT_EQ(table_.history().TtftMs().count, 1u);
   EXPECT_EQ(table_.history().TtftMs().p99, 7);
-  EXPECT_FALSE(table_.Explain(IdOf(2)).has_value());
+  EXPECT_FALSE(table_.Explain(IdOf(2), Everybody).has_value());
 }
 
 TEST(RequestHistory, RemembersTheLastOnesAndTheSlowestOfThem) {
@@ -171,9 +208,8 @@ TEST(RequestHistory, RemembersTheLastOnesAndTheSlowestOfThem) {
     const double waited = n == 2 ? 50 : n;
     history.Add({.id = IdOf(n), .first_token_ms = waited, .ended_ms = 60});
   }
-  EXPECT_FALSE(history.Find(IdOf(1)).has_value());
-  const auto everybody = [](const RequestReport&) { return true; };
-  const auto slowest = history.Slowest(2, everybody);
+  EXPECT_FALSE(history.Find(IdOf(1), Everybody).has_value());
+  const auto slowest = history.Slowest(2, Everybody);
   ASSERT_EQ(slowest.size(), 2u);
   EXPECT_EQ(slowest[0].id, IdOf(2));
   EXPECT_EQ(slowest[1].id, IdOf(4));

@@ -129,7 +129,7 @@ TEST_F(SessionTest, RequestBeyondTheLimitIsRefusedAsBusyAndOthersGoOn) {
   EXPECT_EQ(final.code, Code::kBusy);
   EXPECT_THAT(final.message, HasSubstr("3 requests are active"));
   EXPECT_EQ(table_.active(), 3u);
-  table_.CancelReceived(kClient, IdOf(2), now());
+  table_.CancelReceived({kClient}, IdOf(2), now());
   EXPECT_EQ(Words(table_.SubmitReceived({kClient}, SubmitOf(IdOf(4)), now())), "plan");
 }
 
@@ -152,7 +152,7 @@ TEST_F(SessionTest, SameIdFromAnotherClientIsRefusedAndTheFirstGoesOn) {
 TEST_F(SessionTest, PlanOfAnEndedRequestIsNotUsedForTheNextOneWithItsId) {
   Ready(kWorkerA);
   const auto first = TicketIn(table_.SubmitReceived({kClient}, SubmitOf(IdOf(1)), now()));
-  table_.CancelReceived(kClient, IdOf(1), now());
+  table_.CancelReceived({kClient}, IdOf(1), now());
   const auto second = TicketIn(table_.SubmitReceived({kClient}, SubmitOf(IdOf(1)), now()));
   EXPECT_FALSE(table_.WaitsFor(first));
   EXPECT_EQ(Words(table_.Planned(first, PlanOfUnit(66), now())), "");
@@ -201,17 +201,17 @@ TEST_F(SessionTest, DeadlineIsTheDefaultWhenNoneIsAskedAndNeverBeyondTheLongest)
 TEST_F(SessionTest, CancelStopsTheWorkerAndEndsTheRequest) {
   Ready(kWorkerA);
   Start(IdOf(1));
-  const auto actions = table_.CancelReceived(kClient, IdOf(1), now());
+  const auto actions = table_.CancelReceived({kClient}, IdOf(1), now());
   EXPECT_EQ(Words(actions), "worker 11: cancel attempt 0; client 1: final cancelled");
   EXPECT_EQ(FinalIn(actions, kClient).usage.finish, FinishReason::kCancelled);
   EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 0), now())), "");
-  EXPECT_EQ(Words(table_.CancelReceived(kClient, IdOf(1), now())), "");
+  EXPECT_EQ(Words(table_.CancelReceived({kClient}, IdOf(1), now())), "");
 }
 
 TEST_F(SessionTest, CancelOfAnotherClientIsIgnored) {
   Ready(kWorkerA);
   Start(IdOf(1));
-  EXPECT_EQ(Words(table_.CancelReceived(kOther, IdOf(1), now())), "");
+  EXPECT_EQ(Words(table_.CancelReceived({kOther}, IdOf(1), now())), "");
   EXPECT_EQ(table_.active(), 1u);
 }
 
