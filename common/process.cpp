@@ -70,6 +70,10 @@ ReloadSignal::ReloadSignal(std::function<void()> on_signal) {
   sigaddset(&hangup, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &hangup, nullptr);
   thread_ = std::thread([this, hangup, on_signal = std::move(on_signal)] {
+    // All other signals are for threads that know what to do with them.
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
     for (int signal = 0; sigwait(&hangup, &signal) == 0 && !ends_;) on_signal();
   });
 }

@@ -24,7 +24,9 @@ class SecurePrograms : public ::testing::Test {
   ~SecurePrograms() override {
     if (pid_ == 0) return;
     ::kill(pid_, SIGTERM);
-    EXPECT_TRUE(Eventually([&] { return runner_->PollExit().has_value(); }));
+    std::optional<ProcessExit> exit;
+    EXPECT_TRUE(Eventually([&] { return (exit = runner_->PollExit()).has_value(); }));
+    EXPECT_TRUE(exit && exit->code == 0);
   }
 
   std::string File(const std::string& name) const { return files_.Sub(name); }
