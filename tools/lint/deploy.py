@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Checks one part of the recipes in tools/deploy.
+
+Usage: deploy.py settings|units|shell|manifests|container [DEPLOY]
+
+settings   TOML files: by promptcache itself, their endpoints against each other, flags of programs
+units      systemd-analyze: verify, and how exposed each service is
+shell      bash -n and shellcheck
+manifests  yamllint, Kubernetes' own schemas, names and ports against each other
+container  hadolint
+
+Prints one line for each finding and exits 1 if there is one; 77 where the program that checks is missing,
+with what is missing on the first line. Programs of this project are looked for in $PROMPTCACHE_BIN_DIR,
+linters in $PROMPTCACHE_DEPS/lint, where tools/bootstrap --lint puts them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+SKIPPED = 77
+PREFIX = "/opt/promptcache/bin"
+INSTANCES = {"promptcache-coordinator@": "1", "promptcache-worker-gpu@": "0", "promptcache-worker-cpu@": "0-15"}
+MOST_EXPOSED = 20  # tenths, as systemd-analyze security counts
+# A program with its flags, in a unit, a script or a list of arguments.
+CALL = re.compile(r"(promptcache-[a-z]+)\"?((?:\s+(?:- )?--[a-z-]+(?:[= ]\S+)?)+)")
+
+
+class Missing(Exception):
+    """A program that checks is not here."""
+
+
+def run(command, **options):
+    """Output and errors of a command that fails, by line; nothing when it succeeds."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          **options)
+    if done.returncode == 0:
+        return []
+    return done.stdout.splitlines() or [f"{command[0]}: exit {done.returncode}"]
+
+
+def need(program, hint):
+    found = shutil.which(program)
+    if not found:
+        raise Missing(f"missing {program}: {hint}")
+    return found
+
+
+def linter(name):
+    folder = Path(os.environ.get("PROMPTCACHE_DEPS") or Path.home() / ".cache/promptcache") / "lint/bin"
+    return need(str(folder / name), "run tools/bootstrap --lint")
+
+
+# --- Settings -------------------------------------------------------------------------------------
+
+
+def port_of(endpoint):
+    return re.sub(r"#.*", "", endpoint).rpartition(":")[2]
+
+
+def endpoint_findings(settings):
+    """Whoever connects must name a port that is listened on, and a key where links have keys."""
+    coordinator, store, worker = (settings.get(table, {}) for table in ("coordinator", "store", "worker"))
+    if not worker:  # of the command line
+        return
+    default = "tcp://127.0.0.1:{}"
+    pairs = [
+        ("worker.coordinator_endpoints", endpoint, coordinator.get("worker_endpoint", default.format(7421)))
+        for endpoint in worker.get("coordinator_endpoints", [default.format(7421)])
+    ] + [
+        (f"{name}.store_endpoint", table["store_endpoint"], store.get("endpoint", default.format(7422)))
+        for name, table in (("coordinator", coordinator), ("worker", worker))
+    ]
+    secure = "security" in settings
+    for name, endpoint, listened in pairs:
+        if port_of(endpoint) != port_of(listened):
+            yield f"{name}: nobody listens on the port of {endpoint}"
+        if ("#" in endpoint) != secure:
+            yield f"{name}: {endpoint} {'lacks the key' if secure else 'has a key, and links have none'}"
+
+
+def unknown_flags(deploy, programs):
+    for path in sorted(p for p in deploy.rglob("*") if p.suffix in (".service", ".sbatch", ".yaml")):
+        for program, flags in CALL.findall(path.read_text()):
+            told = subprocess.run([programs / program, "--help"], capture_output=True, text=True, check=True)
+            for flag in re.findall(r"--[a-z-]+", flags):
+                if not re.search(rf"{flag}\b", told.stdout):
+                    yield f"{path.relative_to(deploy)}: {program} has no {flag}"
+
+
+def filled(deploy, template, keys, environment):
+    """The template with keys in it; made by tools/deploy/keys, as users do."""
+    text = template.read_text().replace("ADDRESS", "127.0.0.1")
+    names = set(re.findall(r"#@([a-z0-9-]+)@", text))
+    (keys / "template").write_text(text)
+    if not names:
+        return text
+    script = [deploy / "keys"]
+    subprocess.run(script + ["make", keys, *names], env=environment, stdout=subprocess.PIPE, check=True)
+    return subprocess.run(script + ["fill", keys, keys / "template"], env=environment, stdout=subprocess.PIPE,
+                          text=True, check=True).stdout
+
+
+def settings(deploy):
+    files = sorted(deploy.rglob("*.toml"))
+    for path in files:
+        for finding in endpoint_findings(tomllib.loads(path.read_text())):
+            yield f"{path.relative_to(deploy)}: {finding}"
+    programs = Path(os.environ.get("PROMPTCACHE_BIN_DIR", "build/release/bin"))
+    promptcache, _ = (need(str(programs / name), "build it, or set PROMPTCACHE_BIN_DIR")
+                      for name in ("promptcache", "promptcache-worker"))
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    with tempfile.TemporaryDirectory() as keys:
+        for path in files:
+            complete = Path(keys) / path.name
+            complete.write_text(filled(deploy, path, Path(keys), environment))
+            for line in run([promptcache, "config", "--check", complete]):
+                yield f"{path.relative_to(deploy)}: {line}"
+    yield from unknown_flags(deploy, programs)
+
+
+# --- systemd --------------------------------------------------------------------------------------
+
+
+def units(deploy):
+    if not shutil.which("systemd-analyze"):
+        raise Missing("this machine has no systemd-analyze")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(deploy / "systemd", folder, dirs_exist_ok=True)
+        names = []
+        for unit in sorted(Path(folder).glob("*.service")):
+            unit.write_text(unit.read_text().replace(PREFIX, folder))
+            for program in re.findall(rf"{folder}/(promptcache-[a-z]+)", unit.read_text()):
+                stand_in = Path(folder, program)
+                stand_in.write_text("#!/bin/sh\n")
+                stand_in.chmod(0o755)
+            names.append(unit.stem + INSTANCES.get(unit.stem, "") + unit.suffix)
+        environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:"}
+        done = subprocess.run(["systemd-analyze", "verify", *names], env=environment, capture_output=True, text=True,
+                              check=False)
+        # It also speaks of units that are not ours.
+        yield from (line.replace(folder, "systemd") for line in done.stderr.splitlines()
+                    if folder in line or "promptcache" in line)
+        for name in names:
+            if run(["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", name],
+                   env=environment):
+                yield f"systemd/{name}: more exposed than {MOST_EXPOSED / 10}; see systemd-analyze security"
+
+
+# --- Shell and container --------------------------------------------------------------------------
+
+
+def shell(deploy):
+    scripts = [p for p in sorted(deploy.rglob("*")) if p.is_file() and p.read_bytes().startswith(b"#!/bin/bash")]
+    for script in scripts:
+        yield from run(["bash", "-n", script])
+    yield from run([need("shellcheck", "run tools/bootstrap"), "--format=gcc", *scripts])
+
+
+def container(deploy):
+    return run([linter("hadolint"), "--no-color", deploy / "Containerfile"])
+
+
+def manifests(deploy):
+    python = linter("python")
+    return run([python, Path(__file__).with_name("deploy_manifests.py"), deploy])
+
+
+def main(arguments):
+    parts = {part.__name__: part for part in (settings, units, shell, manifests, container)}
+    if not arguments or arguments[0] not in parts or len(arguments) > 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    deploy = Path(arguments[1] if len(arguments) == 2 else Path(__file__).parent.parent / "deploy").resolve()
+    try:
+        findings = list(parts[arguments[0]](deploy))
+    except Missing as missing:
+        print(missing)
+        return SKIPPED
+    for finding in findings:
+        print(finding)
+    print(f"deploy, {arguments[0]}: {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
