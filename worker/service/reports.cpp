@@ -36,7 +36,9 @@ WorkerReady ReadyOf(const WorkerModel& model, const WorkerSettings& settings) {
 }
 
 Source StoreTierOf(const WorkerSettings& settings) {
+  // Without an endpoint it is a directory that this process opened itself.
   const bool is_here =
+      settings.store_endpoint.empty() ||
       ParseEndpoint(settings.store_endpoint, EndpointUse::kConnect, Reach::kLoopback).ok();
   return is_here ? Source::kDisk : Source::kRemote;
 }
