@@ -166,23 +166,23 @@ Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope, Ste
     NoteOpen(now);
   } else if (const auto found = RunningOn(worker, envelope); found != requests_.end()) {
     const auto& final = std::get<Final>(envelope.body);
-    const Status status(final.code, final.message);
+    const auto failure = [&] { return Status(final.code, final.message); };
     switch (final.code) {
       // A worker that has no room or goes is not the only one, and not for ever.
       case Code::kBusy:
       case Code::kUnavailable:
         found->second.not_before = now + kRefusedWait;
-        Redispatch(found, status, now, actions);
+        Redispatch(found, failure(), now, actions);
         break;
       // It has other tokens there, or dropped parts: it stops, and the rest is computed anew.
       case Code::kNotFound:
       case Code::kDataLoss:
         CancelOnWorker(found->first, found->second, actions);
-        Redispatch(found, status, now, actions);
+        Redispatch(found, failure(), now, actions);
         break;
       // By the coordinator before: nobody here did.
       case Code::kCancelled:
-        Redispatch(found, status, now, actions);
+        Redispatch(found, failure(), now, actions);
         break;
       default:
         Finish(found, final, now, actions);
