@@ -16,6 +16,13 @@ namespace {
 
 std::optional<uint64_t> only_seed;
 
+// Sanitizers make a seed take fifteen times as long.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kSeeds = 250;
+#else
+constexpr uint64_t kSeeds = 5'000;
+#endif
+
 struct Totals {
   uint64_t submitted = 0;
   uint64_t ok = 0;
@@ -82,26 +89,26 @@ Totals RunSeeds(uint64_t count, const Faults& faults) {
 }
 
 TEST(Chaos, WithoutTroubleEveryRequestEndsWell) {
-  const Totals totals = RunSeeds(200, {});
+  const Totals totals = RunSeeds(kSeeds / 25, {});
   EXPECT_EQ(totals.ok, totals.submitted);
 }
 
 TEST(Chaos, CrashesAndPartitionsBreakNoPromise) {
   const Totals totals =
-      RunSeeds(5'000, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12, .drain = 15});
+      RunSeeds(kSeeds, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12, .drain = 15});
   EXPECT_GT(totals.resumed, 0u);
   EXPECT_GT(totals.ok, totals.submitted / 2);
 }
 
 TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
-  const Totals totals = RunSeeds(5'000, {.drop = 60,
-                                         .duplicate = 40,
-                                         .overtake = 25,
-                                         .crash = 80,
-                                         .partition = 6,
-                                         .torn_write = 3,
-                                         .cancel = 12,
-                                         .drain = 15});
+  const Totals totals = RunSeeds(kSeeds, {.drop = 60,
+                                          .duplicate = 40,
+                                          .overtake = 25,
+                                          .crash = 80,
+                                          .partition = 6,
+                                          .torn_write = 3,
+                                          .cancel = 12,
+                                          .drain = 15});
   EXPECT_GT(totals.resumed, 0u);
   EXPECT_GT(totals.ok, totals.submitted / 4);
 }
