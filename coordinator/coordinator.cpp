@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "coordinator/operator_desk.h"
 #include "coordinator/prompt_planner.h"
+#include "coordinator/reply.h"
 #include "coordinator/schema_catalog.h"
 #include "coordinator/schema_desk.h"
 #include "coordinator/session/session.h"
@@ -41,8 +42,6 @@ CatalogOptions CatalogOptionsOf(const CoordinatorSettings& settings, const Serve
           .context_length = model.context_length,
           .limits = SchemaLimitsOf(settings)};
 }
-
-Message ReplyOf(const Status& status) { return Reply{status.code(), status.message()}; }
 
 // What Create has checked.
 struct Choices {

@@ -2,14 +2,12 @@
 
 #include <utility>
 
+#include "coordinator/reply.h"
+
 namespace promptcache {
 namespace {
 
 constexpr size_t kMostSlowRequests = 20;  // that are told of at once
-
-Message ReplyOf(const promptcache::Status& status) {
-  return Reply{status.code(), status.message()};
-}
 
 }  // namespace
 

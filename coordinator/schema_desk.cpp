@@ -1,13 +1,9 @@
 #include "coordinator/schema_desk.h"
 
 #include "common/log.h"
+#include "coordinator/reply.h"
 
 namespace promptcache {
-namespace {
-
-Message ReplyOf(const Status& status) { return Reply{status.code(), status.message()}; }
-
-}  // namespace
 
 bool SchemaDesk::Handle(PeerId client, const RequestId& id, Message& body) {
   if (auto* add = std::get_if<SchemaAdd>(&body)) {
@@ -17,7 +13,8 @@ bool SchemaDesk::Handle(PeerId client, const RequestId& id, Message& body) {
   } else if (const auto* list = std::get_if<SchemaList>(&body)) {
     auto schemas = catalog_.List(list->name);
     answer_(client, id,
-            schemas.ok() ? Message(SchemaReply{*std::move(schemas)}) : ReplyOf(schemas.status()));
+            schemas.ok() ? Message(SchemaReply{*std::move(schemas)})
+                         : Message(ReplyOf(schemas.status())));
   } else if (const auto* remove = std::get_if<SchemaRemove>(&body)) {
     catalog_.Remove(remove->name, [this, client, id](const Status& removed) {
       answer_(client, id, ReplyOf(removed));

@@ -3,12 +3,12 @@
 #include <set>
 #include <utility>
 
+#include "coordinator/reply.h"
+
 namespace promptcache {
 namespace {
 
 constexpr size_t kMostQuestions = 64;  // of each kind, that wait for workers
-
-Reply ReplyOf(const Status& status) { return {status.code(), status.message()}; }
 
 }  // namespace
 
