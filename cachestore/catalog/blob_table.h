@@ -2,9 +2,11 @@
 // a medium adds is how bytes are written and read, and a BlobKeeper that makes changes durable.
 //
 // Threads: everything may be called from any thread. Locks, in order: change_mutex_ (one durable
-// change at a time, held while the keeper writes), mutex_ (memory only, held shortly).
+// change at a time, held while the keeper writes), mutex_ (memory only, held shortly; shared by
+// those who only look, so that readers never wait for each other).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -106,8 +108,8 @@ class BlobTable {
  private:
   struct Counters {
     uint64_t puts = 0;
-    uint64_t gets = 0;
-    uint64_t hits = 0;
+    std::atomic<uint64_t> gets = 0;
+    std::atomic<uint64_t> hits = 0;
     uint64_t corruptions = 0;
     uint64_t evictions = 0;
     uint64_t expirations = 0;
@@ -135,8 +137,8 @@ class BlobTable {
 
   std::mutex change_mutex_;
 
-  mutable CountedMutex mutex_;
-  // Guarded by mutex_.
+  mutable CountedSharedMutex mutex_;
+  // Guarded by mutex_, but for what counts looks.
   Catalog catalog_;
   std::map<UnitKey, StoredBlobPtr> blobs_;
   std::unordered_set<UnitKey> unsaved_;  // uses

@@ -1,5 +1,6 @@
 // What a BlobTable tells.
 #include <algorithm>
+#include <shared_mutex>
 
 #include "cachestore/catalog/blob_table.h"
 
@@ -7,9 +8,9 @@ namespace promptcache {
 
 Result<StoredBlobPtr> BlobTable::Find(const UnitKey& key, Purpose purpose) {
   const uint64_t now = clock_.UnixMillis();
-  std::lock_guard lock(mutex_);
   const bool counted = purpose == Purpose::kUse;
   if (counted) ++counters_.gets;
+  std::shared_lock lock(mutex_);
   const auto found = blobs_.find(key);
   if (found == blobs_.end() || catalog_.Find(key, now) == nullptr) {
     return NotFound("unit " + key.ToHex() + " is not stored");
@@ -20,7 +21,7 @@ Result<StoredBlobPtr> BlobTable::Find(const UnitKey& key, Purpose purpose) {
 
 std::vector<bool> BlobTable::Contains(std::span<const UnitKey> keys) const {
   const uint64_t now = clock_.UnixMillis();
-  std::lock_guard lock(mutex_);
+  std::shared_lock lock(mutex_);
   std::vector<bool> present;
   present.reserve(keys.size());
   for (const UnitKey& key : keys) {
@@ -31,7 +32,7 @@ std::vector<bool> BlobTable::Contains(std::span<const UnitKey> keys) const {
 
 BlobPage BlobTable::List(const BlobPageRequest& request) const {
   const uint64_t now = clock_.UnixMillis();
-  std::lock_guard lock(mutex_);
+  std::shared_lock lock(mutex_);
   BlobPage page;
   auto it = request.after ? blobs_.upper_bound(*request.after) : blobs_.begin();
   for (; it != blobs_.end(); ++it) {
@@ -48,19 +49,19 @@ BlobPage BlobTable::List(const BlobPageRequest& request) const {
 }
 
 std::vector<StoredBlobPtr> BlobTable::Stored() const {
-  std::lock_guard lock(mutex_);
+  std::shared_lock lock(mutex_);
   std::vector<StoredBlobPtr> stored;
   for (const auto& [key, blob] : blobs_) stored.push_back(blob);
   return stored;
 }
 
 uint64_t BlobTable::references() const {
-  std::lock_guard lock(mutex_);
+  std::shared_lock lock(mutex_);
   return catalog_.references();
 }
 
 StoreStats BlobTable::stats() const {
-  std::lock_guard lock(mutex_);
+  std::shared_lock lock(mutex_);
   return {.blobs = blobs_.size(),
           .bytes = catalog_.bytes(),
           .puts = counters_.puts,
