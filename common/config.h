@@ -35,9 +35,12 @@ struct CoordinatorSettings {
   int64_t linked_tokens = 0;
   std::string policy;
   int64_t queue_bound_ms = 0;
+  int64_t prefetch_requests = 0;
+  int64_t batch_requests = 0;
   std::vector<std::string> warm;
   int64_t heartbeat_ms = 0;
   int64_t lease_ms = 0;
+  std::string metrics_endpoint;
 };
 
 struct StoreSettings {
@@ -51,6 +54,7 @@ struct StoreSettings {
   int64_t threads = 0;
   int64_t transfer_idle_ms = 0;
   bool meta = false;
+  std::string metrics_endpoint;
 };
 
 struct WorkerSettings {
@@ -67,16 +71,19 @@ struct WorkerSettings {
   std::string store_compression;
   std::vector<std::string> coordinator_endpoints;
   std::string store_endpoint;
+  std::string metrics_endpoint;
 };
 
 struct ClusterSettings {
   int64_t workers = 0;
+  std::string gpus;
   std::string run_directory;
 };
 
 struct SecuritySettings {
   std::string own_key;
   std::string keys;
+  std::vector<std::string> tenant_limits;
   bool allow_plaintext = false;
 };
 

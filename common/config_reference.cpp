@@ -95,6 +95,11 @@ const SettingRow kRows[] = {
     PC_NUMBER(coordinator, queue_bound_ms, 2'000, 1, 600'000, "ms",
               "A worker with more work before it than this gets nothing new; requests for it wait "
               "in the coordinator, where they can still go to another one."),
+    PC_NUMBER(coordinator, prefetch_requests, 100, 0, 1'000'000, "requests",
+              "When more requests than this want the same module of one worker within ten seconds, "
+              "the next worker in the module's order of homes loads it too. 0: never."),
+    PC_NUMBER(coordinator, batch_requests, 16, 1, 4096, "requests",
+              "Prompts of batches that run at once; others go first where requests wait."),
     PC_TEXTS(coordinator, warm, nullptr,
              "Schemas (NAME or NAME@VERSION) whose modules a new worker loads or encodes before it "
              "gets requests."),
@@ -102,6 +107,9 @@ const SettingRow kRows[] = {
               "Peers are asked to send something at least this often."),
     PC_NUMBER(coordinator, lease_ms, 3'000, 30, 600'000, "ms",
               "A peer that is silent this long is taken for gone."),
+    PC_TEXT(coordinator, metrics_endpoint, "",
+            "Loopback ADDRESS:PORT (0 for any free port) for /metrics, /livez and /readyz over "
+            "HTTP. Empty: none."),
 
     PC_TEXT(store, endpoint, "tcp://127.0.0.1:7422", "Where workers and coordinators connect."),
     PC_TEXT(store, directory, "promptcache-store",
@@ -123,6 +131,7 @@ const SettingRow kRows[] = {
     PC_NUMBER(store, transfer_idle_ms, 60'000, 100, kDayMs, "ms",
               "A put or a fetch whose peer does not go on for this long is ended."),
     PC_SWITCH(store, meta, true, "Keep schemas and other small records for coordinators."),
+    PC_TEXT(store, metrics_endpoint, "", "As coordinator.metrics_endpoint."),
 
     PC_TEXT(worker, name, "worker-1", "Unique name of the worker in its cluster."),
     PC_TEXT(worker, model, "", "GGUF file or Hugging Face directory of the model."),
@@ -149,8 +158,12 @@ const SettingRow kRows[] = {
     PC_TEXT(
         worker, store_endpoint, "",
         "The cachestore to load units from and save them to. Empty: units live in memory only."),
+    PC_TEXT(worker, metrics_endpoint, "", "As coordinator.metrics_endpoint."),
 
     PC_NUMBER(cluster, workers, 2, 1, 256, "processes", "Workers that `promptcache up` starts."),
+    PC_TEXT(cluster, gpus, "",
+            "One worker for each GPU in place of cluster.workers: all, or their numbers, such as "
+            "0,1,3. Empty: workers run on worker.device."),
     PC_TEXT(cluster, run_directory, "promptcache-run",
             "Where `promptcache up` keeps logs, ready files and, by default, the store."),
 
@@ -162,6 +175,11 @@ const SettingRow kRows[] = {
     PC_TEXT(security, keys, "",
             "Whom coordinator and cachestore let in: the file of `promptcache keys allow`. Read "
             "again on SIGHUP and when it has changed."),
+    PC_TEXTS(
+        security, tenant_limits, nullptr,
+        "What a tenant may have at once, such as \"acme requests=64 bytes=10GiB pinned=1GiB\": "
+        "requests in a coordinator, bytes of units in a cachestore, and of those the pinned "
+        "ones. The name * is every tenant without a line of its own."),
     PC_SWITCH(security, allow_plaintext, false,
               "Without own_key: allow addresses beyond loopback all the same. Whoever reaches them "
               "may read, forge and delete."),

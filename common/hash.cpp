@@ -59,6 +59,12 @@ Result<Digest256> Digest256::FromHex(std::string_view hex) {
   return digest;
 }
 
+uint64_t Digest256::Head() const {
+  uint64_t head = 0;
+  for (size_t i = sizeof(head); i-- > 0;) head = head << 8 | bytes[i];
+  return head;
+}
+
 Result<Digest256> Digest256::FromBytes(std::span<const uint8_t> bytes) {
   if (bytes.size() != 32)
     return InvalidArgument("a digest has 32 bytes, not " + std::to_string(bytes.size()));

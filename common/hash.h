@@ -20,6 +20,7 @@ struct Digest256 {
   std::string ToHex() const;                               // 64 lower-case digits
   static Result<Digest256> FromHex(std::string_view hex);  // kInvalidArgument unless 64 hex digits
   static Result<Digest256> FromBytes(std::span<const uint8_t> bytes);  // unless 32 bytes
+  uint64_t Head() const;  // the first 8 bytes, little-endian
   auto operator<=>(const Digest256&) const = default;
 };
 

@@ -18,7 +18,8 @@
   X(MetaSet) X(MetaList) X(MetaReply) X(RecordImports) X(StoreStatsQuery) X(StoreStats) \
   X(RemoveReferences) X(RemovalReceipt) X(SetPins) X(PinReceipt) X(CheckStore) X(CheckReport) \
   X(CollectGarbage) X(GarbageReport) X(UnitsDrop) X(UnitsDropped) X(RequestQuery) \
-  X(RequestState) X(Adopt) X(DrainWorker) X(ExplainQuery) X(ExplainReply)
+  X(RequestState) X(Adopt) X(DrainWorker) X(ExplainQuery) X(ExplainReply) X(BatchAdd) \
+  X(BatchQuery) X(BatchReply) X(BatchRemove)
 // clang-format on
 
 namespace promptcache {

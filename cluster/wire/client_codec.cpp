@@ -13,10 +13,11 @@ uint32_t WriteBody(Writer& writer, const Submit& in) {
   const auto options = WriteGenerationOptions(writer, in.options);
   const auto tried = writer.Texts(in.tried);
   const auto delivered = WriteDelivered(writer, in.delivered);
+  const auto version = writer.Text(in.version);
   return wire::CreateSubmit(
              writer.builder(), model, prompt, options, static_cast<wire::ReuseMode>(in.reuse),
              static_cast<wire::Repair>(in.repair.value_or(Repair::kNone)),
-             in.repair == Repair::kNone, in.linked_tokens, in.priority, tried, delivered)
+             in.repair == Repair::kNone, in.linked_tokens, in.priority, tried, delivered, version)
       .o;
 }
 void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
@@ -32,6 +33,7 @@ void ReadBody(Reader& reader, const wire::Submit& in, Submit* out) {
   out->priority = in.priority();
   out->tried = reader.Texts(in.tried(), "submit tried");
   out->delivered = ReadDelivered(reader, in.delivered());
+  out->version = reader.Text(in.version());
 }
 
 uint32_t WriteBody(Writer& writer, const Accepted& in) {
@@ -148,13 +150,15 @@ uint32_t WriteBody(Writer& writer, const SchemaAdd& in) {
   const auto file = writer.Text(in.file);
   const auto document = writer.Text(in.document);
   const auto sources = WriteSources(writer, in.sources);
-  return wire::CreateSchemaAdd(writer.builder(), file, document, in.max_tokens, sources).o;
+  return wire::CreateSchemaAdd(writer.builder(), file, document, in.max_tokens, sources, in.shared)
+      .o;
 }
 void ReadBody(Reader& reader, const wire::SchemaAdd& in, SchemaAdd* out) {
   *out = {.file = reader.Text(in.file()),
           .document = reader.Text(in.document()),
           .max_tokens = in.max_tokens(),
-          .sources = ReadSources(reader, in.sources())};
+          .sources = ReadSources(reader, in.sources()),
+          .shared = in.shared()};
 }
 
 uint32_t WriteBody(Writer& writer, const SchemaList& in) {
@@ -172,8 +176,10 @@ flatbuffers::Offset<wire::SchemaInfo> WriteSchemaInfo(Writer& writer, const Sche
   const auto version = writer.Text(in.version);
   const auto document = writer.Text(in.document);
   const auto sources = WriteSources(writer, in.sources);
+  const auto tenant = writer.Text(in.tenant);
   return wire::CreateSchemaInfo(writer.builder(), name, version, in.tokens, in.units,
-                                in.registered_unix_ms, in.current, document, sources);
+                                in.registered_unix_ms, in.current, document, sources, tenant,
+                                in.shared);
 }
 
 SchemaInfo ReadSchemaInfo(Reader& reader, const wire::SchemaInfo* in) {
@@ -184,7 +190,9 @@ SchemaInfo ReadSchemaInfo(Reader& reader, const wire::SchemaInfo* in) {
           .registered_unix_ms = in->registered_unix_ms(),
           .current = in->current(),
           .document = reader.Text(in->document()),
-          .sources = ReadSources(reader, in->sources())};
+          .sources = ReadSources(reader, in->sources()),
+          .tenant = reader.Text(in->tenant()),
+          .shared = in->shared()};
 }
 
 }  // namespace

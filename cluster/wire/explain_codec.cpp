@@ -1,5 +1,6 @@
 // What happened to requests.
 #include "cluster/wire/bodies.h"
+#include "cluster/wire/request_id.h"
 #include "schemas/wire/access.h"
 
 namespace promptcache {
@@ -9,16 +10,6 @@ using wire::Reader;
 using wire::Writer;
 
 namespace {
-
-wire::RequestId ToWire(const RequestId& id) {
-  return wire::RequestId(flatbuffers::span<const uint8_t, 16>(id.bytes.data(), id.bytes.size()));
-}
-
-RequestId FromWire(const wire::RequestId& in) {
-  RequestId out;
-  std::memcpy(out.bytes.data(), &in, out.bytes.size());
-  return out;
-}
 
 Offset<wire::RouteReport> WriteRoute(Writer& writer, const RouteReport& in) {
   const auto worker = writer.Text(in.worker);

@@ -39,6 +39,9 @@ struct Senders {
   uint8_t operator()(const UnitsDrop&) const { return kAdmins; }
   uint8_t operator()(const DrainWorker&) const { return kAdmins; }
   uint8_t operator()(const ExplainQuery&) const { return kClients | kAdmins; }
+  uint8_t operator()(const BatchAdd&) const { return kClients | kAdmins; }
+  uint8_t operator()(const BatchQuery&) const { return kClients | kAdmins; }
+  uint8_t operator()(const BatchRemove&) const { return kClients | kAdmins; }
 
   // To a coordinator, from its workers.
   uint8_t operator()(const Partial&) const { return kWorkers; }

@@ -166,21 +166,29 @@ void ReadBody(Reader& reader, const wire::MetaGet& in, MetaGet* out) {
 uint32_t WriteBody(Writer& writer, const MetaSet& in) {
   const auto key = writer.Text(in.key);
   const auto value = writer.Bytes(in.value);
-  return wire::CreateMetaSet(writer.builder(), key, in.expected, in.remove, value).o;
+  const auto fence = writer.Text(in.fence);
+  return wire::CreateMetaSet(writer.builder(), key, in.expected, in.remove, value, fence,
+                             in.fence_revision)
+      .o;
 }
 void ReadBody(Reader& reader, const wire::MetaSet& in, MetaSet* out) {
   *out = {.key = reader.Text(in.key()),
           .expected = in.expected(),
           .remove = in.remove(),
-          .value = reader.Bytes(in.value())};
+          .value = reader.Bytes(in.value()),
+          .fence = reader.Text(in.fence()),
+          .fence_revision = in.fence_revision()};
 }
 
 uint32_t WriteBody(Writer& writer, const MetaList& in) {
   const auto prefix = writer.Text(in.prefix);
-  return wire::CreateMetaList(writer.builder(), prefix).o;
+  const auto after = writer.Text(in.after);
+  return wire::CreateMetaList(writer.builder(), prefix, after, in.limit).o;
 }
 void ReadBody(Reader& reader, const wire::MetaList& in, MetaList* out) {
   out->prefix = reader.Text(in.prefix());
+  out->after = reader.Text(in.after());
+  out->limit = in.limit();
 }
 
 uint32_t WriteBody(Writer& writer, const MetaReply& in) {
@@ -189,7 +197,7 @@ uint32_t WriteBody(Writer& writer, const MetaReply& in) {
     const auto value = writer.Bytes(entry.value);
     return wire::CreateMetaRecord(writer.builder(), key, value, entry.revision);
   });
-  return wire::CreateMetaReply(writer.builder(), entries).o;
+  return wire::CreateMetaReply(writer.builder(), entries, in.more).o;
 }
 void ReadBody(Reader& reader, const wire::MetaReply& in, MetaReply* out) {
   out->entries = reader.Tables<MetaRecord>(in.entries(), "meta entries",
@@ -198,6 +206,7 @@ void ReadBody(Reader& reader, const wire::MetaReply& in, MetaReply* out) {
                                                      .value = reader.Bytes(entry->value()),
                                                      .revision = entry->revision()};
                                            });
+  out->more = in.more();
 }
 
 }  // namespace promptcache

@@ -94,7 +94,10 @@ uint32_t WriteBody(Writer& writer, const Run& in) {
   const auto schema = writer.Text(in.schema);
   const auto version = writer.Text(in.version);
   const auto delivered = WriteDelivered(writer, in.delivered);
-  return wire::CreateRun(writer.builder(), plan, options, schema, version, delivered).o;
+  const auto tenant = writer.Text(in.tenant);
+  return wire::CreateRun(writer.builder(), plan, options, schema, version, delivered, tenant,
+                         in.domain, in.warming)
+      .o;
 }
 void ReadBody(Reader& reader, const wire::Run& in, Run* out) {
   out->plan = ReadPlan(reader, in.plan());
@@ -102,6 +105,9 @@ void ReadBody(Reader& reader, const wire::Run& in, Run* out) {
   out->schema = reader.Text(in.schema());
   out->version = reader.Text(in.version());
   out->delivered = ReadDelivered(reader, in.delivered());
+  out->tenant = reader.Text(in.tenant());
+  out->domain = in.domain();
+  out->warming = in.warming();
 }
 
 uint32_t WriteBody(Writer& writer, const RequestQuery&) {

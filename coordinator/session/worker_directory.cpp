@@ -29,12 +29,6 @@ bool HasStore(const Heartbeat& heartbeat) {
   return heartbeat.disk.bytes_per_s > 0 || heartbeat.remote.bytes_per_s > 0;
 }
 
-uint64_t FirstBytes(const UnitKey& key) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < sizeof(value); ++i) value |= uint64_t{key.bytes[i]} << (8 * i);
-  return value;
-}
-
 }  // namespace
 
 WorkerState* WorkerDirectory::Known(PeerId worker) {
@@ -133,7 +127,7 @@ ResidencyOutcome WorkerDirectory::ResidencyReceived(PeerId worker, const Residen
 }
 
 void WorkerDirectory::Note(PeerId worker, WorkerState& state, const UnitKey& key, Source tier) {
-  state.residency_digest ^= FirstBytes(key);
+  state.residency_digest ^= key.Head();
   fleet_.SetTier(worker, key, tier);
   if (HasStore(state.heartbeat)) fleet_.Stored(key);  // workers store what they encode
 }

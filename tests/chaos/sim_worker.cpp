@@ -69,10 +69,7 @@ void SimWorker::LinkLost(LinkNumber link) {
 uint64_t SimWorker::Digest() const {
   uint64_t digest = 0;
   for (const auto& [unit, states] : memory_) {
-    uint64_t head = 0;
-    const UnitKey key = KeyOf(identity_, unit);
-    for (size_t i = 8; i-- > 0;) head = head << 8 | key.bytes[i];
-    digest ^= head;
+    digest ^= KeyOf(identity_, unit).Head();
   }
   return digest;
 }

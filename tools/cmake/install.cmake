@@ -18,7 +18,9 @@ install(EXPORT promptcache-targets NAMESPACE promptcache:: DESTINATION ${_packag
 
 # The client's header and what it includes, in the folders of the source tree.
 foreach(_header
-    cluster/client/client.h cluster/wire/messages.h common/hash.h common/ids.h common/recipe.h
+    cluster/client/client.h cluster/wire/client_messages.h cluster/wire/messages.h
+    cluster/wire/operator_messages.h cluster/wire/peer_messages.h cluster/wire/store_messages.h
+    cluster/wire/worker_messages.h common/hash.h common/ids.h common/recipe.h
     common/references.h common/request_report.h common/source_file.h common/status.h common/store_reports.h
     common/tokens.h common/types.h)
   get_filename_component(_folder ${_header} DIRECTORY)

@@ -15,10 +15,10 @@ class ResidentUnits {
  public:
   void Apply(const UnitCache::Changes& changes) {
     for (const UnitKey& key : changes.added) {
-      if (keys_.insert(key).second) digest_ ^= Head(key);
+      if (keys_.insert(key).second) digest_ ^= key.Head();
     }
     for (const UnitKey& key : changes.removed) {
-      if (keys_.erase(key) > 0) digest_ ^= Head(key);
+      if (keys_.erase(key) > 0) digest_ ^= key.Head();
     }
   }
 
@@ -27,12 +27,6 @@ class ResidentUnits {
   uint64_t digest() const { return digest_; }
 
  private:
-  static uint64_t Head(const UnitKey& key) {
-    uint64_t head = 0;
-    for (size_t i = 8; i-- > 0;) head = head << 8 | key.bytes[i];
-    return head;
-  }
-
   std::unordered_set<UnitKey> keys_;
   uint64_t digest_ = 0;
 };

@@ -298,6 +298,20 @@ std::vector<Message> RequestMessages() {
           ExplainReply{.requests = {SampleReport(), {}}}};
 }
 
+std::vector<Message> BatchMessages() {
+  RequestId batch;
+  batch.bytes.fill(0x3c);
+  const Submit submit{
+      .model = "smol", .prompt = "<prompt schema=\"s\"/>", .options = SampleOptions()};
+  const Final final{.message = "ok", .usage = SampleUsage()};
+  return {BatchAdd{.items = {{"row-1", submit, 60'000}, {}}},
+          BatchQuery{.batch = batch, .first = 7, .limit = 100},
+          BatchReply{.batches = {{batch, "acme", 1'700'000'000'123, 20, 9, 1, "coordinator-2"}, {}},
+                     .results = {{3, "row-4", final, {{{10, 11}, "na"}, {}}}, {}},
+                     .more = true},
+          BatchRemove{.batch = batch}};
+}
+
 // What follows them in the file name is what was appended.
 std::vector<std::pair<std::string, Message>> AppendedFields() {
   const std::vector<SourceFile> sources = {{"texts/a.txt", "line\nna\xc3\xafve"}, {"b", ""}};
@@ -370,7 +384,16 @@ std::vector<std::pair<std::string, Message>> AppendedFields() {
                             .requests_resumed = 4,
                             .tokens = {1, 2, 3, 4, 1ULL << 40},
                             .ttft_ms = {5, 9.5, 20.25, 1'000}}},
-      {"slowest", ExplainQuery{}}};
+      {"slowest", ExplainQuery{}},
+      {"version", Submit{.prompt = "<prompt schema=\"s\"/>", .version = "0123456789abcdef"}},
+      {"shared", SchemaAdd{.document = "<schema/>", .shared = true}},
+      {"shared", SchemaReply{.schemas = {{.name = "s", .tenant = "acme", .shared = true}}}},
+      {"tenant",
+       Run{.plan = SamplePlan(), .tenant = "acme", .domain = 0xfedcba9876543210, .warming = true}},
+      {"fence", MetaSet{.key = "batch/b", .fence = "batch/b/owner", .fence_revision = 1ULL << 40}},
+      {"page", MetaList{.prefix = "batch/", .after = "batch/a", .limit = 50}},
+      {"page", MetaReply{.entries = {{"batch/b", "x", 9}}, .more = true}},
+      {"list", BatchQuery{}}};
 }
 
 Envelope Enclose(const Message& message, size_t number) {
@@ -394,7 +417,7 @@ std::string NumberAndName(const Message& message) {
 std::vector<Envelope> SampleEnvelopes() {
   std::vector<Envelope> envelopes;
   for (const auto& messages : {PeerMessages(), ClientMessages(), WorkerMessages(), StoreMessages(),
-                               AdminMessages(), RequestMessages()}) {
+                               AdminMessages(), RequestMessages(), BatchMessages()}) {
     for (const Message& message : messages) {
       envelopes.push_back(Enclose(message, envelopes.size() + 1));
     }
