@@ -1,6 +1,5 @@
 // Batches.
 #include "cluster/wire/bodies.h"
-#include "cluster/wire/request_id.h"
 #include "schemas/wire/access.h"
 
 namespace promptcache {
@@ -25,7 +24,7 @@ BatchItem ReadItem(Reader& reader, const wire::BatchItem* in) {
 }
 
 Offset<wire::BatchInfo> WriteInfo(Writer& writer, const BatchInfo& in) {
-  const wire::RequestId id = ToWire(in.id);
+  const wire::RequestId id = wire::ToWire(in.id);
   const auto tenant = writer.Text(in.tenant);
   const auto coordinator = writer.Text(in.coordinator);
   return wire::CreateBatchInfo(writer.builder(), &id, tenant, in.added_unix_ms, in.items, in.ended,
@@ -34,7 +33,7 @@ Offset<wire::BatchInfo> WriteInfo(Writer& writer, const BatchInfo& in) {
 
 BatchInfo ReadInfo(Reader& reader, const wire::BatchInfo* in) {
   if (reader.Need(in->id(), "batch id") == nullptr) return {};
-  return {.id = FromWire(*in->id()),
+  return {.id = wire::FromWire<RequestId>(*in->id()),
           .tenant = reader.Text(in->tenant()),
           .added_unix_ms = in->added_unix_ms(),
           .items = in->items(),
@@ -79,11 +78,11 @@ void ReadBody(Reader& reader, const wire::BatchAdd& in, BatchAdd* out) {
 }
 
 uint32_t WriteBody(Writer& writer, const BatchQuery& in) {
-  const wire::RequestId id = ToWire(in.batch.value_or(RequestId{}));
+  const wire::RequestId id = wire::ToWire(in.batch.value_or(RequestId{}));
   return wire::CreateBatchQuery(writer.builder(), in.batch ? &id : nullptr, in.first, in.limit).o;
 }
 void ReadBody(Reader&, const wire::BatchQuery& in, BatchQuery* out) {
-  if (in.batch() != nullptr) out->batch = FromWire(*in.batch());
+  if (in.batch() != nullptr) out->batch = wire::FromWire<RequestId>(*in.batch());
   out->first = in.first();
   out->limit = in.limit();
 }
@@ -105,11 +104,12 @@ void ReadBody(Reader& reader, const wire::BatchReply& in, BatchReply* out) {
 }
 
 uint32_t WriteBody(Writer& writer, const BatchRemove& in) {
-  const wire::RequestId id = ToWire(in.batch);
+  const wire::RequestId id = wire::ToWire(in.batch);
   return wire::CreateBatchRemove(writer.builder(), &id).o;
 }
 void ReadBody(Reader& reader, const wire::BatchRemove& in, BatchRemove* out) {
-  if (reader.Need(in.batch(), "batch id") != nullptr) out->batch = FromWire(*in.batch());
+  if (reader.Need(in.batch(), "batch id") != nullptr)
+    out->batch = wire::FromWire<RequestId>(*in.batch());
 }
 
 }  // namespace promptcache

@@ -1,6 +1,5 @@
 // What happened to requests.
 #include "cluster/wire/bodies.h"
-#include "cluster/wire/request_id.h"
 #include "schemas/wire/access.h"
 
 namespace promptcache {
@@ -51,7 +50,7 @@ AttemptReport ReadAttempt(Reader& reader, const wire::AttemptReport* in) {
 }
 
 Offset<wire::RequestReport> WriteReport(Writer& writer, const RequestReport& in) {
-  const wire::RequestId id = ToWire(in.id);
+  const wire::RequestId id = wire::ToWire(in.id);
   const auto trace = writer.Text(in.trace);
   const auto client = writer.Text(in.client);
   const auto tenant = writer.Text(in.tenant);
@@ -69,7 +68,7 @@ Offset<wire::RequestReport> WriteReport(Writer& writer, const RequestReport& in)
 
 RequestReport ReadReport(Reader& reader, const wire::RequestReport* in) {
   if (reader.Need(in->id(), "request id") == nullptr) return {};
-  return {.id = FromWire(*in->id()),
+  return {.id = wire::FromWire<RequestId>(*in->id()),
           .trace = reader.Text(in->trace()),
           .client = reader.Text(in->client()),
           .tenant = reader.Text(in->tenant()),
@@ -91,11 +90,11 @@ RequestReport ReadReport(Reader& reader, const wire::RequestReport* in) {
 
 uint32_t WriteBody(Writer& writer, const ExplainQuery& in) {
   if (!in.request) return wire::CreateExplainQuery(writer.builder()).o;
-  const wire::RequestId id = ToWire(*in.request);
+  const wire::RequestId id = wire::ToWire(*in.request);
   return wire::CreateExplainQuery(writer.builder(), &id).o;
 }
 void ReadBody(Reader&, const wire::ExplainQuery& in, ExplainQuery* out) {
-  if (in.request() != nullptr) out->request = FromWire(*in.request());
+  if (in.request() != nullptr) out->request = wire::FromWire<RequestId>(*in.request());
 }
 
 uint32_t WriteBody(Writer& writer, const ExplainReply& in) {

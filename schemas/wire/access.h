@@ -202,4 +202,16 @@ class Reader {
   std::string error_;
 };
 
+// Ids of 16 bytes.
+template <typename Id>
+RequestId ToWire(const Id& id) {
+  return RequestId(flatbuffers::span<const uint8_t, 16>(id.bytes.data(), id.bytes.size()));
+}
+template <typename Id>
+Id FromWire(const RequestId& in) {
+  Id out;
+  std::memcpy(out.bytes.data(), &in, out.bytes.size());
+  return out;
+}
+
 }  // namespace promptcache::wire
