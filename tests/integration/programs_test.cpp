@@ -105,6 +105,11 @@ TEST_F(CommandLine, WorksByHand) {
   const ProgramResult never = Cli({"submit", "--prompt", Prompt(), "--deadline", "1e300"});
   EXPECT_EQ(never.exit_code, 2) << never.errors;
 
+  const ProgramResult next =
+      RunProgram("promptcache", {"--connect", "ipc:///nonexistent/promptcache", "--connect",
+                                 cluster().endpoints().client, "status", "--json"});
+  EXPECT_EQ(next.exit_code, 0) << next.errors;
+
   const ProgramResult unknown = Cli({"schema", "show", "nothing"});
   EXPECT_EQ(unknown.exit_code, 4);
   EXPECT_THAT(unknown.errors, HasSubstr("promptcache: error:"));
@@ -155,6 +160,13 @@ TEST(Cli, SaysWhatToDoWithoutACluster) {
       RunProgram("promptcache", {"--connect", "ipc:///nonexistent/promptcache", "status"});
   EXPECT_EQ(result.exit_code, 7);
   EXPECT_THAT(result.errors, HasSubstr("promptcache up"));
+}
+
+TEST(Cli, AClusterListensAtOneEndpoint) {
+  const ProgramResult up =
+      RunProgram("promptcache", {"--connect", "ipc://a", "--connect", "ipc://b", "up"});
+  EXPECT_EQ(up.exit_code, 2);
+  EXPECT_THAT(up.errors, HasSubstr("--connect once"));
 }
 
 TEST(Cli, PlansWithoutACluster) {

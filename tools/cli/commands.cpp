@@ -37,9 +37,9 @@ Result<Settings> SettingsOf(const CommandContext& context) {
 
 Result<std::unique_ptr<Client>> ConnectClient(const CommandContext& context) {
   PC_ASSIGN_OR_RETURN(const Settings settings, SettingsOf(context));
-  const std::string& endpoint =
-      context.endpoint.empty() ? settings.coordinator.client_endpoint : context.endpoint;
-  return Client::Connect({.endpoints = {endpoint},
+  std::vector<std::string> endpoints = context.endpoints;
+  if (endpoints.empty()) endpoints.push_back(settings.coordinator.client_endpoint);
+  return Client::Connect({.endpoints = std::move(endpoints),
                           .key_file = settings.security.own_key,
                           .allow_plaintext = settings.security.allow_plaintext,
                           .name = "promptcache-cli"});

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cluster/client/client.h"
 #include "common/config.h"
@@ -19,7 +20,7 @@ namespace promptcache {
 struct CommandContext {
   std::filesystem::path bin_directory;  // where the other executables lie
   std::string config_file;
-  std::string endpoint;  // of the coordinator; empty: from the configuration
+  std::vector<std::string> endpoints;  // of coordinators; empty: from the configuration
   std::function<int()> run;
 };
 

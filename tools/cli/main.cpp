@@ -33,8 +33,10 @@ int Main(int argc, char** argv) {
   if (const auto code = RunEngineCommand(context, arguments)) return *code;
   app.add_option("--config", context.config_file,
                  "TOML file; see `promptcache config --reference`");
-  app.add_option("--connect", context.endpoint,
-                 "The coordinator's client endpoint (default: coordinator.client_endpoint)");
+  app.add_option("--connect", context.endpoints,
+                 "A coordinator's client endpoint; again for each one that may take its place "
+                 "(default: coordinator.client_endpoint)")
+      ->allow_extra_args(false);
 
   AddUpCommand(app, context);
   AddRunCommand(app, context);

@@ -34,7 +34,10 @@ Result<LocalClusterOptions> OptionsOf(const CommandContext& context, const UpFla
   if (!flags.device.empty()) settings.worker.device = flags.device;
   if (!flags.dtype.empty()) settings.worker.dtype = flags.dtype;
   if (flags.workers > 0) settings.cluster.workers = flags.workers;
-  if (!context.endpoint.empty()) settings.coordinator.client_endpoint = context.endpoint;
+  if (context.endpoints.size() > 1) {
+    return InvalidArgument("a cluster listens at one client endpoint: give --connect once");
+  }
+  if (!context.endpoints.empty()) settings.coordinator.client_endpoint = context.endpoints[0];
   options.run_directory =
       flags.run_directory.empty() ? settings.cluster.run_directory : flags.run_directory;
   return options;
