@@ -53,7 +53,7 @@ void ClientReactor::EndAll(const Status& status) {
 }
 
 void ClientReactor::TickLater() {
-  if (requests_.size() == 0) return;
+  if (requests_.idle()) return;
   tick_ = transport_.After(kTick, [this] {
     tick_ = 0;
     Perform(requests_.Tick(clock_.Now()));

@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 // Longer ones would leave the range of the clock.
 constexpr milliseconds kLongestTime{std::chrono::hours(24 * 365)};
 constexpr size_t kMaxTraceBytes = 256;
+constexpr size_t kMaxOwedCancels = 65'536;
 constexpr uint32_t kLastAttempt = std::numeric_limits<uint32_t>::max() - (kAttemptsPerSend - 1);
 
 Status StatusOf(Code code, std::string message) {
@@ -110,6 +111,7 @@ ClientActions RequestTable::LinkDown(const Status& why, SteadyTime now) {
 void RequestTable::LoseLink(const Status& why, SteadyTime now, ClientActions& actions) {
   down_ = why;
   if (std::exchange(link_, 0) == 0) return;
+  owed_cancels_.clear();  // the coordinator ends what the client had there
   for (const Entry entry : InOrder()) {
     Request& request = entry->second;
     request.unreachable_since = now;
@@ -154,11 +156,16 @@ void RequestTable::Send(Entry entry, SteadyTime now, ClientActions& actions) {
 ClientActions RequestTable::SendFailed(const Envelope& envelope, const Status& why,
                                        SteadyTime now) {
   ClientActions actions;
+  const bool cancels = std::holds_alternative<promptcache::Cancel>(envelope.body);
+  if (cancels && why.code() == Code::kBusy && owed_cancels_.size() < kMaxOwedCancels) {
+    owed_cancels_.insert(envelope.request_id);
+    return actions;
+  }
   const auto entry = requests_.find(envelope.request_id);
   if (entry == requests_.end()) return actions;
   Request& request = entry->second;
   request.sent = false;
-  if (std::holds_alternative<promptcache::Cancel>(envelope.body)) {
+  if (cancels) {
     End(entry, Cancelled("cancelled; the coordinator was not reachable"), now, actions);
   } else if (why.code() != Code::kUnavailable &&
              (why.code() != Code::kBusy || request.attempt == 0)) {
@@ -238,6 +245,9 @@ void RequestTable::PartsWereLost(Entry entry, SteadyTime now, ClientActions& act
 
 ClientActions RequestTable::Tick(SteadyTime now) {
   ClientActions actions;
+  for (const RequestId& id : std::exchange(owed_cancels_, {})) {
+    actions.emplace_back(ClientSend{{.request_id = id, .body = promptcache::Cancel{}}});
+  }
   for (const Entry entry : InOrder()) TickOne(entry, now, actions);
   return actions;
 }

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -79,6 +80,8 @@ class RequestTable {
   ClientActions Tick(SteadyTime now);
 
   size_t size() const { return requests_.size(); }
+  // Nothing runs, and Tick has nothing to do.
+  bool idle() const { return requests_.empty() && owed_cancels_.empty(); }
   // Messages that belong to no request, or to a link that is gone.
   uint64_t unexpected() const { return unexpected_; }
 
@@ -117,7 +120,8 @@ class RequestTable {
   Requests requests_;
   LinkId link_ = 0;  // 0: none is up
   std::string endpoint_;
-  Status down_;  // why no link is up
+  std::set<RequestId> owed_cancels_;  // that the link that is up had no room for
+  Status down_;                       // why no link is up
   uint64_t last_number_ = 0;
   uint64_t unexpected_ = 0;
 };

@@ -23,6 +23,11 @@ Keyring::Stamp Keyring::Look() const {
           .modified_ns = file.st_mtim.tv_sec * 1'000'000'000 + file.st_mtim.tv_nsec};
 }
 
+bool Keyring::IsStale() {
+  const Stamp now = Look();
+  return std::exchange(noticed_, now) == now && now != seen_;
+}
+
 Status Keyring::Reload() {
   seen_ = Look();  // before reading: what is written meanwhile is read the next time
   PC_ASSIGN_OR_RETURN(const Allowlist list, Allowlist::Load(path_));

@@ -23,8 +23,9 @@ class Keyring {
   // Reads the file anew. Keys that have gone or changed owner are revoked, those that stayed are
   // the same objects as before. After an error (as Allowlist::Load) everything is as it was.
   Status Reload();
-  // The file is another one than that read last, or tried to.
-  bool IsStale() const { return Look() != seen_; }
+  // The file is another one than that read last, or tried to, and was already when this was asked
+  // before: what is being written just now, by an editor that truncates first, is not a list yet.
+  bool IsStale();
 
   // By a public key in Z85; null when it is not on the list.
   std::shared_ptr<const PeerKey> Find(std::string_view key) const;
@@ -43,7 +44,8 @@ class Keyring {
   Stamp Look() const;  // all zero: there is no file
 
   std::string path_;
-  Stamp seen_;
+  Stamp seen_;     // when it was read
+  Stamp noticed_;  // by IsStale
   std::map<std::string, std::shared_ptr<PeerKey>, std::less<>> keys_;
 };
 

@@ -29,6 +29,7 @@ class ZapHandler {
   uint64_t Serve(int limit);
 
   const Keyring& keys() const { return keys_; }
+  bool KeysAreStale() { return keys_.IsStale(); }
   // Reads the allowlist anew and logs that it did, or why not: then the old one holds.
   void ReloadKeys();
   // The public key that was refused last, in Z85; empty: none.

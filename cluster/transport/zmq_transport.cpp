@@ -247,7 +247,7 @@ ZmqSocket* ZmqTransport::Impl::Find(SocketId id) const {
 
 // A timer: looks after the allowlist again and again.
 void ZmqTransport::Impl::CheckKeys() {
-  if (zap_->keys().IsStale()) zap_->ReloadKeys();
+  if (zap_->KeysAreStale()) zap_->ReloadKeys();
   refusal_log_.Write(refusals_, zap_->last_refused());
   timers_.Add(std::chrono::steady_clock::now() + options_.key_check, [this] { CheckKeys(); });
 }

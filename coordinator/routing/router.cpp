@@ -63,6 +63,15 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
   return scores;
 }
 
+bool Router::HasRoom(const Fleet& fleet, SteadyTime now) const {
+  const auto& workers = fleet.workers();
+  return std::any_of(workers.begin(), workers.end(), [&](const auto& entry) {
+    const FleetWorker& worker = entry.second;
+    return !worker.draining() && worker.assigned() < worker.profile().slots &&
+           worker.BacklogSeconds(now) <= options_.queue_bound_s;
+  });
+}
+
 RoutingDecision Router::Route(const RouteRequest& request, Fleet& fleet, SteadyTime now) const {
   fleet.ObserveLoad(now);
   RoutingDecision decision{.scores = Score(request, fleet, now)};

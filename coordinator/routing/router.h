@@ -43,6 +43,8 @@ class Router {
 
   // Assigns the request in the fleet when that is the outcome.
   RoutingDecision Route(const RouteRequest& request, Fleet& fleet, SteadyTime now) const;
+  // Whether any worker could be assigned a small request now.
+  bool HasRoom(const Fleet& fleet, SteadyTime now) const;
   std::string_view policy() const { return policy_->name(); }
 
  private:

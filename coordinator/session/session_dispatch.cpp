@@ -141,7 +141,7 @@ void SessionTable::Give(Requests::iterator request, const RoutingDecision& decis
 }
 
 void SessionTable::GiveWaiting(SteadyTime now, Actions& actions) {
-  while (waiting_.size() > 0 && workers_.HasRoom()) {
+  while (waiting_.size() > 0 && workers_.HasRoom(now)) {
     RoutingDecision decision;
     double ahead_s = 0;
     const auto taken = waiting_.Take([&](const WaitingRequest& waiting) {

@@ -177,14 +177,6 @@ bool WorkerDirectory::HasOpenFor(const GenerationOptions& options) const {
   });
 }
 
-bool WorkerDirectory::HasRoom() const {
-  const auto& routed = fleet_.workers();
-  return std::any_of(routed.begin(), routed.end(), [](const auto& entry) {
-    const FleetWorker& worker = entry.second;
-    return !worker.draining() && worker.assigned() < worker.profile().slots;
-  });
-}
-
 bool WorkerDirectory::IsOnSomeDevice(const RouteRequest& request) const {
   const auto& routed = fleet_.workers();
   return std::any_of(routed.begin(), routed.end(), [&](const auto& entry) {

@@ -70,7 +70,7 @@ class WorkerDirectory {
   bool HasOpen() const;
   bool HasOpenFor(const GenerationOptions& options) const;
   // Some worker could be given a small request.
-  bool HasRoom() const;
+  bool HasRoom(SteadyTime now) const { return router_.HasRoom(fleet_, now); }
   // A worker has a unit of it on its device. REQUIRES: described under the present identities.
   bool IsOnSomeDevice(const RouteRequest& request) const;
   bool contains(PeerId worker) const { return workers_.contains(worker); }

@@ -24,9 +24,9 @@ TEST_F(StoreCommand, RemovesWhatIsPinnedOnlyOnceItIsUnpinned) {
   for (const std::vector<std::string>& words : removals) {
     const ProgramResult refused = OnDirectory(words);
     EXPECT_EQ(refused.exit_code, kPrecondition) << refused.output;
-    EXPECT_THAT(refused.output,
-                AllOf(HasSubstr("promptcache store unpin " + KeyOf(1).substr(0, 12)),
-                      Not(HasSubstr("no file of the store holds"))));
+    EXPECT_THAT(refused.output, AllOf(HasSubstr("promptcache store unpin --directory " +
+                                                Directory() + " " + KeyOf(1).substr(0, 12)),
+                                      Not(HasSubstr("no file of the store holds"))));
     EXPECT_EQ(JsonOnDirectory({"ls", "--schema", "desk"})["totals"]["blobs"], 2);
   }
   const json refused = json::parse(OnDirectory({"rm", "--schema", "desk", "--json"}).output);

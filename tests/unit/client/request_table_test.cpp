@@ -261,6 +261,22 @@ TEST_F(RequestTableTest, ASubmitThatIsTooLargeEnds) {
   EXPECT_EQ(EndCode(), Code::kResourceExhausted);
 }
 
+TEST_F(RequestTableTest, ACancelThatFindsNoRoomGoesOutWithTheNextTick) {
+  StartOverLink();
+  Do(table_.Cancel(Id(1), now_));
+  Do(table_.SendFailed(TakeSent(), Busy("the queue is full"), now_));
+  EXPECT_EQ(table_.size(), 1U);
+  Do(table_.Tick(now_));
+  EXPECT_TRUE(std::holds_alternative<Cancel>(TakeSent().body));
+  Do(table_.EndAll(Cancelled("closing"), now_));
+  Do(table_.SendFailed(TakeSent(), Busy("the queue is full"), now_));
+  EXPECT_EQ(table_.size(), 0U);
+  EXPECT_FALSE(table_.idle());
+  Do(table_.Tick(now_));
+  EXPECT_TRUE(std::holds_alternative<Cancel>(TakeSent().body));
+  EXPECT_TRUE(table_.idle());
+}
+
 TEST_F(RequestTableTest, ACancelThatDoesNotGoOutEndsAtOnce) {
   StartOverLink();
   Do(table_.Cancel(Id(1), now_));

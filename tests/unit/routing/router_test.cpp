@@ -48,6 +48,21 @@ TEST_F(RouterTest, WithoutWorkersNobodyCanTakeIt) {
   EXPECT_EQ(Route("cost", Request(1)).outcome, Outcome::kNoWorker);
 }
 
+TEST_F(RouterTest, AWorkerWithMoreWorkThanTheBoundHasNoRoom) {
+  const Router router(*ParsePolicy("cost"), options_);
+  EXPECT_FALSE(router.HasRoom(fleet_, At(0)));
+  Join(1, Profile("w1"));
+  EXPECT_TRUE(router.HasRoom(fleet_, At(0)));
+  RouteRequest longer = Request(1);
+  longer.new_tokens = 3000;  // 3 s, over the bound of 2
+  ASSERT_EQ(router.Route(longer, fleet_, At(0)).outcome, Outcome::kAssign);
+  EXPECT_FALSE(router.HasRoom(fleet_, At(0)));
+  Join(2, Profile("w2"));
+  EXPECT_TRUE(router.HasRoom(fleet_, At(0)));
+  fleet_.Drain(2);
+  EXPECT_FALSE(router.HasRoom(fleet_, At(0)));
+}
+
 TEST_F(RouterTest, CostPrefersTheWorkerThatHoldsTheUnits) {
   JoinSome(4);
   for (WorkerId holder = 1; holder <= 4; ++holder) {

@@ -219,6 +219,7 @@ TEST(Keyring, RevokesWhatHasGoneAndKeepsWhatStayed) {
   EXPECT_EQ(client_key->owner(), kClient);
   EXPECT_FALSE(ring.IsStale());
   files.Allow({worker});
+  EXPECT_FALSE(ring.IsStale());
   EXPECT_TRUE(ring.IsStale());
   ASSERT_TRUE(ring.Reload().ok());
   EXPECT_TRUE(client_key->revoked());
@@ -247,18 +248,35 @@ TEST(Keyring, AListThatCannotBeReadChangesNothingAndIsTriedOnce) {
   Keyring ring = Keyring::Open(files.list()).value();
   const auto key = ring.Find(ToZ85(client.secret.public_key()));
   files.Write("[[key");
+  EXPECT_FALSE(ring.IsStale());
   EXPECT_TRUE(ring.IsStale());
   EXPECT_EQ(ring.Reload().code(), Code::kInvalidArgument);
   EXPECT_FALSE(ring.IsStale());
   fs::remove(files.list());
+  EXPECT_FALSE(ring.IsStale());
   EXPECT_TRUE(ring.IsStale());
   EXPECT_EQ(ring.Reload().code(), Code::kNotFound);
   EXPECT_FALSE(key->revoked());
   EXPECT_EQ(ring.Find(ToZ85(client.secret.public_key())), key);
   files.Allow({});
+  EXPECT_FALSE(ring.IsStale());
   EXPECT_TRUE(ring.IsStale());
   EXPECT_TRUE(ring.Reload().ok());
   EXPECT_TRUE(key->revoked());
+}
+
+TEST(Keyring, AListThatIsBeingWrittenIsNotReadYet) {
+  const KeyFiles files;
+  const LinkKey client = files.Make(kClient);
+  files.Allow({client});
+  Keyring ring = Keyring::Open(files.list()).value();
+  for (const char* text : {"", "#", "# Whom"}) {
+    files.Write(text);
+    EXPECT_FALSE(ring.IsStale()) << text;
+  }
+  files.Allow({client});
+  EXPECT_FALSE(ring.IsStale());
+  EXPECT_TRUE(ring.IsStale());
 }
 
 }  // namespace

@@ -52,9 +52,9 @@ std::string RenderKept(const KeptBlob& blob) {
   return out;
 }
 
-std::string RenderPinned(const KeptBlob& blob) {
+std::string RenderPinned(const KeptBlob& blob, std::string_view store_options) {
   return RenderKept(blob) +
-         fmt::format("         pinned: `promptcache store unpin {}` lets it go\n",
+         fmt::format("         pinned: `promptcache store unpin{} {}` lets it go\n", store_options,
                      FormatDigest(blob.key));
 }
 
@@ -124,7 +124,7 @@ std::string RenderRemoval(const RemovalReport& report, Removal removal) {
                        FormatBytes(blob.bytes));
   }
   for (const KeptBlob& blob : receipt.shared) out += RenderKept(blob);
-  for (const KeptBlob& blob : report.pinned) out += RenderPinned(blob);
+  for (const KeptBlob& blob : report.pinned) out += RenderPinned(blob, report.store_options);
   out += fmt::format("{}{} references dropped, {} units removed from disk ({})",
                      planned ? "would be: " : "", receipt.references, receipt.removed.size(),
                      FormatBytes(RemovedBytes(receipt)));

@@ -16,6 +16,7 @@ RemovalReceipt PlanRemoval(const std::vector<BlobInfo>& blobs, const BlobSelecto
 struct RemovalReport {
   RemovalReceipt receipt;        // `shared`: only what other references hold
   std::vector<KeptBlob> pinned;  // by an operator; with all their references
+  std::string store_options;     // of a command about the same store: " --directory /data"
 };
 // Tells apart why the blobs of a receipt stay.
 RemovalReport ReportRemoval(const BlobSelector& selector, RemovalReceipt receipt);

@@ -27,6 +27,15 @@ void Print(const RemovalReport& report, Removal removal, const StoreTarget& targ
   }
 }
 
+RemovalReport ReportOf(const RemoveFlags& flags, const BlobSelector& selector,
+                       RemovalReceipt receipt) {
+  RemovalReport report = ReportRemoval(selector, std::move(receipt));
+  const StoreTarget& target = flags.target;
+  if (!target.endpoint.empty()) report.store_options = " --endpoint " + target.endpoint;
+  if (!target.directory.empty()) report.store_options = " --directory " + target.directory;
+  return report;
+}
+
 // Something was named, and nothing was meant.
 bool MeansNothing(const BlobSelector& selector, const RemovalReport& report) {
   const RemovalReceipt& receipt = report.receipt;
@@ -62,8 +71,7 @@ Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
   PC_ASSIGN_OR_RETURN(const BlobSelector selector, SelectorOf(blobs, flags.selection));
   PC_RETURN_IF_ERROR(CheckSelector(selector));
   if (flags.dry_run) {
-    const RemovalReceipt planned = PlanRemoval(blobs, selector);
-    const RemovalReport report = ReportRemoval(selector, planned);
+    const RemovalReport report = ReportOf(flags, selector, PlanRemoval(blobs, selector));
     if (MeansNothing(selector, report)) return NoneOf(selector);
     Print(report, Removal::kPlanned, flags.target);
     return ExitCodeOf(report);
@@ -71,7 +79,7 @@ Result<int> RunRemove(const CommandContext& context, const RemoveFlags& flags) {
   PC_ASSIGN_OR_RETURN(
       RemovalReceipt receipt,
       access->admin().RemoveReferences(selector, flags.prove ? Erasure::kProve : Erasure::kDrop));
-  const RemovalReport report = ReportRemoval(selector, std::move(receipt));
+  const RemovalReport report = ReportOf(flags, selector, std::move(receipt));
   // Only now: the store also drops what has expired and is not listed any more.
   if (MeansNothing(selector, report)) return NoneOf(selector);
   if (flags.prove) return Prove(context, report, flags.target);
