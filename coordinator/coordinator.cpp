@@ -30,7 +30,8 @@ constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
 SessionLimits LimitsOf(const CoordinatorSettings& settings) {
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
           .default_deadline = milliseconds(settings.default_deadline_ms),
-          .worker_wait = milliseconds(settings.worker_wait_ms)};
+          .worker_wait = milliseconds(settings.worker_wait_ms),
+          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests)};
 }
 
 RouterOptions RouterOptionsOf(const CoordinatorSettings& settings) {

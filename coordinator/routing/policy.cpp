@@ -11,9 +11,6 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-// The highest is the home: weighted rendezvous hashing.
-double HomeRank(const WorkerScore& score) { return -score.weight / std::log(score.hash); }
-
 // How many seconds of waiting a second of work on this worker makes for those that come after it:
 // in the long run 1 / (1 - busy share), and now at least as many as requests are waiting.
 double Congestion(const FleetWorker& worker, double wait_s) {
@@ -92,6 +89,8 @@ std::unique_ptr<RoutingPolicy> Make() {
 }
 
 }  // namespace
+
+double HomeRank(const WorkerScore& score) { return -score.weight / std::log(score.hash); }
 
 Result<std::unique_ptr<RoutingPolicy>> ParsePolicy(std::string_view name) {
   constexpr std::array kMakers = {Make<CostPolicy>, Make<RendezvousPolicy>, Make<BoundedLoadPolicy>,

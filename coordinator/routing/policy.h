@@ -33,6 +33,10 @@ struct WorkerScore {
   double total = 0;           // the least is chosen, by whatever measure the policy has
 };
 
+// The highest of a request's scores is its home, the next one would be it without that: weighted
+// rendezvous hashing.
+double HomeRank(const WorkerScore& score);
+
 // Policies hold no state: all of it is in the fleet.
 class RoutingPolicy {
  public:

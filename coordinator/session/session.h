@@ -19,6 +19,7 @@
 #include "coordinator/routing/waiting_queue.h"
 #include "coordinator/session/request.h"
 #include "coordinator/session/request_history.h"
+#include "coordinator/session/unit_demand.h"
 #include "coordinator/session/warmups.h"
 #include "coordinator/session/worker_directory.h"
 
@@ -38,6 +39,8 @@ struct SessionLimits {
   uint32_t max_losses = 3;
   FleetLimits fleet;
   size_t max_history = 1024;  // requests remembered for operators
+  // What a unit is wanted of one worker in ten seconds before another one loads it too; 0: never.
+  uint64_t prefetch_requests = 0;
 };
 
 enum class Side : uint8_t { kClient, kWorker };
@@ -81,6 +84,7 @@ struct SessionCounters {
   uint64_t unexpected = 0;  // messages that fit no request
   uint64_t retries = 0;     // on another worker
   uint64_t resumed = 0;     // found at a worker, or gone on with behind what was delivered
+  uint64_t prefetched = 0;  // units that another worker was told to load
 };
 
 // Not thread safe.
@@ -93,6 +97,7 @@ class SessionTable {
         waiting_(size_t{2} * limits.max_active_requests),
         warmups_(static_cast<uint64_t>(started.time_since_epoch().count())),
         history_(limits.max_history),
+        demand_(limits.prefetch_requests),
         closed_since_(started) {}
 
   // ---- clients ----
@@ -158,6 +163,10 @@ class SessionTable {
   void Give(Requests::iterator request, const RoutingDecision& decision, SteadyTime now,
             Actions& actions);
   void GiveWaiting(SteadyTime now, Actions& actions);
+  // What is wanted of the chosen worker too often goes to the next home too.
+  void Prefetch(const SessionRequest& request, const RoutingDecision& decision, SteadyTime now,
+                Actions& actions);
+  void StartWarmup(PeerId worker, PlannedPrompt prompt, Actions& actions);
   void Redispatch(Requests::iterator request, const Status& why, SteadyTime now, Actions& actions);
   void NoteOpen(SteadyTime now);
 
@@ -176,6 +185,7 @@ class SessionTable {
   WaitingQueue waiting_;
   Warmups warmups_;
   RequestHistory history_;
+  UnitDemand demand_;
   SessionCounters counters_;
   uint64_t last_number_ = 0;
   std::optional<SteadyTime> closed_since_;  // no worker takes requests

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "coordinator/routing/policy.h"
 #include "coordinator/session/send.h"
 #include "coordinator/session/session.h"
 
@@ -138,6 +139,32 @@ void SessionTable::Give(Requests::iterator request, const RoutingDecision& decis
                                .version = entry.prompt.version,
                                .delivered = entry.delivered}};
   actions.emplace_back(std::move(send));
+  Prefetch(entry, decision, now, actions);
+}
+
+void SessionTable::Prefetch(const SessionRequest& request, const RoutingDecision& decision,
+                            SteadyTime now, Actions& actions) {
+  const auto& fleet = workers_.fleet().workers();
+  const WorkerScore& chosen = decision.scores[decision.chosen];
+  const std::vector<UnitKey>& asked = fleet.at(chosen.worker).KeysOf(request.route);
+  const std::vector<uint32_t> wanted = demand_.Count(chosen.worker, asked, now);
+  const WorkerScore* next = nullptr;
+  for (const WorkerScore& score : decision.scores) {
+    const bool higher = next == nullptr || HomeRank(score) > HomeRank(*next);
+    if (score.worker != chosen.worker && higher) next = &score;
+  }
+  // One run at a time: what it still lacks is counted again.
+  if (wanted.empty() || next == nullptr || warmups_.IsWarming(next->worker)) return;
+  PlannedPrompt prompt = request.prompt;
+  prompt.plan = {};
+  const FleetWorker& home = fleet.at(next->worker);
+  for (const uint32_t unit : wanted) {
+    if (home.TierOf(home.KeysOf(request.route)[unit]) == Source::kDevice) continue;
+    prompt.plan.units.push_back(request.prompt.plan.units[unit]);
+  }
+  if (prompt.plan.units.empty()) return;
+  counters_.prefetched += prompt.plan.units.size();
+  StartWarmup(next->worker, std::move(prompt), actions);
 }
 
 void SessionTable::GiveWaiting(SteadyTime now, Actions& actions) {

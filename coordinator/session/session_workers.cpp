@@ -36,13 +36,7 @@ Actions SessionTable::WorkerIsReady(PeerId worker, const std::string& name,
   workers_.Ready(worker, name, ready, now);
   for (PlannedPrompt& prompt : warm) {
     workers_.MustWarm(worker);
-    const RequestId id = warmups_.Start(worker, std::move(prompt.keep_alive));
-    SendAction run{Side::kWorker, worker, {.request_id = id, .timeout_ms = kWarmupTimeoutMs}};
-    run.envelope.body = Run{.plan = std::move(prompt.plan),
-                            .options = {.max_new_tokens = 0},
-                            .schema = std::move(prompt.schema),
-                            .version = std::move(prompt.version)};
-    actions.emplace_back(std::move(run));
+    StartWarmup(worker, std::move(prompt), actions);
   }
   const auto too_large = Select([&](const SessionRequest& one) {
     return one.stage == RequestStage::kWaiting && !workers_.CheckSlots(one.options).ok();
@@ -112,6 +106,16 @@ SessionTable::Requests::iterator SessionTable::RunningOn(PeerId worker, const En
   }
   if (!warmups_.contains(envelope.request_id)) ++counters_.unexpected;
   return requests_.end();
+}
+
+void SessionTable::StartWarmup(PeerId worker, PlannedPrompt prompt, Actions& actions) {
+  const RequestId id = warmups_.Start(worker, std::move(prompt.keep_alive));
+  SendAction run{Side::kWorker, worker, {.request_id = id, .timeout_ms = kWarmupTimeoutMs}};
+  run.envelope.body = Run{.plan = std::move(prompt.plan),
+                          .options = {.max_new_tokens = 0},
+                          .schema = std::move(prompt.schema),
+                          .version = std::move(prompt.version)};
+  actions.emplace_back(std::move(run));
 }
 
 Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, SteadyTime now) {

@@ -46,7 +46,8 @@ class SessionTest : public ::testing::Test {
                        .max_deadline = std::chrono::seconds(100),
                        .worker_wait = std::chrono::seconds(10),
                        .max_losses = 3,
-                       .fleet = {.max_units_per_worker = 3}},
+                       .fleet = {.max_units_per_worker = 3},
+                       .prefetch_requests = 2},
                       clock_.Now()};
 };
 

@@ -88,6 +88,61 @@ TEST_F(SessionTest, AWorkerGetsNothingUntilItIsWarm) {
   EXPECT_EQ(table_.counters().unexpected, 0u);
 }
 
+class PrefetchTest : public SessionTest {
+ protected:
+  PrefetchTest() {
+    Ready(kWorkerA);
+    Ready(kWorkerB);
+  }
+  // Runs requests of one unit one after another; the words of the last.
+  std::string RunSome(uint8_t count) {
+    std::string last;
+    for (uint8_t n = 0; n < count; ++n) {
+      const RequestId id = IdOf(++last_id_);
+      const Actions given = Start(id);
+      last = Words(given);
+      warming_ = std::get<SendAction>(given.back()).envelope.request_id;
+      for (const PeerId worker : {kWorkerA, kWorkerB}) {
+        table_.FinalReceived(worker, FinalOk(id), now());
+      }
+    }
+    return last;
+  }
+
+  uint8_t last_id_ = 0;
+  RequestId warming_;
+};
+
+TEST_F(PrefetchTest, WhatOneWorkerIsAskedForTooOftenGoesToTheNextHomeOnce) {
+  EXPECT_EQ(RunSome(2), "client 1: accepted; worker 11: run attempt 0");
+  EXPECT_EQ(RunSome(1), "client 1: accepted; worker 11: run attempt 0; worker 12: run attempt 0");
+  EXPECT_EQ(RunSome(2), "client 1: accepted; worker 11: run attempt 0");
+  EXPECT_EQ(table_.counters().prefetched, 1u);
+  table_.FinalReceived(kWorkerB, FinalOk(warming_), now());
+  EXPECT_EQ(table_.counters().unexpected, 5u);  // the ends that the other worker did not have
+}
+
+TEST_F(PrefetchTest, WhatTheNextHomeHasIsNotLoadedAgain) {
+  table_.ResidencyReceived(kWorkerB, {.seq = 2, .added = {KeyOf(ReadyWorker(), 5)}}, now());
+  RunSome(8);
+  EXPECT_EQ(table_.counters().prefetched, 0u);
+}
+
+TEST_F(PrefetchTest, TheCountBeginsAnewAfterTenSeconds) {
+  RunSome(2);
+  clock_.Advance(milliseconds(10'000));
+  RunSome(2);
+  EXPECT_EQ(table_.counters().prefetched, 0u);
+  RunSome(1);
+  EXPECT_EQ(table_.counters().prefetched, 1u);
+}
+
+TEST(UnitDemand, NothingIsWantedWithoutAThreshold) {
+  UnitDemand demand(0);
+  const UnitKey unit = KeyOf(ReadyWorker(), 1);
+  for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(demand.Count(1, {&unit, 1}, SteadyTime()).empty());
+}
+
 TEST_F(SessionTest, AClientCannotUseTheIdOfAWarmingRun) {
   const auto actions = table_.WorkerIsReady(kWorkerA, "w11", ReadyWorker(), {PlanOfUnit(5)}, now());
   const RequestId id = std::get<SendAction>(actions.at(0)).envelope.request_id;
