@@ -104,21 +104,34 @@ class Fetch final : public Transfer {
     strand_->Finish([source = source_] { source->reader.reset(); });
   }
 
+  // Opens the blob and reads its first chunk in one job: a small blob is mostly changes of threads.
   void Start(const FetchBlob& fetch) {
     auto range = std::make_shared<Result<Range>>(DeadlineExceeded(
         "the fetch waited longer for a thread of the cachestore than its sender waits"));
+    auto batch = std::make_shared<Batch>();
+    uint64_t first_bytes = std::min(context_.options.chunk_bytes, credit_);
+    batch->part = context_.bytes->Take(first_bytes + kChunkOverhead);
+    if (!batch->part) first_bytes = 0;  // whoever reads on says so
     Run(
-        [&context = context_, source = source_, fetch, range, deadline = link_.deadline] {
-          if (context.options.clock->Now() <= deadline) {
-            *range = OpenRange(context, fetch, *source);
-          }
+        [&context = context_, source = source_, fetch, range, batch, first_bytes,
+         deadline = link_.deadline] {
+          if (context.options.clock->Now() > deadline) return;
+          *range = OpenRange(context, fetch, *source);
+          if (!range->ok()) return;
+          const auto [begin, end, blob_bytes] = **range;
+          batch->status = ReadChunks(*source,
+                                     {.begin = begin,
+                                      .offset = begin,
+                                      .bytes = std::min(first_bytes, end - begin),
+                                      .chunk_bytes = context.options.chunk_bytes},
+                                     *batch);
         },
-        [this, range] {
+        [this, range, batch] {
           if (!range->ok()) return Fail(range->status());
           range_ = **range;
           offset_ = range_.begin;
           started_ = true;
-          Pump();
+          SendBatch(batch);
         });
   }
 
@@ -137,8 +150,9 @@ class Fetch final : public Transfer {
     credit_ = std::min(limit, credit_ + std::min(bytes, limit));
   }
 
-  // Reads on while there is credit. One job at a time, of a few chunks, so that changing threads
-  // costs little; while they are sent the next ones are read.
+  // Reads on while there is credit, one job at a time; while its chunks are sent the next ones are
+  // read. The first jobs are a chunk each, so that a small blob is not read whole before any of it
+  // is on its way; the others a few, so that changing threads costs little.
   void Pump() {
     if (!started_ || reading_) return;
     if (offset_ == range_.end) return link_.end(DoneOf({}, range_.end - range_.begin));
@@ -147,11 +161,12 @@ class Fetch final : public Transfer {
   }
 
   Status StartReading() {
-    constexpr uint64_t kChunksAtOnce = 4;
+    constexpr uint64_t kFirstChunks = 8;
     const uint64_t chunk_bytes = context_.options.chunk_bytes;
+    const uint64_t chunks = moved_bytes() < kFirstChunks * chunk_bytes ? 1 : 4;
     NextReads next{.begin = range_.begin,
                    .offset = offset_,
-                   .bytes = std::min({kChunksAtOnce * chunk_bytes, credit_, range_.end - offset_}),
+                   .bytes = std::min({chunks * chunk_bytes, credit_, range_.end - offset_}),
                    .chunk_bytes = chunk_bytes};
     if (next.bytes == 0) return {};
     auto batch = std::make_shared<Batch>();
