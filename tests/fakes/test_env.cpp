@@ -25,4 +25,9 @@ std::optional<std::filesystem::path> ModelPath() {
   return path;
 }
 
+std::string TestDevice() {
+  const char* device = std::getenv("PROMPTCACHE_TEST_DEVICE");
+  return device == nullptr || *device == '\0' ? "cpu" : device;
+}
+
 }  // namespace promptcache::testing

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 namespace promptcache::testing {
 
@@ -12,6 +13,8 @@ std::optional<std::filesystem::path> TestDataDir();
 std::optional<std::filesystem::path> DepsDir();
 // The SmolLM2-135M-Instruct Q4_1 GGUF below DepsDir().
 std::optional<std::filesystem::path> ModelPath();
+// The device that models of tests are loaded on: $PROMPTCACHE_TEST_DEVICE, or "cpu".
+std::string TestDevice();
 
 }  // namespace promptcache::testing
 

@@ -101,7 +101,8 @@ TEST_F(EngineFailures, BlobOfAnotherIdentityIsAMissThatNamesTheField) {
 
 // ---- memory ----
 
-// A model so large that no buffer of its keys and values can be had.
+// A model so large that no buffer of its keys and values can be had: it would not even have
+// addresses.
 class HugeModel : public Model {
  public:
   const ModelShape& shape() const override { return shape_; }
@@ -109,7 +110,7 @@ class HugeModel : public Model {
   Result<at::Tensor> Forward(std::span<SequenceStep>) override { return Internal("unexpected"); }
 
  private:
-  const ModelShape shape_{.layers = 1 << 20,
+  const ModelShape shape_{.layers = 1 << 26,
                           .kv_heads = 4096,
                           .head_dim = 256,
                           .vocabulary = 260,

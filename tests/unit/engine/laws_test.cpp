@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "tests/fakes/test_env.h"
 #include "tests/unit/engine/compiled_prompt.h"
 #include "tests/unit/engine/random_pml.h"
 #include "tests/unit/kv/recipes.h"
@@ -43,7 +44,7 @@ class Laws : public PmlTest, public ::testing::WithParamInterface<LawModel> {
     const std::string folder = GetParam().folder;
     const std::string path =
         folder.empty() ? TinyLlamaPath() : PROMPTCACHE_GOLDEN_DIR "/tiny/" + folder;
-    return LoadModel(path, {.dtype = dtype, .threads = threads}).value();
+    return LoadModel(path, {.dtype = dtype, .device = TestDevice(), .threads = threads}).value();
   }
 
   Model& model() { return *loaded_.model; }

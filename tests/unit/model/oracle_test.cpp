@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/fakes/test_env.h"
 #include "tests/unit/model/oracle.h"
 #include "worker/model/model.h"
 
@@ -25,8 +26,8 @@ class OracleTest : public ::testing::TestWithParam<std::string> {
   void SetUp() override { Load(ComputeDtype::kFp32); }
 
   void Load(ComputeDtype dtype) {
-    auto loaded =
-        LoadModel(testing::OracleModelPath(GetParam()).string(), {.dtype = dtype, .threads = 1});
+    auto loaded = LoadModel(testing::OracleModelPath(GetParam()).string(),
+                            {.dtype = dtype, .device = testing::TestDevice(), .threads = 1});
     ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
     model_ = std::move(loaded->model);
   }

@@ -22,7 +22,8 @@ TEST(Stories260K, TellsItsStory) {
   PC_SKIP_WITHOUT(data, "the shared test data");
   const auto folder = *data / "data/weights/llama/stories260K/hf-derived";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "missing: " << folder;
-  auto loaded = LoadModel(folder.string(), {.dtype = ComputeDtype::kFp32});
+  auto loaded =
+      LoadModel(folder.string(), {.dtype = ComputeDtype::kFp32, .device = testing::TestDevice()});
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
   Model& model = *loaded->model;
 

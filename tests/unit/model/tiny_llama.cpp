@@ -8,6 +8,7 @@
 #include "common/rng.h"
 #include "common/text/bpe_alphabet.h"
 #include "common/text/load_tokenizer.h"
+#include "tests/fakes/test_env.h"
 #include "tests/unit/cachestore/temp_dir.h"
 
 namespace promptcache::testing {
@@ -134,7 +135,8 @@ const std::string& TinyLlamaPath() {
 }
 
 LoadedModel LoadTinyLlama(ComputeDtype dtype) {
-  LoadedModel loaded = LoadModel(TinyLlamaPath(), {.dtype = dtype, .threads = 2}).value();
+  LoadedModel loaded =
+      LoadModel(TinyLlamaPath(), {.dtype = dtype, .device = TestDevice(), .threads = 2}).value();
   loaded.identity.tokenizer = LoadTinyTokenizer()->digest().ToHex();
   return loaded;
 }
