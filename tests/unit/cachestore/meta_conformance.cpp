@@ -74,7 +74,8 @@ TEST_P(StoreConformance, MetaPagesFollowOneAnotherInKeyOrder) {
   }
   const auto keys_of = [&](const std::string& prefix, const std::string& after) {
     std::string found;
-    for (const auto& entry : meta().Page({prefix, after})->entries) found += entry.key + " ";
+    const MetaPage page = *meta().Page({prefix, after});
+    for (const MetaEntry& entry : page.entries) found += entry.key + " ";
     return found;
   };
   EXPECT_EQ(keys_of("job", ""), "job job/1 job/2 job0 ");

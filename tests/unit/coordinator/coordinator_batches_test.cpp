@@ -9,6 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using ::testing::SizeIs;
+using RunMessage = struct Run;
 
 class CoordinatorBatches : public CoordinatorTest {
  protected:
@@ -19,7 +20,7 @@ class CoordinatorBatches : public CoordinatorTest {
     int runs = 0;
     for (; read_ < worker.inbox().size(); ++read_) {
       const Envelope envelope = worker.inbox()[read_];
-      if (!std::holds_alternative<Run>(envelope.body)) continue;
+      if (!std::holds_alternative<RunMessage>(envelope.body)) continue;
       ++runs;
       const RequestId& id = envelope.request_id;
       worker.Send(id, Partial{.tokens = {7}, .text = "yes"}, envelope.attempt);
@@ -77,7 +78,7 @@ TEST_F(CoordinatorBatches, ItemsWaitBehindTheRequestsOfClients) {
   const auto runs_of_batch = [&] {
     size_t runs = 0;
     for (const Envelope& envelope : worker->inbox()) {
-      if (std::holds_alternative<Run>(envelope.body) && envelope.request_id != asked) ++runs;
+      if (std::holds_alternative<RunMessage>(envelope.body) && envelope.request_id != asked) ++runs;
     }
     return runs;
   };
@@ -85,13 +86,13 @@ TEST_F(CoordinatorBatches, ItemsWaitBehindTheRequestsOfClients) {
   ASSERT_LT(before, 8u) << "the worker is full, and the rest waits";
   // The worker ends one request; its place is for the client's.
   for (const Envelope& envelope : std::vector<Envelope>(worker->inbox())) {
-    if (!std::holds_alternative<Run>(envelope.body)) continue;
+    if (!std::holds_alternative<RunMessage>(envelope.body)) continue;
     worker->Send(envelope.request_id, Final{}, envelope.attempt);
     break;
   }
   Pass();
   EXPECT_EQ(runs_of_batch(), before);
-  EXPECT_EQ(worker->Last<Run>(asked).schema, "support");
+  EXPECT_EQ(worker->Last<RunMessage>(asked).schema, "support");
 }
 
 }  // namespace
