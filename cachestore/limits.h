@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "common/status.h"
 
@@ -50,25 +49,6 @@ inline Status CheckMetaEntry(const std::string& key, uint64_t value_bytes) {
   return InvalidArgument("a meta value of " + std::to_string(value_bytes) + " bytes, limit " +
                          std::to_string(kMaxMetaValueBytes));
 }
-
-// Counts the entries of a list of records.
-class MetaListLimit {
- public:
-  MetaListLimit(std::string prefix, uint64_t bytes) : prefix_(std::move(prefix)), limit_(bytes) {}
-  // kResourceExhausted naming the prefix when the entry does not fit any more.
-  Status Take(const std::string& key, const std::string& value) {
-    bytes_ += kMetaEntryOverhead + key.size() + value.size();
-    if (bytes_ <= limit_) return {};
-    return ResourceExhausted("the records whose key begins with '" + prefix_ +
-                             "' do not fit into a list of " + std::to_string(limit_) +
-                             " bytes; list them in parts, by longer prefixes");
-  }
-
- private:
-  const std::string prefix_;
-  const uint64_t limit_;
-  uint64_t bytes_ = 0;
-};
 
 // What a compare-and-set that lost answers.
 inline Status WrongRevision(const std::string& key, uint64_t expected, uint64_t actual) {

@@ -124,6 +124,25 @@ struct MetaEntry {
   bool operator==(const MetaEntry&) const = default;
 };
 
+// Another record, and the revision it must have (0: be absent) for a write to happen, atomically
+// with it: whoever has lost what that record stands for can no longer write. No key: no fence.
+struct MetaFence {
+  std::string key;
+  uint64_t revision = 0;
+};
+
+// As many entries as fit: keys and values, and 256 bytes for each, within `limit_bytes`.
+struct MetaPageRequest {
+  std::string prefix;
+  std::string after;   // entries behind this key
+  uint32_t limit = 0;  // 0: any number
+  uint64_t limit_bytes = UINT64_MAX;
+};
+struct MetaPage {
+  std::vector<MetaEntry> entries;
+  bool more = false;  // behind the last of these
+};
+
 // Small durable records (schemas, recipes) with compare-and-set. A successful write is synced.
 // All methods may be called from any thread. Keys are at most 1 KiB, values at most 64 MiB. A
 // record that is damaged is kDataLoss naming its key to whoever asks for it or expects a revision
@@ -134,14 +153,18 @@ class MetaStore {
   virtual ~MetaStore() = default;
   virtual Result<std::optional<MetaEntry>> Get(const std::string& key) = 0;
   // Writes when the key's revision is `expected` (0: the key is absent) and returns the new one.
-  // kFailedPrecondition naming both revisions otherwise.
+  // kFailedPrecondition naming both revisions otherwise, the fence's if that is the one.
   virtual Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
-                                         const std::string& value) = 0;
+                                         const std::string& value, const MetaFence& fence = {}) = 0;
   // Removes when the revision matches; the same errors.
-  virtual Status CompareAndRemove(const std::string& key, uint64_t expected) = 0;
-  // Entries whose key begins with `prefix`, in key order. kResourceExhausted as soon as keys and
-  // values, and 256 bytes for each, are over `limit_bytes`.
-  virtual Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) = 0;
+  virtual Status CompareAndRemove(const std::string& key, uint64_t expected,
+                                  const MetaFence& fence = {}) = 0;
+  // Entries whose key begins with the prefix, in key order. kResourceExhausted naming the first one
+  // when not even that fits.
+  virtual Result<MetaPage> Page(const MetaPageRequest& request) = 0;
+
+  // Every page. kResourceExhausted as soon as all together are over `limit_bytes`.
+  Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes);
 };
 
 }  // namespace promptcache

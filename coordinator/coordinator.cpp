@@ -8,6 +8,7 @@
 
 #include "cluster/transport/peer_table.h"
 #include "common/log.h"
+#include "coordinator/batch/batch_desk.h"
 #include "coordinator/operator_desk.h"
 #include "coordinator/prompt_planner.h"
 #include "coordinator/reply.h"
@@ -26,6 +27,7 @@ constexpr milliseconds kTick{20};
 // thousands of units.
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
+constexpr PeerId kBatches = 0;  // as a client of the session table; no peer is called so
 
 SessionLimits LimitsOf(const CoordinatorSettings& settings) {
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
@@ -74,6 +76,7 @@ class CoordinatorImpl : public Coordinator {
         planning_(OrThread(std::move(deps.planning), transport)),
         catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
         schemas_(catalog_, Answerer()),
+        batches_({transport, *compiling_, clock_}, settings, ItemRunner(), Answerer()),
         prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair) {}
 
   ~CoordinatorImpl() override {
@@ -93,6 +96,7 @@ class CoordinatorImpl : public Coordinator {
                         workers_.Listen({.endpoint = settings_.worker_endpoint,
                                          .max_message_bytes = kMaxWorkerMessage}));
     Tick();
+    PC_RETURN_IF_ERROR(batches_.Start(endpoints_.client));
     return catalog_.Start();
   }
 
@@ -104,6 +108,7 @@ class CoordinatorImpl : public Coordinator {
   // workers: nothing is cancelled there.
   void Shutdown() override {
     shutting_down_ = true;
+    batches_.Shutdown();
     for (const PeerId client : clients_.peers()) {
       clients_.Drop(client, Unavailable("the coordinator is shutting down"));
     }
@@ -157,6 +162,7 @@ class CoordinatorImpl : public Coordinator {
 
   void Tick() {
     Perform(sessions_.Tick(Now()));
+    batches_.Tick();
     tick_ = transport_.After(kTick, [this] { Tick(); });
   }
 
@@ -181,6 +187,9 @@ class CoordinatorImpl : public Coordinator {
   }
 
   void Send(const SendAction& send) {
+    if (send.side == Side::kClient && send.peer == kBatches) {
+      return batches_.Received(send.envelope);
+    }
     PeerTable& table = send.side == Side::kClient ? clients_ : workers_;
     const Status status = table.Send(send.peer, send.envelope);
     if (status.ok()) return;
@@ -240,6 +249,7 @@ class CoordinatorImpl : public Coordinator {
           sessions_.CancelReceived({.peer = client, .tenant = peer.tenant()}, id, Now()));
     }
     if (schemas_.Handle(client, id, envelope.body)) return;
+    if (batches_.Handle(peer, id, envelope.body)) return;
     if (desk_.Handle(peer, id, envelope.body, Now())) return;
     ++unexpected_;
     Answer(client, id, Reply{Code::kFailedPrecondition, "a client does not send this message"});
@@ -251,6 +261,25 @@ class CoordinatorImpl : public Coordinator {
                                       .tenant = peer.tenant(),
                                       .unix_ms = clock_.UnixMillis()},
                                      envelope, Now()));
+  }
+
+  // Items of batches are requests like others, of a client that is here.
+  BatchRunner ItemRunner() {
+    const auto submitter = [this](const std::string& tenant) -> Submitter {
+      return {.peer = kBatches,
+              .name = "batch",
+              .tenant = tenant,
+              .unix_ms = clock_.UnixMillis(),
+              .in_background = true};
+    };
+    return {.submit =
+                [this, submitter](const std::string& tenant, const Envelope& submit) {
+                  Perform(sessions_.SubmitReceived(submitter(tenant), submit, Now()));
+                },
+            .cancel =
+                [this, submitter](const std::string& tenant, const RequestId& request) {
+                  Perform(sessions_.CancelReceived(submitter(tenant), request, Now()));
+                }};
   }
 
   StatusReply ProcessStatus() const {
@@ -375,6 +404,7 @@ class CoordinatorImpl : public Coordinator {
   std::unique_ptr<Background> planning_;
   SchemaCatalog catalog_;
   SchemaDesk schemas_;
+  BatchDesk batches_;
   PromptPlanner prompts_;
   std::deque<Action> actions_;
   bool performing_ = false;

@@ -1,10 +1,11 @@
 #include "cachestore/disk/disk_meta_store.h"
 
-#include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "cachestore/disk/record_walk.h"
 #include "cachestore/limits.h"
+#include "cachestore/meta_page.h"
 
 namespace promptcache::internal {
 namespace {
@@ -21,8 +22,19 @@ Result<MetaEntry> DecodeRecord(std::string_view key, std::string_view bytes) {
                    .revision = DecodeNumber(bytes)};
 }
 
-std::mutex& DiskMetaStore::MutexOf(const std::string& key) {
+std::shared_mutex& DiskMetaStore::MutexOf(const std::string& key) {
   return mutexes_[std::hash<std::string>()(key) % mutexes_.size()];
+}
+
+DiskMetaStore::Locks DiskMetaStore::Lock(const std::string& key, const MetaFence& fence) {
+  Locks locks{.record = std::unique_lock(MutexOf(key), std::defer_lock)};
+  if (fence.key.empty() || &MutexOf(fence.key) == &MutexOf(key)) {
+    locks.record.lock();
+  } else {
+    locks.fence = std::shared_lock(MutexOf(fence.key), std::defer_lock);
+    std::lock(locks.record, locks.fence);
+  }
+  return locks;
 }
 
 rocksdb::ColumnFamilyHandle* DiskMetaStore::FamilyOf(const std::string& key) const {
@@ -52,11 +64,17 @@ Status DiskMetaStore::CheckRevision(const std::string& key, uint64_t expected) {
   return revision == expected ? Status() : WrongRevision(key, expected, revision);
 }
 
+Status DiskMetaStore::CheckRevisions(const std::string& key, uint64_t expected,
+                                     const MetaFence& fence) {
+  if (!fence.key.empty()) PC_RETURN_IF_ERROR(CheckRevision(fence.key, fence.revision));
+  return CheckRevision(key, expected);
+}
+
 Result<uint64_t> DiskMetaStore::CompareAndSet(const std::string& key, uint64_t expected,
-                                              const std::string& value) {
+                                              const std::string& value, const MetaFence& fence) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, value.size()));
-  std::lock_guard lock(MutexOf(key));
-  PC_RETURN_IF_ERROR(CheckRevision(key, expected));
+  const Locks locks = Lock(key, fence);
+  PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(
       batch.Put(FamilyOf(key), RecordKey(key), EncodeNumber(expected + 1) + value), "write"));
@@ -64,44 +82,49 @@ Result<uint64_t> DiskMetaStore::CompareAndSet(const std::string& key, uint64_t e
   return expected + 1;
 }
 
-Status DiskMetaStore::CompareAndRemove(const std::string& key, uint64_t expected) {
+Status DiskMetaStore::CompareAndRemove(const std::string& key, uint64_t expected,
+                                       const MetaFence& fence) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, 0));
-  std::lock_guard lock(MutexOf(key));
-  PC_RETURN_IF_ERROR(CheckRevision(key, expected));
+  const Locks locks = Lock(key, fence);
+  PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(batch.Delete(FamilyOf(key), RecordKey(key)), "remove"));
   return database_->WriteSynced(batch, "remove meta key '" + key + "'");
 }
 
-Result<std::vector<MetaEntry>> DiskMetaStore::List(const std::string& prefix,
-                                                   uint64_t limit_bytes) {
-  MetaListLimit limit(prefix, limit_bytes);
-  std::vector<MetaEntry> entries;
-  if (!prefix.starts_with(kJobPrefix)) {
-    PC_RETURN_IF_ERROR(AddFrom(database_->meta(), prefix, limit, entries));
+// The records of jobs stand between the others as their keys do.
+Result<MetaPage> DiskMetaStore::Page(const MetaPageRequest& request) {
+  MetaPageBuilder page(request.limit, request.limit_bytes);
+  const auto add = [&](MetaEntry entry) { return page.Add(std::move(entry)); };
+  const bool only_jobs = request.prefix.starts_with(kJobPrefix);
+  bool jobs_are_due =
+      database_->journal() != nullptr && (only_jobs || kJobPrefix.starts_with(request.prefix));
+  const auto add_jobs = [&]() -> Status {
+    if (!std::exchange(jobs_are_due, false)) return {};
+    return Walk(database_->journal(), request, add);
+  };
+  Status jobs;
+  if (!only_jobs) {
+    PC_RETURN_IF_ERROR(Walk(database_->meta(), request, [&](MetaEntry entry) {
+      if (entry.key > kJobPrefix) jobs = add_jobs();
+      return jobs.ok() && add(std::move(entry));
+    }));
   }
-  const bool with_jobs = prefix.starts_with(kJobPrefix) || kJobPrefix.starts_with(prefix);
-  if (with_jobs && database_->journal() != nullptr) {
-    PC_RETURN_IF_ERROR(AddFrom(database_->journal(), prefix, limit, entries));
-    std::sort(entries.begin(), entries.end(),
-              [](const MetaEntry& a, const MetaEntry& b) { return a.key < b.key; });
-  }
-  return entries;
+  PC_RETURN_IF_ERROR(jobs);
+  PC_RETURN_IF_ERROR(add_jobs());
+  return page.Finish();
 }
 
-Status DiskMetaStore::AddFrom(rocksdb::ColumnFamilyHandle* family, const std::string& prefix,
-                              MetaListLimit& limit, std::vector<MetaEntry>& entries) const {
-  Status fits;
-  const auto add = [&](std::string_view key, std::string_view value, RecordTrust trust) {
-    if (trust == RecordTrust::kDamagedBlock) return true;
-    Result<MetaEntry> entry = DecodeRecord(key, value);
-    if (!entry.ok()) return true;
-    fits = limit.Take(entry->key, entry->value);
-    if (fits.ok()) entries.push_back(std::move(entry).value());
-    return fits.ok();
-  };
-  PC_RETURN_IF_ERROR(WalkRecords(*database_, family, RecordKey(prefix), add));
-  return fits;
+Status DiskMetaStore::Walk(rocksdb::ColumnFamilyHandle* family, const MetaPageRequest& request,
+                           const std::function<bool(MetaEntry)>& add) const {
+  const bool from_start = request.after < request.prefix || request.after.empty();
+  return WalkRecords(*database_, family, RecordKey(request.prefix),
+                     from_start ? std::string() : RecordKey(request.after),
+                     [&](std::string_view key, std::string_view value, RecordTrust trust) {
+                       if (trust == RecordTrust::kDamagedBlock) return true;
+                       Result<MetaEntry> entry = DecodeRecord(key, value);
+                       return !entry.ok() || add(*std::move(entry));
+                     });
 }
 
 }  // namespace promptcache::internal

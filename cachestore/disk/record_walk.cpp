@@ -32,12 +32,14 @@ Status WalkDamaged(const Database& database, rocksdb::ColumnFamilyHandle* family
 }  // namespace
 
 Status WalkRecords(const Database& database, rocksdb::ColumnFamilyHandle* family,
-                   const std::string& prefix, const VisitRecord& visit) {
+                   const std::string& prefix, const std::string& after, const VisitRecord& visit) {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> it(database.db().NewIterator(options, family));
-  std::string last;
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+  std::string last = after;
+  it->Seek(last.empty() ? prefix : last);
+  if (it->Valid() && it->key() == last) it->Next();
+  for (; it->Valid() && it->key().starts_with(prefix); it->Next()) {
     last = it->key().ToStringView();  // into the memory it has
     if (!visit(std::string_view(last).substr(1), it->value().ToStringView(),
                RecordTrust::kVerified)) {

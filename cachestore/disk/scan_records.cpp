@@ -17,7 +17,7 @@ bool KeyFrom(std::string_view bytes, UnitKey& key) {
 Status Scan(const Database& database, rocksdb::ColumnFamilyHandle* family, char tag,
             const VisitRecord& visit, ScannedRecords& records) {
   const Status status =
-      WalkRecords(database, family, std::string(1, tag),
+      WalkRecords(database, family, std::string(1, tag), "",
                   [&](std::string_view key, std::string_view value, RecordTrust trust) {
                     records.in_damaged_blocks += trust == RecordTrust::kDamagedBlock ? 1 : 0;
                     return visit(key, value, trust);

@@ -1,11 +1,21 @@
 #include "cachestore/limits.h"
 #include "cachestore/memory/memory_store.h"
+#include "cachestore/meta_page.h"
 
 namespace promptcache {
 
 uint64_t MemoryMetaStore::RevisionOf(const std::string& key) const {
   const auto found = entries_.find(key);
   return found == entries_.end() ? 0 : found->second.revision;
+}
+
+Status MemoryMetaStore::CheckRevisions(const std::string& key, uint64_t expected,
+                                       const MetaFence& fence) const {
+  if (!fence.key.empty() && RevisionOf(fence.key) != fence.revision) {
+    return WrongRevision(fence.key, fence.revision, RevisionOf(fence.key));
+  }
+  const uint64_t revision = RevisionOf(key);
+  return revision == expected ? Status() : WrongRevision(key, expected, revision);
 }
 
 Result<std::optional<MetaEntry>> MemoryMetaStore::Get(const std::string& key) {
@@ -17,35 +27,32 @@ Result<std::optional<MetaEntry>> MemoryMetaStore::Get(const std::string& key) {
 }
 
 Result<uint64_t> MemoryMetaStore::CompareAndSet(const std::string& key, uint64_t expected,
-                                                const std::string& value) {
+                                                const std::string& value, const MetaFence& fence) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, value.size()));
   std::lock_guard lock(mutex_);
-  const uint64_t revision = RevisionOf(key);
-  if (revision != expected) return WrongRevision(key, expected, revision);
-  entries_[key] = {.key = key, .value = value, .revision = revision + 1};
-  return revision + 1;
+  PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
+  entries_[key] = {.key = key, .value = value, .revision = expected + 1};
+  return expected + 1;
 }
 
-Status MemoryMetaStore::CompareAndRemove(const std::string& key, uint64_t expected) {
+Status MemoryMetaStore::CompareAndRemove(const std::string& key, uint64_t expected,
+                                         const MetaFence& fence) {
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, 0));
   std::lock_guard lock(mutex_);
-  const uint64_t revision = RevisionOf(key);
-  if (revision != expected) return WrongRevision(key, expected, revision);
+  PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
   entries_.erase(key);
   return {};
 }
 
-Result<std::vector<MetaEntry>> MemoryMetaStore::List(const std::string& prefix,
-                                                     uint64_t limit_bytes) {
+Result<MetaPage> MemoryMetaStore::Page(const MetaPageRequest& request) {
   std::lock_guard lock(mutex_);
-  MetaListLimit limit(prefix, limit_bytes);
-  std::vector<MetaEntry> found;
-  for (auto it = entries_.lower_bound(prefix); it != entries_.end(); ++it) {
-    if (!it->first.starts_with(prefix)) break;
-    PC_RETURN_IF_ERROR(limit.Take(it->first, it->second.value));
-    found.push_back(it->second);
+  MetaPageBuilder page(request.limit, request.limit_bytes);
+  auto entry = request.after < request.prefix ? entries_.lower_bound(request.prefix)
+                                              : entries_.upper_bound(request.after);
+  for (; entry != entries_.end() && entry->first.starts_with(request.prefix); ++entry) {
+    if (!page.Add(entry->second)) break;
   }
-  return found;
+  return page.Finish();
 }
 
 }  // namespace promptcache

@@ -55,13 +55,15 @@ class MemoryMetaStore : public MetaStore {
  public:
   Result<std::optional<MetaEntry>> Get(const std::string& key) override;
   Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
-                                 const std::string& value) override;
-  Status CompareAndRemove(const std::string& key, uint64_t expected) override;
-  Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) override;
+                                 const std::string& value, const MetaFence& fence = {}) override;
+  Status CompareAndRemove(const std::string& key, uint64_t expected,
+                          const MetaFence& fence = {}) override;
+  Result<MetaPage> Page(const MetaPageRequest& request) override;
 
  private:
-  // REQUIRES: mutex_ is held.
+  // REQUIRES, both: mutex_ is held.
   uint64_t RevisionOf(const std::string& key) const;
+  Status CheckRevisions(const std::string& key, uint64_t expected, const MetaFence& fence) const;
 
   std::mutex mutex_;
   std::map<std::string, MetaEntry> entries_;  // guarded by mutex_

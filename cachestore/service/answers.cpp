@@ -77,11 +77,11 @@ Message Remove(StoreAdmin& admin, const RemoveReferences& request) {
   return std::move(receipt).value();
 }
 
-Message ListMeta(MetaStore& meta, const std::string& prefix) {
-  auto entries = meta.List(prefix, kMaxAnswerBytes);
-  if (!entries.ok()) return ReplyOf(entries.status());
-  MetaReply reply;
-  for (MetaEntry& entry : *entries) reply.entries.push_back(RecordOf(std::move(entry)));
+Message ListMeta(MetaStore& meta, const MetaList& list) {
+  auto page = meta.Page({list.prefix, list.after, list.limit, kMaxAnswerBytes});
+  if (!page.ok()) return ReplyOf(page.status());
+  MetaReply reply{.more = page->more};
+  for (MetaEntry& entry : page->entries) reply.entries.push_back(RecordOf(std::move(entry)));
   return reply;
 }
 
@@ -94,8 +94,9 @@ Message GetMeta(MetaStore& meta, const std::string& key) {
 }
 
 Message SetMeta(MetaStore& meta, const MetaSet& set) {
-  if (set.remove) return ReplyOf(meta.CompareAndRemove(set.key, set.expected));
-  const auto revision = meta.CompareAndSet(set.key, set.expected, set.value);
+  const MetaFence fence{set.fence, set.fence_revision};
+  if (set.remove) return ReplyOf(meta.CompareAndRemove(set.key, set.expected, fence));
+  const auto revision = meta.CompareAndSet(set.key, set.expected, set.value, fence);
   if (!revision.ok()) return ReplyOf(revision.status());
   return MetaReply{{{set.key, "", *revision}}};
 }
@@ -114,7 +115,7 @@ bool IsAdmin(const Message& request) {
 Message AnswerMeta(MetaStore& meta, const Message& request) {
   if (const auto* get = std::get_if<MetaGet>(&request)) return GetMeta(meta, get->key);
   if (const auto* set = std::get_if<MetaSet>(&request)) return SetMeta(meta, *set);
-  return ListMeta(meta, std::get<MetaList>(request).prefix);
+  return ListMeta(meta, std::get<MetaList>(request));
 }
 
 Message AnswerAdmin(StoreAdmin& admin, const Message& request) {
@@ -164,9 +165,10 @@ Message AnswerRequest(const StoreParts& store, const Message& request) {
 uint64_t RequestBytes(const Message& request) {
   uint64_t bytes = sizeof(Message);
   if (const auto* set = std::get_if<MetaSet>(&request))
-    bytes += set->key.size() + set->value.size();
+    bytes += set->key.size() + set->value.size() + set->fence.size();
   if (const auto* get = std::get_if<MetaGet>(&request)) bytes += get->key.size();
-  if (const auto* list = std::get_if<MetaList>(&request)) bytes += list->prefix.size();
+  if (const auto* list = std::get_if<MetaList>(&request))
+    bytes += list->prefix.size() + list->after.size();
   if (const auto* exists = std::get_if<BlobExists>(&request)) {
     bytes += exists->keys.size() * sizeof(UnitKey);
   }

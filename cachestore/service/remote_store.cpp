@@ -1,6 +1,6 @@
 #include "cachestore/service/remote_store.h"
 
-#include "cachestore/limits.h"
+#include "cachestore/meta_page.h"
 #include "cachestore/service/remote_link.h"
 #include "cachestore/service/remote_transfer.h"
 
@@ -102,26 +102,37 @@ class RemoteStoreImpl : public RemoteStore {
   }
 
   Result<uint64_t> CompareAndSet(const std::string& key, uint64_t expected,
-                                 const std::string& value) override {
+                                 const std::string& value, const MetaFence& fence = {}) override {
     PC_ASSIGN_OR_RETURN(const auto reply,
-                        CallOnce<MetaReply>(link_, MetaSet{key, expected, false, value}));
+                        CallOnce<MetaReply>(link_, MetaSet{.key = key,
+                                                           .expected = expected,
+                                                           .value = value,
+                                                           .fence = fence.key,
+                                                           .fence_revision = fence.revision}));
     if (reply.entries.size() != 1) return UnexpectedAnswer();
     return reply.entries.front().revision;
   }
 
-  Status CompareAndRemove(const std::string& key, uint64_t expected) override {
-    return CallForStatus(link_, MetaSet{key, expected, true, ""});
+  Status CompareAndRemove(const std::string& key, uint64_t expected,
+                          const MetaFence& fence = {}) override {
+    return CallForStatus(link_, MetaSet{.key = key,
+                                        .expected = expected,
+                                        .remove = true,
+                                        .fence = fence.key,
+                                        .fence_revision = fence.revision});
   }
 
-  Result<std::vector<MetaEntry>> List(const std::string& prefix, uint64_t limit_bytes) override {
-    PC_ASSIGN_OR_RETURN(auto reply, CallOnce<MetaReply>(link_, MetaList{prefix}));
-    std::vector<MetaEntry> entries;
-    MetaListLimit limit(prefix, limit_bytes);
+  Result<MetaPage> Page(const MetaPageRequest& request) override {
+    PC_ASSIGN_OR_RETURN(
+        auto reply,
+        CallOnce<MetaReply>(link_, MetaList{request.prefix, request.after, request.limit}));
+    MetaPageBuilder builder(request.limit, request.limit_bytes);
     for (MetaRecord& record : reply.entries) {
-      PC_RETURN_IF_ERROR(limit.Take(record.key, record.value));
-      entries.push_back(EntryOf(std::move(record)));
+      if (!builder.Add(EntryOf(std::move(record)))) return builder.Finish();
     }
-    return entries;
+    PC_ASSIGN_OR_RETURN(MetaPage page, builder.Finish());
+    page.more = reply.more;
+    return page;
   }
 
  private:

@@ -112,13 +112,28 @@ class ClientImpl : public Client {
     return StatusOf(reply);
   }
 
+  Result<BatchInfo> AddBatch(const RequestId& id, const BatchAdd& batch) override {
+    PC_ASSIGN_OR_RETURN(auto reply, Call<BatchReply>(batch, id));
+    if (reply.batches.size() != 1) return Unexpected();
+    return std::move(reply.batches.front());
+  }
+
+  Result<BatchReply> QueryBatches(const BatchQuery& query) override {
+    return Call<BatchReply>(query);
+  }
+
+  Status RemoveBatch(const RequestId& id) override {
+    PC_ASSIGN_OR_RETURN(const Reply reply, Call<Reply>(BatchRemove{id}));
+    return StatusOf(reply);
+  }
+
  private:
   template <typename T>
-  Result<T> Call(Message request) {
+  Result<T> Call(Message request, const RequestId& id = RequestId::Random()) {
     std::promise<Result<Message>> done;
     auto answer = done.get_future();
-    transport_->Post([this, &done, &request] {
-      reactor_->Call(std::move(request),
+    transport_->Post([this, id, &done, &request] {
+      reactor_->Call(id, std::move(request),
                      [&done](Result<Message> message) { done.set_value(std::move(message)); });
     });
     PC_ASSIGN_OR_RETURN(Message message, answer.get());

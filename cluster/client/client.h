@@ -117,6 +117,17 @@ class Client {
   // The worker takes no new requests of any coordinator, or does so again. kNotFound for a name
   // that no live worker has.
   virtual Status DrainWorker(const std::string& worker, DrainChange change) = 0;
+
+  // Coordinators keep the prompts, run them when there is room, and keep the answers until the
+  // batch is removed. OK: it survives restarts. The id is the caller's, so that a call without an
+  // answer may be repeated: with the same items it is the same batch. kAlreadyExists: with others;
+  // kFailedPrecondition: the coordinator has no store to keep it in.
+  virtual Result<BatchInfo> AddBatch(const RequestId& id, const BatchAdd& batch) = 0;
+  // All batches; or one, with the results of items that have ended, from `first` on, as many as fit
+  // into a message: `more` says that others follow behind the last of them.
+  virtual Result<BatchReply> QueryBatches(const BatchQuery& query = {}) = 0;
+  // What runs is cancelled, and the results are gone.
+  virtual Status RemoveBatch(const RequestId& id) = 0;
 };
 
 }  // namespace promptcache

@@ -111,8 +111,8 @@ void ClientReactor::Receive(Envelope envelope) {
 
 // ---- calls ----
 
-void ClientReactor::Call(Message request, CallCallback callback) {
-  const RequestId id = RequestId::Random();
+void ClientReactor::Call(const RequestId& id, Message request, CallCallback callback) {
+  if (calls_.contains(id)) return callback(AlreadyExists("another call has this id"));
   const Status sent = link_.Send({.request_id = id,
                                   .timeout_ms = static_cast<uint64_t>(kCallTimeout.count()),
                                   .body = std::move(request)});

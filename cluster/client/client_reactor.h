@@ -38,8 +38,8 @@ class ClientReactor {
               StreamCallbacks callbacks);
   void Cancel(const RequestId& id);
   // A request with one answer: kUnavailable when the link is lost, kDeadlineExceeded after a
-  // minute.
-  void Call(Message request, CallCallback callback);
+  // minute, kAlreadyExists when another one has this id.
+  void Call(const RequestId& id, Message request, CallCallback callback);
   // Ends everything with this status.
   void EndAll(const Status& status);
 

@@ -18,7 +18,7 @@ namespace promptcache {
 struct WaitingRequest {
   RequestId id;
   std::string tenant;
-  uint8_t priority = 0;  // higher ones go first
+  uint16_t priority = 0;  // higher ones go first
   SteadyTime deadline;
   double work_s = 0;  // on the worker that would do it fastest
 };
@@ -57,9 +57,9 @@ class WaitingQueue {
     double start_s = 0;                     // what the last one served had been given before
     size_t waiting = 0;
   };
-  using Levels = std::map<uint8_t, Level, std::greater<>>;  // by priority
+  using Levels = std::map<uint16_t, Level, std::greater<>>;  // by priority
   struct Address {
-    uint8_t priority = 0;
+    uint16_t priority = 0;
     std::string tenant;
     Place place;
   };

@@ -33,7 +33,7 @@ struct SessionRequest {
   SteadyTime waiting_since;
   SteadyTime not_before;  // a worker has just refused it
   GenerationOptions options;
-  uint8_t priority = 0;
+  uint16_t priority = 0;  // 0: batches
   PlannedPrompt prompt;
   RouteRequest route;
   PeerId worker = 0;     // while running

@@ -95,20 +95,21 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
       std::min<uint64_t>(envelope.timeout_ms, static_cast<uint64_t>(limits_.max_deadline.count())));
   const PlanTicket ticket{id, ++last_number_};
   requests_.emplace(
-      id, SessionRequest{.client = client.peer,
-                         .number = ticket.number,
-                         .received = now,
-                         .deadline = now + (asked.count() > 0 ? asked : limits_.default_deadline),
-                         .options = submit.options,
-                         .priority = submit.priority,
-                         .attempt = envelope.attempt,
-                         .delivered = submit.delivered,
-                         .report = {.id = envelope.request_id,
-                                    .trace = envelope.trace,
-                                    .client = client.name,
-                                    .tenant = client.tenant,
-                                    .received_unix_ms = client.unix_ms},
-                         .sent_again = !submit.tried.empty()});
+      id, SessionRequest{
+              .client = client.peer,
+              .number = ticket.number,
+              .received = now,
+              .deadline = now + (asked.count() > 0 ? asked : limits_.default_deadline),
+              .options = submit.options,
+              .priority = static_cast<uint16_t>(client.in_background ? 0 : submit.priority + 1),
+              .attempt = envelope.attempt,
+              .delivered = submit.delivered,
+              .report = {.id = envelope.request_id,
+                         .trace = envelope.trace,
+                         .client = client.name,
+                         .tenant = client.tenant,
+                         .received_unix_ms = client.unix_ms},
+              .sent_again = !submit.tried.empty()});
   PlanAction plan{ticket, submit};
   plan.submit.delivered = {};
   return {std::move(plan)};

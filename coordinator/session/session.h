@@ -75,6 +75,7 @@ struct Submitter {
   std::string name;
   std::string tenant;
   uint64_t unix_ms = 0;
+  bool in_background = false;  // where requests wait, all others go first
 };
 
 struct SessionCounters {

@@ -38,6 +38,7 @@ Result<std::string> ReadInput(const std::string& path);
 // command; else the exit code of not being able to.
 std::optional<int> RunEngineCommand(const CommandContext& context, std::span<char*> arguments);
 
+void AddBatchCommand(CLI::App& app, CommandContext& context);
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 // Of `promptcache bench`.
 void AddBenchServeCommand(CLI::App& bench, CommandContext& context);

@@ -43,6 +43,7 @@ int Main(int argc, char** argv) {
   AddSchemaCommand(app, context);
   AddPlanCommand(app, context);
   AddSubmitCommand(app, context);
+  AddBatchCommand(app, context);
   AddStoreCommand(app, context);
   AddPrecomputeCommand(app, context);
   AddBenchCommand(app, context);

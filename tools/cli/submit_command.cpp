@@ -1,6 +1,13 @@
+#include <fmt/format.h>
+
+#include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tools/cli/answer_output.h"
+#include "tools/cli/batch/batch_file.h"
+#include "tools/cli/batch/batch_report.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/generation_flags.h"
@@ -9,9 +16,13 @@
 namespace promptcache {
 namespace {
 
+constexpr int kBatchAttempts = 3;
+constexpr std::chrono::milliseconds kBatchPause{1'000};
+
 struct SubmitFlags {
   std::string schema_file;
   std::string prompt_file = "-";
+  std::string batch_file;
   GenerationFlags generation;
   AnswerOutput output;
 };
@@ -19,6 +30,36 @@ struct SubmitFlags {
 Status RegisterSchema(Client& client, const std::string& file) {
   PC_ASSIGN_OR_RETURN(const SchemaAdd add, ReadSchemaAdd({.file = file}));
   return client.AddSchema(add).status();
+}
+
+// Repeating it under one id is safe: a link may be lost before the answer comes.
+Result<BatchInfo> Add(Client& client, const BatchAdd& batch) {
+  const RequestId id = RequestId::Random();
+  Result<BatchInfo> added = client.AddBatch(id, batch);
+  for (int i = 1; i < kBatchAttempts && added.status().code() == Code::kUnavailable; ++i) {
+    std::this_thread::sleep_for(kBatchPause);
+    added = client.AddBatch(id, batch);
+  }
+  return added;
+}
+
+int RunSubmitBatch(Client& client, const SubmitFlags& flags) {
+  const Result<std::string> text = ReadInput(flags.batch_file);
+  if (!text.ok()) return Fail(text.status());
+  const auto timeout = flags.generation.ToOptions().deadline;
+  const Result<BatchAdd> batch =
+      ParseBatchFile(flags.batch_file, *text,
+                     {.submit = flags.generation.ToSubmit(""),
+                      .timeout_ms = static_cast<uint64_t>(timeout.count())});
+  if (!batch.ok()) return Fail(batch.status());
+  const Result<BatchInfo> added = Add(client, *batch);
+  if (!added.ok()) return Fail(added.status());
+  if (flags.output.json) {
+    fmt::print("{}\n", BatchToJson(*added).dump(2));
+  } else {
+    fmt::print("{}\n", added->id.ToHex());
+  }
+  return kExitOk;
 }
 
 int RunSubmit(const CommandContext& context, const SubmitFlags& flags) {
@@ -29,6 +70,7 @@ int RunSubmit(const CommandContext& context, const SubmitFlags& flags) {
       return Fail(status);
     }
   }
+  if (!flags.batch_file.empty()) return RunSubmitBatch(**client, flags);
   Result<std::string> prompt = ReadInput(flags.prompt_file);
   if (!prompt.ok()) return Fail(prompt.status());
 
@@ -43,8 +85,14 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
   auto flags = std::make_shared<SubmitFlags>();
   CLI::App* command = app.add_subcommand("submit", "Send a prompt and stream the answer");
   command->add_option("--schema", flags->schema_file, "Register this schema file first");
-  command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
-      ->capture_default_str();
+  CLI::Option* prompt =
+      command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
+          ->capture_default_str();
+  command
+      ->add_option("--batch", flags->batch_file,
+                   "Instead of a prompt: a file of prompts, one JSON object a line. They are kept "
+                   "and run when there is room; prints the batch's id")
+      ->excludes(prompt);
   command->add_option("--model", flags->generation.model,
                       "Refuse the request unless this model is served");
   flags->generation.AddTo(*command);
@@ -56,7 +104,16 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
       "  echo '<prompt schema=\"support-desk\"><refunds/><user>May I?</user></prompt>' |"
       " promptcache submit\n"
       "  promptcache submit --prompt question.xml --samples 4 --temperature 0.8 --logprobs 3\n"
-      "The answer goes to standard output, the table of units to standard error.");
+      "  promptcache submit --batch questions.jsonl --max-new-tokens 64\n"
+      "The answer goes to standard output, the table of units to standard error.\n"
+      "A line of a batch has a prompt, and may have name, model, max_new_tokens, temperature, "
+      "top_p,\n"
+      "top_k, repetition_penalty, seed, stop, samples, no_cache, contiguous, repair, "
+      "linked_tokens\n"
+      "and deadline (seconds from when it runs); the options above are for lines that do not say.\n"
+      "  {\"name\": \"q1\", \"prompt\": \"<prompt "
+      "schema=\\\"support-desk\\\"><refunds/>When?</prompt>\"}\n"
+      "`promptcache batch` shows how far it is and fetches the results.");
   command->callback([&context, flags] {
     context.run = [&context, flags] { return RunSubmit(context, *flags); };
   });

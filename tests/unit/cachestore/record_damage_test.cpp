@@ -86,6 +86,17 @@ TEST_F(RecordDamageTest, ListsPassADamagedRecordOverAndItCanBeWrittenAnew) {
   }
 }
 
+TEST_F(RecordDamageTest, PagesGoOnBehindADamagedRecord) {
+  Damage(ValueOf(7));
+  std::vector<std::string> listed;
+  for (MetaPage page{.more = true}; page.more;) {
+    const std::string after = listed.empty() ? "" : listed.back();
+    page = *store_->meta().Page({.prefix = "schema/", .after = after, .limit = 1});
+    for (const MetaEntry& entry : page.entries) listed.push_back(entry.key);
+  }
+  EXPECT_EQ(listed, AllBut({7}));
+}
+
 // Each opening leaves a table of the first level; with a damaged one they are not compacted.
 TEST_F(RecordDamageTest, WritesGoOnHoweverOftenADamagedStoreIsOpened) {
   Damage(ValueOf(7));

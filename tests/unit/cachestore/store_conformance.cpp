@@ -1,7 +1,6 @@
 #include "tests/unit/cachestore/store_conformance.h"
 
 #include <atomic>
-#include <limits>
 #include <set>
 #include <thread>
 
@@ -13,8 +12,6 @@ namespace promptcache::testing {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreConformance);
 
 namespace {
-
-constexpr uint64_t kAnySize = std::numeric_limits<uint64_t>::max();
 
 TEST_P(StoreConformance, ReferencesThatAreTooLargeAreRefused) {
   const SampleBlob blob = MakeSampleBlob({.seed = 77});
@@ -308,80 +305,6 @@ TEST_P(StoreConformance, HelpersWriteAndReadALayerAtATime) {
   std::vector<uint8_t> layer(blob.header.segments[3].length);
   ASSERT_TRUE(reader->Read(blob.header.segments[3].offset, layer).ok());
   EXPECT_TRUE(VerifySegment(blob.header, 3, layer).ok());
-}
-
-TEST_P(StoreConformance, MetaKeepsRevisionsAndRefusesStaleWrites) {
-  EXPECT_EQ(meta().Get("a").value(), std::nullopt);
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "one").value(), 1u);
-  EXPECT_EQ(meta().CompareAndSet("a", 1, "two").value(), 2u);
-  EXPECT_EQ(meta().Get("a").value(), (MetaEntry{.key = "a", .value = "two", .revision = 2}));
-  for (const uint64_t stale : {0, 1, 3}) {
-    const Status status = meta().CompareAndSet("a", stale, "x").status();
-    EXPECT_EQ(status.code(), Code::kFailedPrecondition);
-    EXPECT_NE(status.message().find("revision 2"), std::string::npos) << status.message();
-    EXPECT_NE(status.message().find("expected " + std::to_string(stale)), std::string::npos);
-  }
-  EXPECT_EQ(meta().Get("a").value()->value, "two");
-}
-
-TEST_P(StoreConformance, MetaRemovesOnlyTheRevisionThatIsMeant) {
-  ASSERT_TRUE(meta().CompareAndSet("a", 0, "one").ok());
-  EXPECT_EQ(meta().CompareAndRemove("a", 2).code(), Code::kFailedPrecondition);
-  EXPECT_EQ(meta().CompareAndRemove("b", 1).code(), Code::kFailedPrecondition);
-  EXPECT_TRUE(meta().CompareAndRemove("a", 1).ok());
-  EXPECT_EQ(meta().Get("a").value(), std::nullopt);
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "again").value(), 1u);
-}
-
-TEST_P(StoreConformance, MetaListsByPrefixInKeyOrder) {
-  for (const char* key : {"schema/b", "recipe/x", "schema/a", "schemb", "schema"}) {
-    ASSERT_TRUE(meta().CompareAndSet(key, 0, key).ok());
-  }
-  const auto list = meta().List("schema/", kAnySize).value();
-  ASSERT_EQ(list.size(), 2u);
-  EXPECT_EQ(list[0], (MetaEntry{.key = "schema/a", .value = "schema/a", .revision = 1}));
-  EXPECT_EQ(list[1].key, "schema/b");
-  EXPECT_EQ(meta().List("", kAnySize).value().size(), 5u);
-  EXPECT_TRUE(meta().List("zzz", kAnySize).value().empty());
-}
-
-TEST_P(StoreConformance, MetaListOverItsLimitIsRefusedAtOnce) {
-  for (const char* key : {"a/1", "a/2", "b/1"}) {
-    ASSERT_TRUE(meta().CompareAndSet(key, 0, std::string(1000, 'x')).ok());
-  }
-  const uint64_t entry = 256 + 3 + 1000;
-  EXPECT_EQ(meta().List("a/", 2 * entry).value().size(), 2u);
-  const Status status = meta().List("a/", 2 * entry - 1).status();
-  EXPECT_EQ(status.code(), Code::kResourceExhausted);
-  EXPECT_NE(status.message().find("'a/'"), std::string::npos);
-  EXPECT_EQ(meta().List("", 2 * entry).status().code(), Code::kResourceExhausted);
-}
-
-TEST_P(StoreConformance, MetaTakesAnyBytesUpToItsLimits) {
-  const std::string key = std::string("k\0\xff", 3) + std::string(1021, 'x');
-  const std::string value(3 << 20, '\0');
-  EXPECT_EQ(meta().CompareAndSet(key, 0, value).value(), 1u);
-  EXPECT_EQ(meta().Get(key).value()->value, value);
-  EXPECT_EQ(meta().CompareAndSet("empty", 0, "").value(), 1u);
-  EXPECT_EQ(meta().Get("empty").value()->value, "");
-  EXPECT_EQ(meta().CompareAndSet(key + "y", 0, "").status().code(), Code::kInvalidArgument);
-  EXPECT_EQ(meta().CompareAndSet("", 0, "").status().code(), Code::kInvalidArgument);
-  EXPECT_EQ(meta().Get("").status().code(), Code::kInvalidArgument);
-}
-
-TEST_P(StoreConformance, OneOfManyMetaWritersWinsEachRevision) {
-  std::atomic<int> wins = 0;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      for (uint64_t revision = 0; revision < 8; ++revision) {
-        if (meta().CompareAndSet("counter", revision, "x").ok()) ++wins;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(meta().Get("counter").value()->revision, static_cast<uint64_t>(wins));
-  EXPECT_GE(wins, 8);
 }
 
 }  // namespace

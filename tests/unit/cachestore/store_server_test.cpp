@@ -108,16 +108,19 @@ TEST_F(StoreServerTest, MetaRequestsWithoutAMetaStoreSayWhichSettingMissed) {
   }
 }
 
-TEST_F(StoreServerTest, AnswerThatFitsNoMessageIsRefusedAndTheLinkStays) {
+TEST_F(StoreServerTest, RecordsComeInPagesThatFitMessages) {
   Serve();
   const std::string value(48 << 20, 'x');
   ASSERT_TRUE(meta_.CompareAndSet("big/a", 0, value).ok());
   ASSERT_TRUE(meta_.CompareAndSet("big/b", 0, value).ok());
-  const Reply reply = AnswerTo<Reply>(MetaList{"big/"});
-  EXPECT_EQ(reply.code, Code::kResourceExhausted);
-  EXPECT_THAT(reply.message, HasSubstr("'big/'"));
-  EXPECT_EQ(AnswerTo<MetaReply>(MetaGet{"big/a"}).entries.size(), 1u);
-  EXPECT_TRUE(peer().connection.up());
+  const auto first = AnswerTo<MetaReply>(MetaList{"big/"});
+  ASSERT_EQ(first.entries.size(), 1u);
+  EXPECT_EQ(first.entries[0].key, "big/a");
+  EXPECT_TRUE(first.more);
+  const auto second = AnswerTo<MetaReply>(MetaList{.prefix = "big/", .after = "big/a"});
+  ASSERT_EQ(second.entries.size(), 1u);
+  EXPECT_EQ(second.entries[0].key, "big/b");
+  EXPECT_FALSE(second.more);
 }
 
 TEST_F(StoreServerTest, RequestsThatWaitCountAgainstTheBudget) {

@@ -67,6 +67,32 @@ TEST_F(ClientTest, SubmitStreamsPartialsAndOneFinal) {
   EXPECT_EQ(partials.Pop()->seq, 1u);
 }
 
+TEST_F(ClientTest, BatchIsAddedUnderTheCallersIdAndAskedFor) {
+  RequestId id;
+  id.bytes.fill(7);
+  auto added = std::async(std::launch::async, [&] {
+    return client_->AddBatch(id, {.items = {{.name = "n", .submit = {.prompt = "p"}}}});
+  });
+  const auto [sent_id, add] = coordinator_.Expect<BatchAdd>();
+  EXPECT_EQ(sent_id, id);
+  EXPECT_EQ(add.items.at(0).name, "n");
+  coordinator_.Send(id, BatchReply{.batches = {{.id = id, .items = 1}}});
+  EXPECT_EQ(added.get().value().items, 1u);
+
+  auto asked = std::async(std::launch::async,
+                          [&] { return client_->QueryBatches({.batch = id, .first = 3}); });
+  const auto [query_id, query] = coordinator_.Expect<BatchQuery>();
+  EXPECT_EQ(query, (BatchQuery{.batch = id, .first = 3}));
+  coordinator_.Send(query_id, BatchReply{.more = true});
+  EXPECT_TRUE(asked.get().value().more);
+
+  auto removed = std::async(std::launch::async, [&] { return client_->RemoveBatch(id); });
+  const auto [remove_id, remove] = coordinator_.Expect<BatchRemove>();
+  EXPECT_EQ(remove.batch, id);
+  coordinator_.Send(remove_id, Reply{Code::kNotFound, "no such batch"});
+  EXPECT_EQ(removed.get().code(), Code::kNotFound);
+}
+
 TEST_F(ClientTest, PartsGoToTheirSamplesAndSeqCountsThemAll) {
   client_->SubmitAsync({.prompt = "p", .options = {.samples = 3}}, {}, nullptr,
                        [this](Answer answer) { answers_.Push(std::move(answer)); });

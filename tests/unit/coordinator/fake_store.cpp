@@ -35,14 +35,16 @@ Message FakeStore::Answer(const Message& request) {
     if (*entry) reply.entries.push_back(RecordOf(**entry));
     if (after_get_) after_get_(get->key);
   } else if (const auto* set = std::get_if<MetaSet>(&request)) {
-    if (set->remove) return ReplyOf(records_.CompareAndRemove(set->key, set->expected));
-    const auto revision = records_.CompareAndSet(set->key, set->expected, set->value);
+    const MetaFence fence{set->fence, set->fence_revision};
+    if (set->remove) return ReplyOf(records_.CompareAndRemove(set->key, set->expected, fence));
+    const auto revision = records_.CompareAndSet(set->key, set->expected, set->value, fence);
     if (!revision.ok()) return ReplyOf(revision.status());
     reply.entries.push_back({set->key, set->value, *revision});
   } else if (const auto* list = std::get_if<MetaList>(&request)) {
-    const auto entries = records_.List(list->prefix, UINT64_MAX);
-    if (!entries.ok()) return ReplyOf(entries.status());
-    for (const MetaEntry& entry : *entries) reply.entries.push_back(RecordOf(entry));
+    const auto page = records_.Page({list->prefix, list->after, list->limit, page_bytes_});
+    if (!page.ok()) return ReplyOf(page.status());
+    reply.more = page->more;
+    for (const MetaEntry& entry : page->entries) reply.entries.push_back(RecordOf(entry));
   } else {
     return ReplyOf(Unimplemented("not a meta request"));
   }

@@ -22,6 +22,8 @@ class FakeStore {
   void FailWith(Status status) { failure_ = std::move(status); }
   // Takes requests and says nothing.
   void SetSilent(bool is_silent) { is_silent_ = is_silent; }
+  // Of one answer to a list.
+  void SetPageBytes(uint64_t bytes) { page_bytes_ = bytes; }
   // Called after each answer to a get: another coordinator is at work.
   void AfterGet(std::function<void(const std::string& key)> hook) { after_get_ = std::move(hook); }
   size_t requests() const { return requests_; }
@@ -35,6 +37,7 @@ class FakeStore {
   Status failure_;
   std::function<void(const std::string& key)> after_get_;
   bool is_silent_ = false;
+  uint64_t page_bytes_ = UINT64_MAX;
   size_t requests_ = 0;
   std::optional<PeerTable> peers_;
 };

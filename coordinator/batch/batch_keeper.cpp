@@ -1,0 +1,331 @@
+// Who owns which batch.
+#include "coordinator/batch/batch_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log.h"
+#include "coordinator/session/session.h"
+
+namespace promptcache {
+namespace {
+
+constexpr size_t kMaxBatches = 4096;  // with those whose results are still kept
+constexpr size_t kMaxBusy = 8;        // that are loaded at the same time
+constexpr int kSeizures = 3;
+constexpr int kLooksInLease = 3;
+
+Status BusyElsewhere() {
+  return Busy("the batch is being added, taken over or removed; try again in some seconds");
+}
+
+}  // namespace
+
+BatchKeeper::BatchKeeper(Transport& transport, const Clock& clock,
+                         const CoordinatorSettings& settings, BatchRunner runner)
+    : clock_(clock),
+      lease_(settings.lease_ms),
+      runner_(std::move(runner)),
+      table_({.max_running = static_cast<uint32_t>(settings.batch_requests)}),
+      watch_(lease_),
+      meta_(transport, settings.store_endpoint, [this] { watch_.StartAgain(); }) {}
+
+Status BatchKeeper::Start(const std::string& name) {
+  name_ = name;
+  return meta_.Start();
+}
+
+void BatchKeeper::Tick() {
+  if (stopped_) return;
+  Perform(table_.Tick(clock_.Now()));
+  if (looking_ || !meta_.up() || clock_.Now() < next_look_) return;
+  next_look_ = clock_.Now() + lease_ / kLooksInLease;
+  Look();
+}
+
+void BatchKeeper::Received(const Envelope& envelope) {
+  Perform(table_.Received(envelope, clock_.Now()));
+}
+
+void BatchKeeper::Shutdown() {
+  stopped_ = true;
+  if (life_revision_ == 0) return;
+  meta_.Swap({.key = BatchLifeKey(life_), .expected = life_revision_, .remove = true},
+             [](const Result<Records>& /*removed*/) {});
+}
+
+// ---- lives ----
+
+// The owners first: an owner's life was there before it owned anything, so one that is not there
+// now has ended.
+void BatchKeeper::Look() {
+  looking_ = true;
+  const auto end = [this](const Status& why) {
+    looking_ = false;
+    if (why.ok()) return;
+    watch_.StartAgain();
+    Log(LogLevel::kWarning, "batches not looked after", {{"reason", why.message()}});
+  };
+  Renew([this, end](const Status& renewed) {
+    if (!renewed.ok()) return end(renewed);
+    meta_.List(kBatchOwnerPrefix, [this, end, mine = table_.refs()](Result<Records> owners) {
+      if (!owners.ok()) return end(owners.status());
+      meta_.List(kBatchLifePrefix, [this, end, mine, owners](const Result<Records>& lives) {
+        if (lives.ok() && !stopped_) LookAt(mine, *owners, *lives);
+        end(lives.status());
+      });
+    });
+  });
+}
+
+void BatchKeeper::Renew(const BatchJournal::Ended& done) {
+  std::vector<BatchInfo> progress = table_.infos();
+  for (BatchInfo& info : progress) info.coordinator = name_;
+  meta_.Swap(
+      {.key = BatchLifeKey(life_), .expected = life_revision_, .value = EncodeBatchLife(progress)},
+      [this, done](const Result<Records>& written) {
+        if (!written.ok()) return RenewalFailed(written.status(), done);
+        ++life_revision_;
+        done({});
+      });
+}
+
+// An earlier renewal may have been done without an answer; or another coordinator took this one for
+// dead, and its batches: then it begins anew.
+void BatchKeeper::RenewalFailed(const Status& why, const BatchJournal::Ended& done) {
+  if (why.code() != Code::kFailedPrecondition) return done(why);
+  meta_.Get(BatchLifeKey(life_), [this, why, done](const Result<Records>& found) {
+    if (!found.ok()) return done(found.status());
+    if (!found->empty()) {
+      life_revision_ = found->front().revision;
+      return done(why);
+    }
+    for (const BatchRef& ref : table_.refs()) Lose(ref, why);
+    life_ = RequestId::Random();
+    life_revision_ = 0;
+    done(why);
+  });
+}
+
+// `mine`: what was owned here when the owners were asked for.
+void BatchKeeper::LookAt(const std::vector<BatchRef>& mine, const Records& owners,
+                         const Records& lives) {
+  for (const BatchRef& ref : mine) {
+    const auto owner = std::find_if(owners.begin(), owners.end(), [&](const MetaRecord& one) {
+      return one.key == BatchOwnerKey(ref.id);
+    });
+    const bool is_kept = owner != owners.end() && owner->revision == ref.fence;
+    if (!is_kept) Lose(ref, FailedPrecondition("it has another owner, or was removed"));
+  }
+  std::set<std::string> living;
+  for (const MetaRecord& life : lives) living.insert(life.key);
+  for (const MetaRecord& ended : watch_.Look(lives, clock_.Now())) {
+    if (ended.key == BatchLifeKey(life_)) continue;
+    meta_.Swap({.key = ended.key, .expected = ended.revision, .remove = true},
+               [](const Result<Records>& /*removed*/) {});  // the next look sees
+  }
+  for (const MetaRecord& owner : owners) {
+    const auto id = IdOfBatchKey(owner.key);
+    const auto life = DecodeBatchOwner(owner);
+    const bool is_owned = life.ok() && *life != life_ && living.contains(BatchLifeKey(*life));
+    if (!id.ok() || is_owned || busy_.contains(*id) || damaged_.contains(*id)) continue;
+    if (table_.Find(*id) == nullptr) TakeOver(*id, owner.revision);
+  }
+}
+
+void BatchKeeper::TakeOver(const RequestId& batch, uint64_t revision) {
+  if (busy_.size() >= kMaxBusy) return;  // the next look comes soon
+  busy_.insert(batch);
+  journal_.Own(batch, revision, life_, [this, batch](const Result<BatchRef>& owned) {
+    if (owned.ok()) return LoadOwned(*owned);
+    busy_.erase(batch);  // another coordinator was faster
+  });
+}
+
+void BatchKeeper::LoadOwned(const BatchRef& ref) {
+  journal_.Load(ref, [this, ref](Result<OwnedBatch> batch) {
+    // It was never acknowledged, or was removed.
+    if (batch.status().code() == Code::kNotFound) return EraseRest(ref);
+    busy_.erase(ref.id);
+    if (batch.status().code() == Code::kDataLoss) damaged_.insert(ref.id);
+    if (!batch.ok()) {
+      return Log(LogLevel::kError, "batch not loaded",
+                 {{"batch", ref.id.ToHex()}, {"reason", batch.status().message()}});
+    }
+    Log(LogLevel::kInfo, "batch taken over",
+        {{"batch", batch->info.id.ToHex()},
+         {"items", batch->info.items},
+         {"ended", batch->info.ended}});
+    Perform(table_.Take(*std::move(batch), clock_.Now()));
+  });
+}
+
+void BatchKeeper::EraseRest(const BatchRef& ref) {
+  busy_.insert(ref.id);
+  journal_.Erase(ref, [this, ref](const Status& erased) {
+    busy_.erase(ref.id);  // what is left is seen at the next look
+    if (erased.ok()) return;
+    Log(LogLevel::kWarning, "batch not erased",
+        {{"batch", ref.id.ToHex()}, {"reason", erased.message()}});
+  });
+}
+
+// ---- what clients want ----
+
+void BatchKeeper::Add(const RequestId& batch, const BatchInfo& info, const Encoded& encoded,
+                      const Done<BatchInfo>& done) {
+  List([this, batch, info, encoded, done](const Result<std::vector<KeptBatch>>& all) {
+    if (!all.ok()) return done(all.status());
+    for (const KeptBatch& one : *all) {
+      if (one.id != batch) continue;
+      if (one.head.content == encoded->content) return done(one.head.info);
+      return done(AlreadyExists("the batch " + info.id.ToHex() + " is there with other items"));
+    }
+    if (all->size() >= kMaxBatches) {
+      return done(ResourceExhausted(std::to_string(all->size()) +
+                                    " batches are kept; remove some with `promptcache batch rm`"));
+    }
+    if (life_revision_ == 0) return done(Unavailable("the coordinator is starting; try again"));
+    if (stopped_) return done(Unavailable("the coordinator is shutting down"));
+    AddNew(batch, info, encoded, done);
+  });
+}
+
+void BatchKeeper::AddNew(const RequestId& batch, const BatchInfo& info, const Encoded& encoded,
+                         const Done<BatchInfo>& done) {
+  if (!busy_.insert(batch).second) return done(BusyElsewhere());
+  const auto end = [this, batch, done](Result<BatchInfo> added) {
+    busy_.erase(batch);
+    done(std::move(added));
+  };
+  journal_.Own(batch, 0, life_, [this, info, encoded, end](const Result<BatchRef>& owned) {
+    if (!owned.ok()) {
+      const bool is_taken = owned.status().code() == Code::kFailedPrecondition;
+      return end(is_taken ? BusyElsewhere() : owned.status());
+    }
+    journal_.Write(*owned, info, encoded, [this, ref = *owned, info, end](const Status& written) {
+      if (!written.ok()) return end(written);  // the next look loads it, or erases it
+      Log(LogLevel::kInfo, "batch added", {{"batch", info.id.ToHex()}, {"items", info.items}});
+      BatchInfo told = info;
+      told.coordinator = name_;
+      end(std::move(told));
+      Perform(table_.Take({ref, info, std::vector<bool>(info.items)}, clock_.Now()));
+    });
+  });
+}
+
+void BatchKeeper::List(const Done<std::vector<KeptBatch>>& done) {
+  journal_.Heads([this, done](Result<std::vector<KeptBatch>> heads) {
+    if (!heads.ok()) return done(heads.status());
+    meta_.List(kBatchLifePrefix,
+               [this, heads = *std::move(heads), done](const Result<Records>& lives) mutable {
+                 if (!lives.ok()) return done(lives.status());
+                 std::map<RequestId, BatchInfo> progress;
+                 for (const MetaRecord& life : *lives) {
+                   const auto infos = DecodeBatchLife(life);
+                   if (!infos.ok()) continue;  // it is written anew soon
+                   for (const BatchInfo& info : *infos)
+                     progress[IdWithin(info.tenant, info.id)] = info;
+                 }
+                 for (KeptBatch& batch : heads) {
+                   if (batch.head.info.ended == batch.head.info.items) continue;
+                   const auto told = progress.find(batch.id);
+                   if (told != progress.end()) batch.head.info = told->second;
+                   const BatchInfo* const here = table_.Find(batch.id);
+                   if (here == nullptr) continue;
+                   batch.head.info = *here;
+                   batch.head.info.coordinator = name_;
+                 }
+                 done(std::move(heads));
+               });
+  });
+}
+
+void BatchKeeper::Results(const RequestId& batch, const BatchQuery& query,
+                          const Done<BatchReply>& done) {
+  journal_.Results(batch, query, done);
+}
+
+void BatchKeeper::Remove(const KeptBatch& batch, const BatchJournal::Ended& done) {
+  if (!busy_.insert(batch.id).second) return done(BusyElsewhere());
+  const auto end = [this, batch, done](const Status& removed) {
+    busy_.erase(batch.id);
+    done(removed);
+  };
+  Seize(batch.id, kSeizures, [this, batch, end](const Result<BatchRef>& seized) {
+    if (!seized.ok()) return end(seized.status());
+    Perform(table_.Forget(batch.id, clock_.Now()));
+    journal_.RemoveHead(*seized, batch.revision, [this, ref = *seized, end](const Status& removed) {
+      end(removed);
+      if (removed.ok()) EraseRest(ref);
+    });
+  });
+}
+
+// Whoever has it.
+void BatchKeeper::Seize(const RequestId& batch, int attempts, const Done<BatchRef>& done) {
+  meta_.Get(BatchOwnerKey(batch), [this, batch, attempts, done](const Result<Records>& found) {
+    if (!found.ok()) return done(found.status());
+    const uint64_t revision = found->empty() ? 0 : found->front().revision;
+    journal_.Own(batch, revision, life_, [this, batch, attempts, done](Result<BatchRef> owned) {
+      const bool lost_race = owned.status().code() == Code::kFailedPrecondition && attempts > 1;
+      if (lost_race) return Seize(batch, attempts - 1, done);
+      done(std::move(owned));
+    });
+  });
+}
+
+// ---- actions ----
+
+void BatchKeeper::Perform(BatchActions actions) {
+  if (stopped_) return;
+  std::move(actions.begin(), actions.end(), std::back_inserter(actions_));
+  if (std::exchange(performing_, true)) return;
+  while (!actions_.empty()) {
+    const BatchAction action = std::move(actions_.front());
+    actions_.pop_front();
+    Do(action);
+  }
+  performing_ = false;
+}
+
+void BatchKeeper::Do(const BatchAction& action) {
+  if (const auto* submit = std::get_if<SubmitItem>(&action)) {
+    runner_.submit(submit->tenant, submit->envelope);
+  } else if (const auto* cancel = std::get_if<CancelItem>(&action)) {
+    runner_.cancel(cancel->tenant, cancel->request);
+  } else if (const auto* load = std::get_if<LoadItems>(&action)) {
+    journal_.LoadItems(load->batch, load->first,
+                       [this, ref = load->batch](Result<BatchItems> items) {
+                         if (!items.ok()) return Lose(ref, items.status());
+                         Perform(table_.ItemsLoaded(ref, *std::move(items), clock_.Now()));
+                       });
+  } else if (const auto* keep = std::get_if<KeepResult>(&action)) {
+    journal_.Keep(keep->batch, keep->result,
+                  [this, ref = keep->batch, item = keep->result.item](const Status& kept) {
+                    if (!kept.ok()) return Lose(ref, kept);
+                    Perform(table_.Kept(ref, item, clock_.Now()));
+                  });
+  } else {
+    End(std::get<EndBatch>(action).batch);
+  }
+}
+
+// What cannot be written for any more, or not now, is loaded again by whoever owns it then.
+void BatchKeeper::Lose(const BatchRef& ref, const Status& why) {
+  if (!table_.Owns(ref)) return;
+  Log(LogLevel::kWarning, "batch let go", {{"batch", ref.id.ToHex()}, {"reason", why.message()}});
+  Perform(table_.Forget(ref.id, clock_.Now()));
+}
+
+void BatchKeeper::End(const BatchRef& ref) {
+  const BatchInfo* const info = table_.Find(ref.id);
+  if (info == nullptr) return;
+  journal_.End(ref, *info, [this, ref, id = info->id](const Status& ended) {
+    if (!ended.ok()) return Lose(ref, ended);
+    Log(LogLevel::kInfo, "batch ended", {{"batch", id.ToHex()}});
+    if (table_.Owns(ref)) Perform(table_.Forget(ref.id, clock_.Now()));
+  });
+}
+
+}  // namespace promptcache

@@ -1,0 +1,268 @@
+#include "coordinator/batch/batch_table.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "common/hash.h"
+
+namespace promptcache {
+namespace {
+
+using std::chrono::milliseconds;
+
+// An attempt is higher than all of an earlier owner, and of an earlier try, whatever the session
+// adds when it gives the request to another worker.
+constexpr uint32_t kAttemptsPerOwner = 65'536;
+constexpr uint32_t kAttemptsPerTry = 1'024;
+constexpr uint64_t kMostOwners = std::numeric_limits<uint32_t>::max() / kAttemptsPerOwner - 1;
+
+// Items of a batch that are in memory: those that pause or are being kept do not hold up others.
+constexpr size_t kOpenForOneThatRuns = 2;
+
+uint32_t AttemptOf(uint64_t fence, uint32_t tries) {
+  return static_cast<uint32_t>(std::min(fence, kMostOwners)) * kAttemptsPerOwner +
+         tries * kAttemptsPerTry;
+}
+
+uint64_t BytesOf(const std::vector<BatchSample>& samples) {
+  uint64_t bytes = 0;
+  for (const BatchSample& sample : samples) {
+    bytes += sample.text.size() + sample.tokens.size() * sizeof(TokenId);
+  }
+  return bytes;
+}
+
+void Append(const Partial& partial, std::vector<BatchSample>& samples) {
+  if (partial.sample >= samples.size()) return;
+  BatchSample& sample = samples[partial.sample];
+  sample.tokens.insert(sample.tokens.end(), partial.tokens.begin(), partial.tokens.end());
+  sample.text += partial.text;
+}
+
+}  // namespace
+
+RequestId BatchItemRequest(const RequestId& batch, uint32_t item) {
+  Blake2b hash;
+  hash.AddString("promptcache batch item").AddBytes(batch.bytes).AddString(std::to_string(item));
+  const Digest256 digest = hash.Finish();
+  RequestId id;
+  std::copy_n(digest.bytes.begin(), id.bytes.size(), id.bytes.begin());
+  return id;
+}
+
+// ---- events ----
+
+BatchActions BatchTable::Take(OwnedBatch batch, SteadyTime now) {
+  BatchActions actions;
+  const RequestId id = batch.ref.id;
+  if (batch.info.ended == batch.info.items) actions.emplace_back(EndBatch{batch.ref});
+  batches_.emplace(id, Batch{.number = ++last_number_, .owned = std::move(batch)});
+  Run(now, actions);
+  return actions;
+}
+
+BatchActions BatchTable::ItemsLoaded(const BatchRef& ref, BatchItems loaded, SteadyTime now) {
+  BatchActions actions;
+  Batch* const batch = Owned(ref);
+  if (batch == nullptr || !batch->loading) return actions;
+  batch->loading = false;
+  const std::vector<bool>& ended = batch->owned.ended;
+  const auto size = static_cast<uint32_t>(ended.size());
+  const uint32_t first = batch->next;
+  for (; batch->next < std::min(loaded.first, size); ++batch->next) {
+    if (!ended[batch->next]) batch->waiting.emplace_back(batch->next, std::nullopt);
+  }
+  for (size_t i = batch->next - loaded.first; i < loaded.items.size() && batch->next < size; ++i) {
+    if (!ended[batch->next]) batch->waiting.emplace_back(batch->next, std::move(loaded.items[i]));
+    ++batch->next;
+  }
+  if (batch->next == first && first < size)
+    batch->waiting.emplace_back(batch->next++, std::nullopt);
+  Run(now, actions);
+  return actions;
+}
+
+BatchActions BatchTable::Received(const Envelope& envelope, SteadyTime now) {
+  BatchActions actions;
+  const auto found = requests_.find(envelope.request_id);
+  if (found == requests_.end()) return actions;
+  const auto [id, number] = found->second;
+  Batch& batch = batches_.at(id);
+  if (const auto* partial = std::get_if<Partial>(&envelope.body)) {
+    Append(*partial, batch.open.at(number).samples);
+  } else if (const auto* final = std::get_if<Final>(&envelope.body)) {
+    requests_.erase(found);
+    Ended(batch, number, *final, now, actions);
+    Run(now, actions);
+  }
+  return actions;
+}
+
+BatchActions BatchTable::Kept(const BatchRef& ref, uint32_t item, SteadyTime now) {
+  BatchActions actions;
+  Batch* const batch = Owned(ref);
+  if (batch == nullptr) return actions;
+  batch->open.erase(item);
+  batch->owned.ended[item] = true;
+  BatchInfo& info = batch->owned.info;
+  if (++info.ended == info.items) actions.emplace_back(EndBatch{ref});
+  Run(now, actions);
+  return actions;
+}
+
+BatchActions BatchTable::Forget(const RequestId& batch, SteadyTime now) {
+  BatchActions actions;
+  const auto found = batches_.find(batch);
+  if (found == batches_.end()) return actions;
+  for (const auto& [number, item] : found->second.open) {
+    if (item.stage != Stage::kRunning) continue;
+    const RequestId request = BatchItemRequest(batch, number);
+    requests_.erase(request);
+    --running_;
+    actions.emplace_back(CancelItem{found->second.owned.info.tenant, request});
+  }
+  batches_.erase(found);
+  Run(now, actions);
+  return actions;
+}
+
+BatchActions BatchTable::Tick(SteadyTime now) {
+  BatchActions actions;
+  Run(now, actions);
+  return actions;
+}
+
+// ---- questions ----
+
+const BatchInfo* BatchTable::Find(const RequestId& batch) const {
+  const auto found = batches_.find(batch);
+  return found == batches_.end() ? nullptr : &found->second.owned.info;
+}
+
+bool BatchTable::Owns(const BatchRef& ref) const {
+  const auto found = batches_.find(ref.id);
+  return found != batches_.end() && found->second.owned.ref == ref;
+}
+
+std::vector<BatchRef> BatchTable::refs() const {
+  std::vector<BatchRef> all;
+  for (const auto& [id, batch] : batches_) all.push_back(batch.owned.ref);
+  return all;
+}
+
+std::vector<BatchInfo> BatchTable::infos() const {
+  std::vector<BatchInfo> all;
+  for (const auto& [id, batch] : batches_) all.push_back(batch.owned.info);
+  return all;
+}
+
+// ---- what runs ----
+
+BatchTable::Batch* BatchTable::Owned(const BatchRef& ref) {
+  return Owns(ref) ? &batches_.at(ref.id) : nullptr;
+}
+
+// Of the batches that have something to run, the one of which the least runs is next.
+void BatchTable::Run(SteadyTime now, BatchActions& actions) {
+  while (running_ < limits_.max_running) {
+    Batch* next = nullptr;
+    for (auto& [id, batch] : batches_) {
+      Load(batch, actions);
+      if (!CanStart(batch, now)) continue;
+      if (next == nullptr ||
+          std::pair(batch.running, batch.number) < std::pair(next->running, next->number)) {
+        next = &batch;
+      }
+    }
+    if (next == nullptr) return;
+    StartOne(*next, now, actions);
+  }
+}
+
+void BatchTable::Load(Batch& batch, BatchActions& actions) const {
+  if (!batch.waiting.empty() || batch.loading) return;
+  const std::vector<bool>& ended = batch.owned.ended;
+  while (batch.next < ended.size() && ended[batch.next]) ++batch.next;
+  if (batch.next == ended.size()) return;
+  batch.loading = true;
+  actions.emplace_back(LoadItems{batch.owned.ref, batch.next});
+}
+
+bool BatchTable::CanStart(const Batch& batch, SteadyTime now) const {
+  const bool has_room = batch.open.size() < kOpenForOneThatRuns * limits_.max_running;
+  if (has_room && !batch.waiting.empty()) return true;
+  return std::any_of(batch.open.begin(), batch.open.end(), [&](const auto& entry) {
+    return entry.second.stage == Stage::kPausing && now >= entry.second.next_try;
+  });
+}
+
+void BatchTable::StartOne(Batch& batch, SteadyTime now, BatchActions& actions) {
+  const auto due = std::find_if(batch.open.begin(), batch.open.end(), [&](const auto& entry) {
+    return entry.second.stage == Stage::kPausing && now >= entry.second.next_try;
+  });
+  if (due != batch.open.end()) return Start(batch, due->first, due->second, actions);
+  auto [number, item] = std::move(batch.waiting.front());
+  batch.waiting.pop_front();
+  Item& opened = batch.open[number];
+  if (!item) {
+    return Keep(batch, number,
+                {.code = Code::kDataLoss, .message = "the item's record was lost or damaged"},
+                actions);
+  }
+  opened.item = *std::move(item);
+  Start(batch, number, opened, actions);
+}
+
+void BatchTable::Start(Batch& batch, uint32_t number, Item& item, BatchActions& actions) {
+  const BatchRef& ref = batch.owned.ref;
+  item.stage = Stage::kRunning;
+  item.samples.assign(item.item.submit.options.samples, {});
+  ++batch.running;
+  ++running_;
+  SubmitItem submit{batch.owned.info.tenant,
+                    {.request_id = BatchItemRequest(ref.id, number),
+                     .attempt = AttemptOf(ref.fence, item.tries++),
+                     .timeout_ms = item.item.timeout_ms}};
+  requests_[submit.envelope.request_id] = {ref.id, number};
+  Submit request = item.item.submit;
+  // Another owner may have given it to a worker that still has it.
+  if (ref.fence > 1) request.tried = {"the owner of the batch before"};
+  submit.envelope.body = std::move(request);
+  actions.emplace_back(std::move(submit));
+}
+
+void BatchTable::Ended(Batch& batch, uint32_t number, Final final, SteadyTime now,
+                       BatchActions& actions) {
+  Item& item = batch.open.at(number);
+  --batch.running;
+  --running_;
+  const bool may_pass = final.code == Code::kBusy || final.code == Code::kUnavailable;
+  if (!may_pass || item.tries >= limits_.max_tries) {
+    return Keep(batch, number, std::move(final), actions);
+  }
+  const milliseconds doubled = limits_.first_pause * (1 << std::min(item.tries - 1, 20U));
+  const milliseconds asked(std::min<uint64_t>(
+      final.retry_after_ms, static_cast<uint64_t>(limits_.longest_pause.count())));
+  item.stage = Stage::kPausing;
+  item.next_try = now + std::max(asked, std::min(doubled, limits_.longest_pause));
+}
+
+void BatchTable::Keep(Batch& batch, uint32_t number, Final final, BatchActions& actions) const {
+  Item& item = batch.open.at(number);
+  item.stage = Stage::kKeeping;
+  BatchResult result{.item = number,
+                     .name = item.item.name,
+                     .final = std::move(final),
+                     .samples = std::move(item.samples)};
+  if (BytesOf(result.samples) > limits_.max_result_bytes) {
+    result.samples.clear();
+    result.final.code = Code::kResourceExhausted;
+    result.final.message = "the answer has more than " + std::to_string(limits_.max_result_bytes) +
+                           " bytes; ask for less";
+  }
+  result.final.usage.units.clear();  // as many as the schema has: `promptcache explain` tells them
+  if (result.final.code != Code::kOk) ++batch.owned.info.failed;
+  actions.emplace_back(KeepResult{batch.owned.ref, std::move(result)});
+}
+
+}  // namespace promptcache

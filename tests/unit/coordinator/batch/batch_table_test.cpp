@@ -1,0 +1,248 @@
+#include "coordinator/batch/batch_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace promptcache::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+RequestId BatchId(uint8_t number) {
+  RequestId id;
+  id.bytes[0] = number;
+  return id;
+}
+
+OwnedBatch BatchOf(uint8_t number, uint32_t items, uint64_t fence = 1) {
+  return {.ref = {BatchId(number), fence},
+          .info = {.id = BatchId(number), .tenant = "acme", .items = items},
+          .ended = std::vector<bool>(items)};
+}
+
+BatchItems ItemsFrom(uint32_t first, uint32_t count) {
+  BatchItems items{.first = first};
+  for (uint32_t i = first; i < first + count; ++i) {
+    items.items.push_back({.name = "n" + std::to_string(i), .submit = {.prompt = "p"}});
+  }
+  return items;
+}
+
+class BatchTableTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kRunning = 2;
+
+  // What was done, in short: "run 1.0" is item 0 of batch 1.
+  std::string Words(const BatchActions& actions) {
+    std::string words;
+    for (const BatchAction& action : actions) words += (words.empty() ? "" : "; ") + Word(action);
+    return words;
+  }
+  std::string End(uint8_t batch, uint32_t item, Final final = {}) {
+    return Words(table_.Received(
+        {.request_id = BatchItemRequest(BatchId(batch), item), .body = std::move(final)}, now_));
+  }
+  std::string Part(uint8_t batch, uint32_t item, const Partial& partial) {
+    return Words(table_.Received(
+        {.request_id = BatchItemRequest(BatchId(batch), item), .body = partial}, now_));
+  }
+  std::string Kept(uint8_t batch, uint32_t item, uint64_t fence = 1) {
+    return Words(table_.Kept({BatchId(batch), fence}, item, now_));
+  }
+  std::string Load(uint8_t batch, BatchItems items, uint64_t fence = 1) {
+    return Words(table_.ItemsLoaded({BatchId(batch), fence}, std::move(items), now_));
+  }
+  std::string Tick(milliseconds later) { return Words(table_.Tick(now_ += later)); }
+
+  BatchTable table_{{.max_running = kRunning,
+                     .max_tries = 3,
+                     .first_pause = seconds(1),
+                     .longest_pause = seconds(3),
+                     .max_result_bytes = 100}};
+  SteadyTime now_{};
+  BatchResult result_;  // the last one to keep
+  SubmitItem submit_;   // the last one to do
+
+ private:
+  std::string Word(const BatchAction& action) {
+    if (const auto* load = std::get_if<LoadItems>(&action)) {
+      return "load " + Name(load->batch.id, load->first);
+    }
+    if (const auto* submit = std::get_if<SubmitItem>(&action)) {
+      submit_ = *submit;
+      return "run " + NameOf(submit->envelope.request_id);
+    }
+    if (const auto* cancel = std::get_if<CancelItem>(&action)) {
+      return "cancel " + NameOf(cancel->request);
+    }
+    if (const auto* keep = std::get_if<KeepResult>(&action)) {
+      result_ = keep->result;
+      return "keep " + Name(keep->batch.id, keep->result.item) + " " +
+             std::string(CodeName(keep->result.final.code));
+    }
+    return "end " + std::to_string(std::get<EndBatch>(action).batch.id.bytes[0]);
+  }
+  static std::string Name(const RequestId& batch, uint32_t item) {
+    return std::to_string(batch.bytes[0]) + "." + std::to_string(item);
+  }
+  static std::string NameOf(const RequestId& request) {
+    for (uint8_t batch = 0; batch < 10; ++batch) {
+      for (uint32_t item = 0; item < 100; ++item) {
+        if (BatchItemRequest(BatchId(batch), item) == request) return Name(BatchId(batch), item);
+      }
+    }
+    return "?";
+  }
+};
+
+TEST_F(BatchTableTest, ItemsRunAFewAtATimeAndTheBatchEndsWhenAllAreKept) {
+  EXPECT_EQ(Words(table_.Take(BatchOf(1, 3), now_)), "load 1.0");
+  EXPECT_EQ(Load(1, ItemsFrom(0, 3)), "run 1.0; run 1.1");
+  EXPECT_EQ(submit_.tenant, "acme");
+  EXPECT_EQ(End(1, 1), "keep 1.1 ok; run 1.2");
+  EXPECT_EQ(result_.name, "n1");
+  EXPECT_EQ(Kept(1, 1), "");
+  EXPECT_EQ(End(1, 0), "keep 1.0 ok");
+  EXPECT_EQ(End(1, 2, {.code = Code::kNotFound}), "keep 1.2 not found");
+  EXPECT_EQ(Kept(1, 0), "");
+  EXPECT_EQ(Kept(1, 2), "end 1");
+  EXPECT_EQ(table_.Find(BatchId(1))->ended, 3u);
+  EXPECT_EQ(table_.Find(BatchId(1))->failed, 1u);
+  EXPECT_EQ(Words(table_.Forget(BatchId(1), now_)), "");
+  EXPECT_EQ(table_.running(), 0u);
+}
+
+TEST_F(BatchTableTest, ItemsAreLoadedInPartsAndOnlyWhatHasNoResultRuns) {
+  OwnedBatch batch = BatchOf(1, 6, 7);
+  batch.ended = {true, false, true, true, true, false};
+  batch.info.ended = 4;
+  EXPECT_EQ(Words(table_.Take(std::move(batch), now_)), "load 1.1");
+  EXPECT_EQ(Load(1, ItemsFrom(0, 4), 7), "run 1.1; load 1.5");
+  EXPECT_EQ(Load(1, ItemsFrom(4, 2), 7), "run 1.5");
+  EXPECT_EQ(End(1, 1), "keep 1.1 ok");
+  EXPECT_EQ(End(1, 5), "keep 1.5 ok");
+  EXPECT_EQ(Kept(1, 1, 7), "");
+  EXPECT_EQ(Kept(1, 5, 7), "end 1");
+}
+
+TEST_F(BatchTableTest, BatchThatIsTakenOverAsksWorkersForWhatTheyMayHave) {
+  (void)table_.Take(BatchOf(1, 1), now_);
+  (void)Load(1, ItemsFrom(0, 1));
+  const Envelope first = submit_.envelope;
+  EXPECT_TRUE(std::get<Submit>(first.body).tried.empty());
+  EXPECT_EQ(Words(table_.Forget(BatchId(1), now_)), "cancel 1.0");
+
+  (void)table_.Take(BatchOf(1, 1, 2), now_);
+  (void)Load(1, ItemsFrom(0, 1), 2);
+  EXPECT_EQ(submit_.envelope.request_id, first.request_id);
+  EXPECT_FALSE(std::get<Submit>(submit_.envelope.body).tried.empty());
+  EXPECT_GE(submit_.envelope.attempt, first.attempt + 65'536);
+}
+
+TEST_F(BatchTableTest, BatchWhoseItemsHaveAllEndedOnlyEnds) {
+  OwnedBatch batch = BatchOf(1, 1, 2);
+  batch.ended = {true};
+  batch.info.ended = 1;
+  EXPECT_EQ(Words(table_.Take(std::move(batch), now_)), "end 1");
+}
+
+TEST_F(BatchTableTest, BatchOfWhichTheLeastRunsIsNext) {
+  (void)table_.Take(BatchOf(1, 50), now_);
+  EXPECT_EQ(Load(1, ItemsFrom(0, 50)), "run 1.0; run 1.1");
+  EXPECT_EQ(Words(table_.Take(BatchOf(2, 50), now_)), "") << "nothing runs before there is room";
+  EXPECT_EQ(End(1, 0), "keep 1.0 ok; load 2.0; run 1.2");
+  EXPECT_EQ(Load(2, ItemsFrom(0, 50)), "");
+  (void)Kept(1, 0);
+  EXPECT_EQ(End(1, 1), "keep 1.1 ok; run 2.0");
+  EXPECT_EQ(End(1, 2), "keep 1.2 ok; run 1.3");
+}
+
+TEST_F(BatchTableTest, AnswerIsGatheredBySample) {
+  (void)table_.Take(BatchOf(1, 1), now_);
+  BatchItems items = ItemsFrom(0, 1);
+  items.items[0].submit.options.samples = 2;
+  (void)Load(1, std::move(items));
+  (void)Part(1, 0, {.seq = 0, .tokens = {1}, .text = "a"});
+  (void)Part(1, 0, {.seq = 1, .tokens = {7, 8}, .text = "x", .sample = 1});
+  (void)Part(1, 0, {.seq = 2, .tokens = {2}, .text = "b"});
+  EXPECT_EQ(End(1, 0, {.usage = {.cached_tokens = 9, .units = {{}}}}), "keep 1.0 ok");
+  EXPECT_EQ(result_.samples, (std::vector<BatchSample>{{{1, 2}, "ab"}, {{7, 8}, "x"}}));
+  EXPECT_EQ(result_.final.usage.cached_tokens, 9u);
+  EXPECT_TRUE(result_.final.usage.units.empty());
+}
+
+TEST_F(BatchTableTest, WhatMayPassIsTriedAgainLaterAndThenKept) {
+  const Final unavailable{.code = Code::kUnavailable};
+  (void)table_.Take(BatchOf(1, 1), now_);
+  (void)Load(1, ItemsFrom(0, 1));
+  const uint32_t attempt = submit_.envelope.attempt;
+  (void)Part(1, 0, {.tokens = {1}, .text = "half"});
+  EXPECT_EQ(End(1, 0, unavailable), "");
+  EXPECT_EQ(Tick(milliseconds(999)), "");
+  EXPECT_EQ(Tick(milliseconds(1)), "run 1.0");
+  EXPECT_GT(submit_.envelope.attempt, attempt);
+  EXPECT_EQ(End(1, 0, {.code = Code::kBusy, .retry_after_ms = 2'500}), "");
+  EXPECT_EQ(Tick(milliseconds(2'499)), "") << "the coordinator said when";
+  EXPECT_EQ(Tick(milliseconds(1)), "run 1.0");
+  EXPECT_EQ(End(1, 0, unavailable), "keep 1.0 unavailable") << "the third try was the last";
+  EXPECT_EQ(result_.samples, (std::vector<BatchSample>{{}})) << "parts of other tries are none";
+}
+
+TEST_F(BatchTableTest, ItemsThatPauseMakeRoomForOtherBatchesAndNotForAllOfTheirOwn) {
+  (void)table_.Take(BatchOf(1, 50), now_);
+  (void)Load(1, ItemsFrom(0, 50));
+  const Final busy{.code = Code::kBusy};
+  EXPECT_EQ(End(1, 0, busy), "run 1.2");
+  EXPECT_EQ(End(1, 1, busy), "run 1.3");
+  EXPECT_EQ(End(1, 2, busy), "") << "twice as many as may run are open";
+  EXPECT_EQ(End(1, 3, busy), "");
+  (void)table_.Take(BatchOf(2, 1), now_);
+  EXPECT_EQ(Load(2, ItemsFrom(0, 1)), "run 2.0");
+}
+
+TEST_F(BatchTableTest, ItemsThatWereLostEndWithDataLoss) {
+  (void)table_.Take(BatchOf(1, 4), now_);
+  EXPECT_EQ(Load(1, ItemsFrom(1, 1)), "keep 1.0 data loss; run 1.1; load 1.2");
+  EXPECT_THAT(result_.final.message, HasSubstr("lost or damaged"));
+  (void)End(1, 1);
+  (void)Kept(1, 0);
+  (void)Kept(1, 1);
+  EXPECT_EQ(Load(1, {.first = ~0U}), "keep 1.2 data loss; keep 1.3 data loss");
+  (void)Kept(1, 2);
+  EXPECT_EQ(Kept(1, 3), "end 1");
+}
+
+TEST_F(BatchTableTest, ItemsThatAreNotThoseThatWereAskedForDoNotStopTheBatch) {
+  (void)table_.Take(BatchOf(1, 2), now_);
+  EXPECT_EQ(Load(1, ItemsFrom(0, 0)), "keep 1.0 data loss; load 1.1");
+  EXPECT_EQ(Load(1, ItemsFrom(0, 1)), "keep 1.1 data loss");
+}
+
+TEST_F(BatchTableTest, AnswerThatIsTooLargeIsNotKept) {
+  (void)table_.Take(BatchOf(1, 1), now_);
+  (void)Load(1, ItemsFrom(0, 1));
+  (void)Part(1, 0, {.text = std::string(101, 'x')});
+  EXPECT_EQ(End(1, 0), "keep 1.0 resource exhausted");
+  EXPECT_TRUE(result_.samples.empty());
+  EXPECT_EQ(table_.Find(BatchId(1))->failed, 1u);
+}
+
+TEST_F(BatchTableTest, WhatComesLateForAnEarlierOwnershipIsIgnored) {
+  (void)table_.Take(BatchOf(1, 2), now_);
+  (void)Load(1, ItemsFrom(0, 2));
+  (void)End(1, 0);
+  (void)table_.Forget(BatchId(1), now_);
+  EXPECT_EQ(End(1, 1), "") << "the cancelled one";
+  (void)table_.Take(BatchOf(1, 2, 2), now_);
+  EXPECT_EQ(Kept(1, 0), "");
+  EXPECT_EQ(Load(1, ItemsFrom(0, 2)), "");
+  EXPECT_EQ(table_.Find(BatchId(1))->ended, 0u);
+  EXPECT_EQ(Load(1, ItemsFrom(0, 2), 2), "run 1.0; run 1.1");
+}
+
+}  // namespace
+}  // namespace promptcache::testing
