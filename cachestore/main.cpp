@@ -2,7 +2,9 @@
 #include <optional>
 
 #include "cachestore/disk/open.h"
+#include "cachestore/service/store_metrics.h"
 #include "cachestore/service/store_server.h"
+#include "cluster/monitor/reactor_monitor.h"
 #include "cluster/transport/zmq_transport.h"
 #include "common/process.h"
 #include "common/service.h"
@@ -14,13 +16,26 @@ struct Flags {
   ServiceFlags service;
   std::string directory;
   std::string endpoint;
+  std::string metrics_endpoint;
 };
+
+// Asking the disk for its room may take time, so not on the reactor thread.
+void Report(BlobStore& store, ProcessReport& report) {
+  const Result<StoreStats> stats = store.Stats();
+  if (!stats.ok()) {
+    report.ready = stats.status();
+    return;
+  }
+  if (!stats->read_only.empty()) report.ready = FailedPrecondition(stats->read_only);
+  AddStoreMetrics(*stats, report.metrics);
+}
 
 Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(Settings settings, LoadSettings(flags.service.config));
   StoreSettings& own = settings.store;
   if (!flags.directory.empty()) own.directory = flags.directory;
   if (!flags.endpoint.empty()) own.endpoint = flags.endpoint;
+  if (!flags.metrics_endpoint.empty()) own.metrics_endpoint = flags.metrics_endpoint;
   PC_RETURN_IF_ERROR(InitLogFromSettings("cachestore", settings.log));
   PC_ASSIGN_OR_RETURN(LinkSecurity security,
                       LoadLinkSecurity(settings.security, "store", {PeerRole::kStore}));
@@ -42,8 +57,16 @@ Status Serve(const Flags& flags) {
                            .threads = static_cast<uint32_t>(own.threads),
                            .transfer_idle = std::chrono::milliseconds(own.transfer_idle_ms)}));
   Log(LogLevel::kInfo, "serving", {{"endpoint", server->endpoint()}, {"directory", own.directory}});
-  PC_RETURN_IF_ERROR(WriteReadyFile(flags.service, {{"endpoint", server->endpoint()}}));
+  PC_ASSIGN_OR_RETURN(
+      std::unique_ptr<Monitor> monitor,
+      StartReactorMonitor(
+          own.metrics_endpoint, settings.security, *transport, [](ProcessReport&) {},
+          [&](ProcessReport& report) { Report(store->blobs(), report); }));
+  nlohmann::json ready = {{"endpoint", server->endpoint()}};
+  if (monitor) ready["metrics_endpoint"] = monitor->endpoint();
+  PC_RETURN_IF_ERROR(WriteReadyFile(flags.service, std::move(ready)));
   transport->Run();
+  monitor.reset();
   server.reset();
   return {};
 }
@@ -57,6 +80,8 @@ int Main(int argc, char** argv) {
       "promptcache-cachestore --directory /var/lib/promptcache --endpoint tcp://127.0.0.1:7422");
   app.add_option("--directory", flags.directory, "Where the store lies; created when missing");
   app.add_option("--endpoint", flags.endpoint, "Where workers and coordinators connect");
+  app.add_option("--metrics-endpoint", flags.metrics_endpoint,
+                 "ADDRESS:PORT for /metrics, /livez and /readyz");
   return RunService(app, argc, argv, [&flags] { return Serve(flags); });
 }
 

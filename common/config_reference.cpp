@@ -182,7 +182,8 @@ const SettingRow kRows[] = {
         "ones. The name * is every tenant without a line of its own."),
     PC_SWITCH(security, allow_plaintext, false,
               "Without own_key: allow addresses beyond loopback all the same. Whoever reaches them "
-              "may read, forge and delete."),
+              "may read, forge and delete. With or without: metrics_endpoint, too, may lead beyond "
+              "loopback; whoever reaches it may read it."),
 
     PC_TEXT(log, level, "info", "debug, info, warning, error or off."),
     PC_TEXT(log, format, "text", "text, or json for one object a line."),

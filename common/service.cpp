@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/process.h"
+#include "common/process_stamp.h"
 #include "common/version.h"
 
 namespace promptcache {
@@ -34,6 +35,10 @@ int RunService(CLI::App& app, int argc, char** argv, const std::function<Status(
 Status WriteReadyFile(const ServiceFlags& flags, nlohmann::json fields) {
   if (flags.ready_file.empty()) return {};
   fields["pid"] = ::getpid();
+  if (const auto stamp = StampOf(::getpid())) {
+    fields["started"] = stamp->started;
+    fields["boot"] = stamp->boot;
+  }
   return WriteFileAtomically(flags.ready_file, fields.dump() + "\n");
 }
 

@@ -24,8 +24,8 @@ void AddServiceFlags(CLI::App& app, ServiceFlags& flags, const std::string& read
 // the reason on standard error; 2 usage.
 int RunService(CLI::App& app, int argc, char** argv, const std::function<Status()>& serve);
 
-// Writes `fields` and the process's id to the ready file, for who started the service; nothing when
-// none was asked for.
+// Writes `fields` and the process's stamp (its id, and when it started) to the ready file, for who
+// started the service; nothing when none was asked for.
 Status WriteReadyFile(const ServiceFlags& flags, nlohmann::json fields);
 
 }  // namespace promptcache

@@ -9,6 +9,7 @@
 #include "cluster/transport/peer_table.h"
 #include "common/log.h"
 #include "coordinator/batch/batch_desk.h"
+#include "coordinator/coordinator_metrics.h"
 #include "coordinator/operator_desk.h"
 #include "coordinator/prompt_planner.h"
 #include "coordinator/reply.h"
@@ -103,6 +104,20 @@ class CoordinatorImpl : public Coordinator {
   const CoordinatorEndpoints& endpoints() const override { return endpoints_; }
 
   void WhenReady(std::function<void()> ready) override { catalog_.WhenLoaded(std::move(ready)); }
+
+  void Report(ProcessReport& report) const override {
+    report.ready = Readiness();
+    AddCoordinatorMetrics({.status = desk_.Status(Now()),
+                           .requests = sessions_.counters(),
+                           .generated_tokens = sessions_.history().generated_tokens(),
+                           .client_links = clients_.size(),
+                           .clients = clients_.counters(),
+                           .workers = workers_.counters(),
+                           .ttft_s = sessions_.history().ttft_s(),
+                           .duration_s = sessions_.history().duration_s(),
+                           .dispatch_s = dispatch_s_},
+                          report.metrics);
+  }
 
   // Clients lose their links and go to another coordinator, which finds their requests at the
   // workers: nothing is cancelled there.
@@ -233,9 +248,14 @@ class CoordinatorImpl : public Coordinator {
   void Plan(const PlanTicket& ticket, Submit submit) {
     prompts_.Plan(
         std::move(submit), [this, ticket] { return sessions_.WaitsFor(ticket); },
-        [this, ticket](Result<PlannedPrompt> planned) {
-          Perform(sessions_.Planned(ticket, std::move(planned), Now()));
-        });
+        [this, ticket](Result<PlannedPrompt> planned) { Planned(ticket, std::move(planned)); });
+  }
+
+  void Planned(const PlanTicket& ticket, Result<PlannedPrompt> planned) {
+    const SteadyTime begun = Now();
+    Actions actions = sessions_.Planned(ticket, std::move(planned), begun);
+    dispatch_s_.Observe(MillisecondsBetween(begun, Now()) / 1000);
+    Perform(std::move(actions));
   }
 
   // ---- clients ----
@@ -280,6 +300,16 @@ class CoordinatorImpl : public Coordinator {
                 [this, submitter](const std::string& tenant, const RequestId& request) {
                   Perform(sessions_.CancelReceived(submitter(tenant), request, Now()));
                 }};
+  }
+
+  // Why requests cannot be served now.
+  Status Readiness() const {
+    if (shutting_down_) return Unavailable("the coordinator is shutting down");
+    PC_RETURN_IF_ERROR(catalog_.CheckLoaded());
+    if (sessions_.workers().HasOpen()) return {};
+    return Unavailable(
+        "no worker takes requests: " + std::to_string(sessions_.workers().all().size()) +
+        " are connected, and those are draining or still warming up");
   }
 
   StatusReply ProcessStatus() const {
@@ -410,6 +440,7 @@ class CoordinatorImpl : public Coordinator {
   bool performing_ = false;
   TimerId tick_ = 0;
   uint64_t unexpected_ = 0;
+  Histogram dispatch_s_{kShortSecondsBounds};  // of planned requests
   bool shutting_down_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include "cluster/transport/transport.h"
 #include "common/clock.h"
 #include "common/config.h"
+#include "common/metrics/metric.h"
 #include "common/status.h"
 #include "coordinator/background.h"
 #include "coordinator/served_model.h"
@@ -45,6 +46,9 @@ class Coordinator {
   // Calls `ready` on the reactor thread once registered schemas are loaded, at once without a
   // store.
   virtual void WhenReady(std::function<void()> ready) = 0;
+  // What it measures, and whether it can serve: schemas are loaded, and a worker gets requests. On
+  // the reactor thread.
+  virtual void Report(ProcessReport& report) const = 0;
   // Drops every client: they go to another coordinator, which takes their requests over, or end
   // them. Nothing is accepted afterwards. To be destroyed soon: what runs at workers is not
   // cancelled.

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cluster/monitor/reactor_monitor.h"
 #include "cluster/transport/zmq_transport.h"
 #include "common/process.h"
 #include "common/service.h"
@@ -15,6 +16,7 @@ struct Flags {
   std::string client_endpoint;
   std::string worker_endpoint;
   std::string store_endpoint;
+  std::string metrics_endpoint;
 };
 
 Result<Settings> SettingsOf(const Flags& flags) {
@@ -24,6 +26,7 @@ Result<Settings> SettingsOf(const Flags& flags) {
   if (!flags.client_endpoint.empty()) own.client_endpoint = flags.client_endpoint;
   if (!flags.worker_endpoint.empty()) own.worker_endpoint = flags.worker_endpoint;
   if (!flags.store_endpoint.empty()) own.store_endpoint = flags.store_endpoint;
+  if (!flags.metrics_endpoint.empty()) own.metrics_endpoint = flags.metrics_endpoint;
   if (own.model.empty()) {
     return InvalidArgument(
         "no model: give --model FILE.gguf or DIRECTORY, or set coordinator.model");
@@ -31,11 +34,14 @@ Result<Settings> SettingsOf(const Flags& flags) {
   return settings;
 }
 
-void Announce(const CoordinatorEndpoints& endpoints, const ServiceFlags& flags) {
+void Announce(const CoordinatorEndpoints& endpoints, const Monitor* monitor,
+              const ServiceFlags& flags) {
   Log(LogLevel::kInfo, "serving",
       {{"client_endpoint", endpoints.client}, {"worker_endpoint", endpoints.worker}});
-  const Status status = WriteReadyFile(
-      flags, {{"client_endpoint", endpoints.client}, {"worker_endpoint", endpoints.worker}});
+  nlohmann::json ready = {{"client_endpoint", endpoints.client},
+                          {"worker_endpoint", endpoints.worker}};
+  if (monitor != nullptr) ready["metrics_endpoint"] = monitor->endpoint();
+  const Status status = WriteReadyFile(flags, std::move(ready));
   if (!status.ok()) Log(LogLevel::kError, "no ready file", {{"reason", status.message()}});
 }
 
@@ -61,8 +67,13 @@ Status Serve(const Flags& flags) {
   });
   PC_ASSIGN_OR_RETURN(coordinator,
                       Coordinator::Create(*transport, settings.coordinator, std::move(model)));
-  coordinator->WhenReady([&] { Announce(coordinator->endpoints(), flags.service); });
+  PC_ASSIGN_OR_RETURN(
+      std::unique_ptr<Monitor> monitor,
+      StartReactorMonitor(settings.coordinator.metrics_endpoint, settings.security, *transport,
+                          [&](ProcessReport& report) { coordinator->Report(report); }));
+  coordinator->WhenReady([&] { Announce(coordinator->endpoints(), monitor.get(), flags.service); });
   transport->Run();
+  monitor.reset();
   coordinator.reset();
   return {};
 }
@@ -78,6 +89,8 @@ int Main(int argc, char** argv) {
   app.add_option("--client-endpoint", flags.client_endpoint, "Where clients connect");
   app.add_option("--worker-endpoint", flags.worker_endpoint, "Where workers connect");
   app.add_option("--store-endpoint", flags.store_endpoint, "The cachestore that keeps schemas");
+  app.add_option("--metrics-endpoint", flags.metrics_endpoint,
+                 "ADDRESS:PORT for /metrics, /livez and /readyz");
   return RunService(app, argc, argv, [&flags] { return Serve(flags); });
 }
 

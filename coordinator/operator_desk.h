@@ -27,11 +27,11 @@ class OperatorDesk {
   bool Handle(const PeerInfo& peer, const RequestId& id, const Message& body, SteadyTime now);
   // Of a worker. False: nothing was asked that this answers.
   bool AnswerReceived(const PeerInfo& worker, const Envelope& envelope);
+  StatusReply Status(SteadyTime now) const;
   void ClientGone(PeerId client) { relay_.ClientGone(client); }
   void WorkerGone(PeerId worker) { relay_.WorkerGone(worker); }
 
  private:
-  StatusReply Status(SteadyTime now) const;
   Message Explain(const PeerInfo& peer, const ExplainQuery& query) const;
   void Drain(PeerId client, const RequestId& id, const DrainWorker& drain);
 

@@ -47,6 +47,8 @@ class SchemaCatalog {
   // Calls `ready` once everything that could be loaded is; at once when it is already. A damaged
   // record is logged with its key and left out.
   void WhenLoaded(std::function<void()> ready);
+  // kUnavailable with the reason until then.
+  Status CheckLoaded() const;
 
   // kNotFound naming what is missing and what there is.
   Result<SchemaPtr> Find(const std::string& name, const std::string& version) const;
@@ -77,7 +79,6 @@ class SchemaCatalog {
   using Release = std::function<void()>;
 
   CompileOptions OptionsAt(uint64_t unix_ms) const;
-  Status CheckLoaded() const;
   Status CheckWritable() const;
   Status CheckRoom(const std::string& key, uint64_t record_bytes) const;
   uint64_t NextStamp();

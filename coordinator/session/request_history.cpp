@@ -31,6 +31,9 @@ uint64_t& TokensOf(TierTokens& tokens, Source source) {
 }  // namespace
 
 void RequestHistory::Add(RequestReport report) {
+  generated_tokens_ += report.usage.generated_tokens;
+  if (report.first_token_ms > 0) ttft_s_.Observe(report.first_token_ms / 1000);
+  duration_s_.Observe(report.ended_ms / 1000);
   for (const UnitUsage& unit : report.usage.units) TokensOf(tokens_, unit.source) += unit.tokens;
   if (report.usage.units.size() > kMaxUnits) report.usage.units.resize(kMaxUnits);
   reports_.push_back(std::move(report));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/wire/messages.h"
+#include "common/metrics/metric.h"
 
 namespace promptcache {
 
@@ -27,12 +28,19 @@ class RequestHistory {
                                      const std::function<bool(const RequestReport&)>& wanted) const;
   // Of the remembered requests that had a first token.
   Percentiles TtftMs() const;
-  const TierTokens& tokens() const { return tokens_; }  // of all requests ever added
+  // Of all requests ever added.
+  const TierTokens& tokens() const { return tokens_; }
+  uint64_t generated_tokens() const { return generated_tokens_; }
+  const Histogram& ttft_s() const { return ttft_s_; }
+  const Histogram& duration_s() const { return duration_s_; }
 
  private:
   const size_t max_requests_;
   std::deque<RequestReport> reports_;  // the oldest first
   TierTokens tokens_;
+  uint64_t generated_tokens_ = 0;
+  Histogram ttft_s_{kSecondsBounds};
+  Histogram duration_s_{kSecondsBounds};
 };
 
 }  // namespace promptcache

@@ -88,6 +88,7 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
   }
   if (const Status refused = Admit(id, envelope); !refused.ok()) {
     ++counters_.failed;
+    ++counters_.ended.at(static_cast<size_t>(refused.code()));
     return {ToClient(client.peer, envelope.request_id, FinalOf(refused))};
   }
   const auto& submit = std::get<Submit>(envelope.body);
@@ -258,6 +259,7 @@ void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime no
 void SessionTable::Forget(Requests::iterator request, const Final& final, SteadyTime now) {
   SessionRequest& entry = request->second;
   if (final.code != Code::kOk) ++counters_.failed;
+  ++counters_.ended.at(static_cast<size_t>(final.code));
   if (entry.stage == RequestStage::kRunning) workers_.Measured(request->first, final.usage);
   workers_.Ended(request->first, now);
   waiting_.Remove(request->first);

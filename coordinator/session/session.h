@@ -7,6 +7,7 @@
 // that is lost is replaced by another one, which goes on behind what the client has.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -86,6 +87,8 @@ struct SessionCounters {
   uint64_t retries = 0;     // on another worker
   uint64_t resumed = 0;     // found at a worker, or gone on with behind what was delivered
   uint64_t prefetched = 0;  // units that another worker was told to load
+  // By the code of the end, also of those that were refused.
+  std::array<uint64_t, 1 + static_cast<size_t>(Code::kInternal)> ended{};
 };
 
 // Not thread safe.

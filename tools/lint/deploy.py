@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Checks one part of the recipes in tools/deploy.
 
-Usage: deploy.py settings|units|shell|manifests|container [DEPLOY]
+Usage: deploy.py settings|units|shell|manifests|container|monitoring [DEPLOY]
 
 settings   TOML files: by promptcache itself, their endpoints against each other, flags of programs
 units      systemd-analyze: verify, and how exposed each service is
 shell      bash -n and shellcheck
 manifests  yamllint, Kubernetes' own schemas, names and ports against each other
 container  hadolint
+monitoring the dashboard and the scrape configuration against cluster/METRICS.md and the TOML files
 
 Prints one line for each finding and exits 1 if there is one; 77 where the program that checks is missing,
 with what is missing on the first line. Programs of this project are looked for in $PROMPTCACHE_BIN_DIR,
 linters in $PROMPTCACHE_DEPS/lint, where tools/bootstrap --lint puts them.
 """
 
+import json
 import os
 import re
 import shutil
@@ -171,8 +173,89 @@ def manifests(deploy):
     return run([python, Path(__file__).with_name("deploy_manifests.py"), deploy])
 
 
+# --- Monitoring -----------------------------------------------------------------------------------
+
+# Of a family in cluster/METRICS.md, which a test compares with what processes expose.
+FAMILY = re.compile(r"^\| `(promptcache_\w+)` \| (\w+) \| (?:`(\w+)`)? *\|", re.MULTILINE)
+SCRAPED_LABELS = {"job", "instance"}
+SERIES = re.compile(r"(promptcache_\w+)(?:\{([^}]*)\})?")
+
+
+def exposed_series():
+    """Every name that a scrape gives, with its labels."""
+    series = {}
+    document = Path(__file__).parent.parent.parent / "cluster/METRICS.md"
+    for name, kind, label in FAMILY.findall(document.read_text()):
+        labels = {label} - {""} | SCRAPED_LABELS
+        series[name] = (kind, labels)
+        if kind == "histogram":
+            del series[name]
+            series[name + "_bucket"] = ("counter", labels | {"le"})
+            series.update({name + suffix: ("counter", labels) for suffix in ("_sum", "_count")})
+    return series
+
+
+def query_findings(query, legend, series):
+    known = set(SCRAPED_LABELS)
+    for name, selectors in SERIES.findall(query):
+        if name not in series:
+            yield f"no process exposes {name}"
+            continue
+        kind, labels = series[name]
+        known |= labels
+        for label in re.findall(r"(\w+)\s*[=!]", selectors):
+            if label not in labels:
+                yield f"{name} has no label {label}"
+        if kind == "counter" and not re.search(rf"(rate|increase)\({name}\b", query):
+            yield f"{name} is a counter: show its rate"
+    grouped = re.findall(r"by \(([^)]*)\)", query)
+    for label in [word.strip() for group in grouped for word in group.split(",")] + re.findall(r"{{(\w+)}}", legend):
+        if label not in known:
+            yield f"no label {label} in {query}"
+
+
+def dashboard_findings(dashboard, series):
+    places, ids = set(), set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
+                 for y in range(place["y"], place["y"] + place["h"])}
+        if cells & places or panel["id"] in ids or place["x"] + place["w"] > 24:
+            yield f"panel {panel['title']}: lies on another one, beyond the edge, or has the id of another one"
+        places |= cells
+        ids.add(panel["id"])
+        for target in panel.get("targets", []):
+            for finding in query_findings(target["expr"], target["legendFormat"], series):
+                yield f"panel {panel['title']}: {finding}"
+    shown = {name for panel in dashboard["panels"] for target in panel.get("targets", [])
+             for name, _ in SERIES.findall(target["expr"])}
+    if not shown:
+        yield "shows nothing"
+
+
+def scrape_findings(deploy):
+    """Each process of one-machine.toml is scraped where it serves; workers from 9430 on, as their units say."""
+    scraped = set(re.findall(r'"127\.0\.0\.1:(\d+)"', (deploy / "monitoring/prometheus.yml").read_text()))
+    tables = tomllib.loads((deploy / "systemd/one-machine.toml").read_text())
+    served = {name: port_of(table["metrics_endpoint"]) for name, table in tables.items() if "metrics_endpoint" in table}
+    gpu = (deploy / "systemd/promptcache-worker-gpu@.service").read_text()
+    served["worker-gpu@0"] = (re.findall(r"--metrics-endpoint 127\.0\.0\.1:(\d+)%i", gpu) or ["?"])[0] + "0"
+    for name, port in served.items():
+        if port not in scraped:
+            yield f"monitoring/prometheus.yml: nobody scrapes {name}, on port {port}"
+
+
+def monitoring(deploy):
+    try:
+        dashboard = json.loads((deploy / "monitoring/dashboard.json").read_text())
+    except json.JSONDecodeError as error:
+        return [f"monitoring/dashboard.json: {error}"]
+    return [f"monitoring/dashboard.json: {finding}" for finding in dashboard_findings(dashboard, exposed_series())] + [
+        *scrape_findings(deploy)]
+
+
 def main(arguments):
-    parts = {part.__name__: part for part in (settings, units, shell, manifests, container)}
+    parts = {part.__name__: part for part in (settings, units, shell, manifests, container, monitoring)}
     if not arguments or arguments[0] not in parts or len(arguments) > 2:
         print(__doc__, file=sys.stderr)
         return 2

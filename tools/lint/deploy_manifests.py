@@ -102,7 +102,8 @@ def endpoint_findings(base):
     for workload, port, endpoint in (
             ("store", "store", settings["store"]["endpoint"]),
             ("coordinator", "client", settings["coordinator"]["client_endpoint"]),
-            ("coordinator", "worker", settings["coordinator"]["worker_endpoint"])):
+            ("coordinator", "worker", settings["coordinator"]["worker_endpoint"]),
+            *((table, "metrics", settings[table]["metrics_endpoint"]) for table in workloads)):
         if not endpoint.endswith(f":{container_ports(workloads[workload]).get(port)}"):
             yield f"cluster.toml: {endpoint} is not port {port} of {workload}"
     named = [e.removeprefix("tcp://").partition(":")[0] for e in settings["worker"]["coordinator_endpoints"]]
@@ -127,8 +128,13 @@ def hardening_findings(base):
             if not {"requests", "limits"} <= container.get("resources", {}).keys():
                 yield f"StatefulSet {name}, {container['name']}: no requests or no limits"
         for container in pod["containers"]:
-            if "readinessProbe" not in container:
-                yield f"StatefulSet {name}, {container['name']}: no readinessProbe"
+            for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+                asked = container.get(probe, {}).get("httpGet", {})
+                if asked != {"path": path, "port": "metrics"}:
+                    yield f"StatefulSet {name}, {container['name']}: its {probe} does not ask {path} of port metrics"
+        scraped = workload["spec"]["template"]["metadata"].get("annotations", {}).get("prometheus.io/port")
+        if scraped != str(container_ports(workload).get("metrics")):
+            yield f"StatefulSet {name}: Prometheus is sent to port {scraped}"
 
 
 def at(value, pointer):

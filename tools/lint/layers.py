@@ -49,6 +49,8 @@ FENCES = (
     Fence("xercesc", r"xercesc/", r"\bxercesc(_\w+)?::|\bXERCES_CPP_NAMESPACE\w*", ("coordinator/pml",)),
     Fence("rocksdb", r"rocksdb/", r"\brocksdb::|\bnamespace\s+rocksdb\b", ("cachestore/disk",)),
     Fence("sodium", r"sodium(/\w+)?\.h$", r"\b(crypto|randombytes|sodium)_\w+\s*\(", ("common",)),
+    Fence("prometheus", r"prometheus/", r"\bprometheus::", ("common/metrics",)),
+    Fence("boost", r"boost/", r"\bboost::", ("common/metrics",)),
     Fence("zstd", r"zstd\w*\.h$", r"\bZSTD_\w+\s*\(", ("cachestore/format",)),
     Fence("torch", r"(torch|ATen|c10|caffe2)/", r"\b(torch|at|c10)::|\bnamespace\s+(torch|at|c10)\b",
           ("worker",), outside=("worker/service",)),

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cachestore/service/remote_store.h"
+#include "cluster/monitor/reactor_monitor.h"
 #include "cluster/transport/zmq_transport.h"
 #include "common/log.h"
 #include "common/process.h"
@@ -33,6 +34,8 @@ void AddFlags(CLI::App& app, WorkerSettings& own) {
   app.add_option("--coordinator-endpoint", own.coordinator_endpoints,
                  "A coordinator to serve; may be repeated");
   app.add_option("--store-endpoint", own.store_endpoint, "The cachestore to use");
+  app.add_option("--metrics-endpoint", own.metrics_endpoint,
+                 "ADDRESS:PORT for /metrics, /livez and /readyz");
 }
 
 Result<Settings> SettingsOf(const Flags& flags) {
@@ -43,7 +46,7 @@ Result<Settings> SettingsOf(const Flags& flags) {
   };
   for (auto member : {&WorkerSettings::model, &WorkerSettings::name, &WorkerSettings::device,
                       &WorkerSettings::dtype, &WorkerSettings::store_compression,
-                      &WorkerSettings::store_endpoint}) {
+                      &WorkerSettings::store_endpoint, &WorkerSettings::metrics_endpoint}) {
     take(member);
   }
   take(&WorkerSettings::coordinator_endpoints);
@@ -54,9 +57,11 @@ Result<Settings> SettingsOf(const Flags& flags) {
   return settings;
 }
 
-void Announce(const std::string& name, const ServiceFlags& flags) {
+void Announce(const std::string& name, const Monitor* monitor, const ServiceFlags& flags) {
   Log(LogLevel::kInfo, "serving", {{"name", name}});
-  const Status status = WriteReadyFile(flags, {{"name", name}});
+  nlohmann::json ready = {{"name", name}};
+  if (monitor != nullptr) ready["metrics_endpoint"] = monitor->endpoint();
+  const Status status = WriteReadyFile(flags, std::move(ready));
   if (!status.ok()) Log(LogLevel::kError, "no ready file", {{"reason", status.message()}});
 }
 
@@ -81,7 +86,10 @@ Status Serve(const Flags& flags, const LoadModelFunction& load) {
   PC_ASSIGN_OR_RETURN(
       auto service, WorkerService::Start(
                         {.transport = transport.get(), .model = model, .store = store.get()}, own));
-  service->OnReady([&] { Announce(own.name, flags.service); });
+  PC_ASSIGN_OR_RETURN(const std::unique_ptr<Monitor> monitor,
+                      StartReactorMonitor(own.metrics_endpoint, settings.security, *transport,
+                                          [&](ProcessReport& report) { service->Report(report); }));
+  service->OnReady([&] { Announce(own.name, monitor.get(), flags.service); });
   std::jthread reactor([&] { transport->Run(); });
   stop.get_future().wait();
   service->Drain();

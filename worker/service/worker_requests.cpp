@@ -177,6 +177,7 @@ void WorkerRequests::PartCame(const RequestRun& run, AnswerPart part) {
 }
 
 void WorkerRequests::End(const RequestRun& run, const Status& status, Usage usage) {
+  imports_.Add(usage);
   log_.End(run, FinalOf(status, std::move(usage)), deps_.clock->Now());
   Deliver(run.id);
 }

@@ -10,6 +10,7 @@
 #include "cluster/wire/messages.h"
 #include "common/clock.h"
 #include "worker/engine/engine.h"
+#include "worker/metrics/import_counters.h"
 #include "worker/requests/request_log.h"
 #include "worker/service/recipe_cache.h"
 #include "worker/service/waiting_runs.h"
@@ -43,6 +44,7 @@ class WorkerRequests {
   // While draining, requests that are not known here are refused.
   void SetDrain(DrainChange change) { drain_ = change; }
   DrainChange drain() const { return drain_; }
+  const ImportCounters& imports() const { return imports_; }
   // The engine is used no more, and nothing is sent.
   void Close() { deps_.engine = nullptr; }
 
@@ -76,6 +78,7 @@ class WorkerRequests {
   std::set<RequestId> behind_;
   std::vector<Outgoing> unsent_;
   DrainChange drain_ = DrainChange::kResume;
+  ImportCounters imports_;  // of requests that have ended
 };
 
 }  // namespace promptcache

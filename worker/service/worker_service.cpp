@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "worker/engine/engine.h"
+#include "worker/metrics/worker_metrics.h"
 #include "worker/service/coordinator_link.h"
 #include "worker/service/reports.h"
 #include "worker/service/resident_units.h"
@@ -77,6 +78,21 @@ class ServiceImpl : public WorkerService {
     handed_over.get_future().get().reset();
   }
 
+  void Report(ProcessReport& report) const override {
+    MeasuredWorker state{.slots = static_cast<uint32_t>(settings_.slots),
+                         .unit_limit_bytes = static_cast<uint64_t>(settings_.unit_cache_bytes),
+                         .imports = requests_->imports()};
+    for (const auto& link : links_) state.coordinators += link->up() ? 1 : 0;
+    if (engine_) {  // until it drains to stop
+      const EngineStats stats = engine_->stats();
+      state.heartbeat = HeartbeatNow();
+      state.corruptions = stats.corruptions;
+      state.put_failures = stats.put_failures;
+    }
+    report.ready = ReadinessOf(state);
+    AddWorkerMetrics(state, report.metrics);
+  }
+
   void OnReady(std::function<void()> ready) override { on_ready_ = std::move(ready); }
 
  private:
@@ -136,13 +152,13 @@ class ServiceImpl : public WorkerService {
     return HeartbeatOf(engine_->stats(), StoreTierOf(settings_), requests_->drain());
   }
 
-  void Report() {
+  void SendReports() {
     const Heartbeat heartbeat = HeartbeatNow();
     for (const auto& link : links_) link->SendHeartbeat(heartbeat, units_);
   }
 
   void Tick() {
-    Report();
+    SendReports();
     requests_->Tick();
     report_ = deps_.transport->After(kReportEvery, [this] { Tick(); });
   }
@@ -174,7 +190,7 @@ class ServiceImpl : public WorkerService {
     requests_->SetDrain(drain.change);
     Log(LogLevel::kInfo, drain.change == DrainChange::kDrain ? "draining: no new requests are taken"
                                                              : "taking requests again");
-    Report();
+    SendReports();
     return {};
   }
 

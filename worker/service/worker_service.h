@@ -12,6 +12,7 @@
 #include "cluster/transport/transport.h"
 #include "common/clock.h"
 #include "common/config.h"
+#include "common/metrics/metric.h"
 #include "common/status.h"
 #include "common/text/tokenizer.h"
 #include "common/types.h"
@@ -55,6 +56,9 @@ class WorkerService {
   // Leaves the coordinators, ends every request and waits until encoded units are stored. Call at
   // most once, from any thread but the reactor's, while the reactor runs.
   virtual void Drain() = 0;
+
+  // What it measures, and whether it takes requests. On the reactor thread.
+  virtual void Report(ProcessReport& report) const = 0;
 
   // Called on the reactor thread each time a coordinator has taken the worker in.
   virtual void OnReady(std::function<void()> ready) = 0;
