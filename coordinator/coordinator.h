@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/status.h"
+#include "common/tenant_limits.h"
 #include "coordinator/background.h"
 #include "coordinator/served_model.h"
 
@@ -29,6 +30,7 @@ struct CoordinatorDeps {
   // Null: a thread each. Schemas do not hold up prompts.
   std::unique_ptr<Background> compiling;
   std::unique_ptr<Background> planning;
+  TenantLimits tenants;
 };
 
 class Coordinator {

@@ -1,11 +1,20 @@
 #include "coordinator/meta_client.h"
 
+#include <utility>
+
 namespace promptcache {
 namespace {
 
 constexpr std::chrono::milliseconds kTimeout{10'000};
 constexpr int kWriteAttempts = 3;
 constexpr uint64_t kMaxMessageBytes = uint64_t{96} << 20;  // a schema document and its record
+
+MetaClient::PageCallback RecordsOnly(MetaClient::Callback callback) {
+  return [callback = std::move(callback)](Result<MetaReply> reply) {
+    if (!reply.ok()) return callback(reply.status());
+    callback(std::move(reply->entries));
+  };
+}
 
 }  // namespace
 
@@ -30,7 +39,37 @@ MetaClient::~MetaClient() {
 Status MetaClient::Start() { return connection_->Start(); }
 
 void MetaClient::List(const std::string& prefix, Callback callback) {
-  Call(MetaList{prefix}, std::move(callback));
+  ListOn({.prefix = prefix}, {}, std::move(callback));
+}
+
+void MetaClient::ListOn(MetaList list, Records found, Callback callback) {
+  Page(list, [this, list, found = std::move(found),
+              callback = std::move(callback)](Result<MetaReply> page) mutable {
+    if (!page.ok()) return callback(page.status());
+    for (MetaRecord& record : page->entries) {
+      if (record.key <= list.after)
+        return callback(Unavailable("the cachestore lists records twice"));
+      list.after = record.key;
+      found.push_back(std::move(record));
+    }
+    if (!page->more) return callback(std::move(found));
+    if (page->entries.empty()) {
+      return callback(Unavailable("the cachestore says that more records follow, and none do"));
+    }
+    ListOn(std::move(list), std::move(found), std::move(callback));
+  });
+}
+
+void MetaClient::Page(MetaList list, PageCallback callback) {
+  Call(std::move(list), std::move(callback));
+}
+
+void MetaClient::Get(const std::string& key, Callback callback) {
+  Call(MetaGet{key}, RecordsOnly(std::move(callback)));
+}
+
+void MetaClient::Swap(MetaSet set, Callback callback) {
+  Call(std::move(set), RecordsOnly(std::move(callback)));
 }
 
 void MetaClient::Set(const std::string& key, const std::string& value, Callback callback) {
@@ -42,12 +81,11 @@ void MetaClient::Remove(const std::string& key, Callback callback) {
 }
 
 void MetaClient::Write(MetaSet set, int attempts, Callback callback) {
-  Call(MetaGet{set.key}, [this, set, attempts,
-                          callback](Result<std::vector<MetaRecord>> found) mutable {
+  Get(set.key, [this, set, attempts, callback](Result<Records> found) mutable {
     if (!found.ok()) return callback(found.status());
     if (found->empty() && set.remove) return callback(std::move(found));
     set.expected = found->empty() ? 0 : found->front().revision;
-    Call(set, [this, set, attempts, callback](Result<std::vector<MetaRecord>> written) {
+    Swap(set, [this, set, attempts, callback](Result<Records> written) {
       const bool lost_race =
           !written.ok() && written.status().code() == Code::kFailedPrecondition && attempts > 1;
       if (lost_race) return Write(set, attempts - 1, callback);
@@ -56,7 +94,7 @@ void MetaClient::Write(MetaSet set, int attempts, Callback callback) {
   });
 }
 
-void MetaClient::Call(Message request, Callback callback) {
+void MetaClient::Call(Message request, PageCallback callback) {
   const Envelope envelope{.request_id = RequestId::Random(),
                           .timeout_ms = static_cast<uint64_t>(kTimeout.count()),
                           .body = std::move(request)};
@@ -73,10 +111,10 @@ void MetaClient::Call(Message request, Callback callback) {
 
 void MetaClient::Handle(const Envelope& envelope) {
   if (const auto* reply = std::get_if<MetaReply>(&envelope.body)) {
-    Complete(envelope.request_id, reply->entries);
+    Complete(envelope.request_id, *reply);
   } else if (const auto* error = std::get_if<Reply>(&envelope.body)) {
     if (error->code == Code::kOk) {
-      Complete(envelope.request_id, std::vector<MetaRecord>());
+      Complete(envelope.request_id, MetaReply());
     } else {
       Complete(envelope.request_id,
                Status(error->code, error->message).WithContext("the cachestore"));
@@ -84,7 +122,7 @@ void MetaClient::Handle(const Envelope& envelope) {
   }
 }
 
-void MetaClient::Complete(const RequestId& id, Result<std::vector<MetaRecord>> result) {
+void MetaClient::Complete(const RequestId& id, Result<MetaReply> result) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;
   Pending pending = std::move(found->second);

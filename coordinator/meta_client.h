@@ -1,4 +1,4 @@
-// The coordinator's link to the cachestore that keeps its schemas. Internal to coordinator/.
+// The coordinator's link to the cachestore that keeps its records. Internal to coordinator/.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,9 @@ namespace promptcache {
 // dropped when the client itself goes.
 class MetaClient {
  public:
-  using Callback = std::function<void(Result<std::vector<MetaRecord>>)>;
+  using Records = std::vector<MetaRecord>;
+  using Callback = std::function<void(Result<Records>)>;
+  using PageCallback = std::function<void(Result<MetaReply>)>;
 
   // `on_up` is called each time the store becomes reachable.
   MetaClient(Transport& transport, const std::string& endpoint, std::function<void()> on_up);
@@ -26,7 +28,14 @@ class MetaClient {
   Status Start();
 
   bool up() const { return connection_->up(); }
+  // All records whose key begins with the prefix, page by page: some may be of later than others.
   void List(const std::string& prefix, Callback callback);
+  void Page(MetaList list, PageCallback callback);
+  // One record, or none.
+  void Get(const std::string& key, Callback callback);
+  // Writes (or removes) under the revision and the fence it names: kFailedPrecondition when one is
+  // not as expected. The record that comes back, if any, has the new revision.
+  void Swap(MetaSet set, Callback callback);
   // Reads the key's revision, then writes (or removes) under it; once more when another writer was
   // faster.
   void Set(const std::string& key, const std::string& value, Callback callback);
@@ -34,14 +43,15 @@ class MetaClient {
 
  private:
   struct Pending {
-    Callback callback;
+    PageCallback callback;
     TimerId timer = 0;
   };
 
-  void Call(Message request, Callback callback);
+  void Call(Message request, PageCallback callback);
+  void ListOn(MetaList list, Records found, Callback callback);
   void Write(MetaSet set, int attempts, Callback callback);
   void Handle(const Envelope& envelope);
-  void Complete(const RequestId& id, Result<std::vector<MetaRecord>> result);
+  void Complete(const RequestId& id, Result<MetaReply> result);
   void FailAll(const Status& status);
 
   Transport& transport_;

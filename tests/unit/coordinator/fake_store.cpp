@@ -40,6 +40,7 @@ Message FakeStore::Answer(const Message& request) {
     if (!revision.ok()) return ReplyOf(revision.status());
     reply.entries.push_back({set->key, set->value, *revision});
   } else if (const auto* list = std::get_if<MetaList>(&request)) {
+    ++lists_;
     const auto entries = records_.List(list->prefix, UINT64_MAX);
     if (!entries.ok()) return ReplyOf(entries.status());
     for (const MetaEntry& entry : *entries) reply.entries.push_back(RecordOf(entry));

@@ -25,6 +25,7 @@ class FakeStore {
   // Called after each answer to a get: another coordinator is at work.
   void AfterGet(std::function<void(const std::string& key)> hook) { after_get_ = std::move(hook); }
   size_t requests() const { return requests_; }
+  size_t lists() const { return lists_; }
 
  private:
   void Handle(PeerId peer, const Envelope& envelope);
@@ -36,6 +37,7 @@ class FakeStore {
   std::function<void(const std::string& key)> after_get_;
   bool is_silent_ = false;
   size_t requests_ = 0;
+  size_t lists_ = 0;
   std::optional<PeerTable> peers_;
 };
 
