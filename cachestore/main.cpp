@@ -46,7 +46,9 @@ Status Serve(const Flags& flags) {
     reload.emplace([&] { transport->Post([&] { transport->ReloadKeys(); }); });
   }
   CallOnStopSignal([&] { transport->Stop(); });
-  PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore(DiskStoreOptionsOf(own)));
+  DiskStoreOptions options = DiskStoreOptionsOf(own);
+  PC_ASSIGN_OR_RETURN(options.tenants, TenantLimits::Parse(settings.security.tenant_limits));
+  PC_ASSIGN_OR_RETURN(const auto store, OpenDiskStore(options));
   PC_ASSIGN_OR_RETURN(
       std::unique_ptr<StoreServer> server,
       StoreServer::Create(*transport,

@@ -101,8 +101,8 @@ const SettingRow kRows[] = {
     PC_NUMBER(coordinator, batch_requests, 16, 1, 4096, "requests",
               "Prompts of batches that run at once; others go first where requests wait."),
     PC_TEXTS(coordinator, warm, nullptr,
-             "Schemas (NAME or NAME@VERSION) whose modules a new worker loads or encodes before it "
-             "gets requests."),
+             "Schemas (NAME or NAME@VERSION; TENANT/NAME of a tenant) whose modules a new worker "
+             "loads or encodes before it gets requests."),
     PC_NUMBER(coordinator, heartbeat_ms, 500, 10, 60'000, "ms",
               "Peers are asked to send something at least this often."),
     PC_NUMBER(coordinator, lease_ms, 3'000, 30, 600'000, "ms",

@@ -30,11 +30,12 @@ constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
 constexpr PeerId kBatches = 0;  // as a client of the session table; no peer is called so
 
-SessionLimits LimitsOf(const CoordinatorSettings& settings) {
+SessionLimits LimitsOf(const CoordinatorSettings& settings, const TenantLimits& tenants) {
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
           .default_deadline = milliseconds(settings.default_deadline_ms),
           .worker_wait = milliseconds(settings.worker_wait_ms),
-          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests)};
+          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests),
+          .tenants = tenants};
 }
 
 RouterOptions RouterOptionsOf(const CoordinatorSettings& settings) {
@@ -67,8 +68,8 @@ class CoordinatorImpl : public Coordinator {
         clock_(*deps.clock),
         encoder_(*model_.tokenizer, *model_.chat_template),
         started_(clock_.Now()),
-        sessions_(Router(std::move(choices.policy), RouterOptionsOf(settings)), LimitsOf(settings),
-                  started_),
+        sessions_(Router(std::move(choices.policy), RouterOptionsOf(settings)),
+                  LimitsOf(settings, deps.tenants), started_),
         clients_(transport, TableOptions(PeerRole::kClient), ClientEvents()),
         workers_(transport, TableOptions(PeerRole::kWorker), WorkerEvents()),
         desk_(
@@ -193,7 +194,7 @@ class CoordinatorImpl : public Coordinator {
       Action action = std::move(actions_.front());
       actions_.pop_front();
       if (auto* plan = std::get_if<PlanAction>(&action)) {
-        StartPlanning(plan->ticket, std::move(plan->submit));
+        StartPlanning(std::move(*plan));
       } else {
         Send(std::get<SendAction>(action));
       }
@@ -238,17 +239,20 @@ class CoordinatorImpl : public Coordinator {
   }
 
   // What another coordinator had accepted waits until schemas are loaded: workers may run it.
-  void StartPlanning(const PlanTicket& ticket, Submit submit) {
-    if (submit.tried.empty()) return Plan(ticket, std::move(submit));
-    catalog_.WhenLoaded([this, ticket, submit = std::move(submit)] {
-      if (sessions_.WaitsFor(ticket)) Plan(ticket, submit);
+  void StartPlanning(PlanAction plan) {
+    if (plan.submit.tried.empty()) return Plan(std::move(plan));
+    catalog_.WhenLoaded([this, plan = std::move(plan)] {
+      if (sessions_.WaitsFor(plan.ticket)) Plan(plan);
     });
   }
 
-  void Plan(const PlanTicket& ticket, Submit submit) {
+  void Plan(PlanAction plan) {
     prompts_.Plan(
-        std::move(submit), [this, ticket] { return sessions_.WaitsFor(ticket); },
-        [this, ticket](Result<PlannedPrompt> planned) { Planned(ticket, std::move(planned)); });
+        std::move(plan.submit), plan.tenant,
+        [this, ticket = plan.ticket] { return sessions_.WaitsFor(ticket); },
+        [this, ticket = plan.ticket](Result<PlannedPrompt> planned) {
+          Planned(ticket, std::move(planned));
+        });
   }
 
   void Planned(const PlanTicket& ticket, Result<PlannedPrompt> planned) {
@@ -268,7 +272,7 @@ class CoordinatorImpl : public Coordinator {
       return Perform(
           sessions_.CancelReceived({.peer = client, .tenant = peer.tenant()}, id, Now()));
     }
-    if (schemas_.Handle(client, id, envelope.body)) return;
+    if (schemas_.Handle(peer, id, envelope.body)) return;
     if (batches_.Handle(peer, id, envelope.body)) return;
     if (desk_.Handle(peer, id, envelope.body, Now())) return;
     ++unexpected_;
@@ -361,8 +365,17 @@ class CoordinatorImpl : public Coordinator {
     if (!fits.ok()) return workers_.Drop(peer.id, fits);
     Log(LogLevel::kInfo, "worker ready",
         {{"worker", peer.hello.name}, {"device", ready.device}, {"dtype", ready.identity.dtype}});
-    if (settings_.warm.empty()) return Admit(peer.id, ready);
-    catalog_.WhenLoaded([this, worker = peer.id, ready] { Admit(worker, ready); });
+    const auto is_known = [this](const std::string& name) { return FindWarm(name).ok(); };
+    if (std::all_of(settings_.warm.begin(), settings_.warm.end(), is_known)) {
+      return Admit(peer.id, ready);
+    }
+    catalog_.WhenLoaded([this, worker = peer.id, ready] {
+      catalog_.CatchUp([this, worker, ready](const Status& /*known*/) {
+        Admit(worker, ready);
+        // What it has said meanwhile was not heard.
+        (void)workers_.Send(worker, {.body = ResidencyResync{}});
+      });
+    });
   }
 
   void Admit(PeerId worker, const WorkerReady& ready) {
@@ -372,13 +385,18 @@ class CoordinatorImpl : public Coordinator {
     Perform(sessions_.WorkerIsReady(worker, peer->hello.name, ready, WarmSet(), Now()));
   }
 
+  Result<SchemaPtr> FindWarm(const std::string& name) const {
+    const size_t at = name.find('@');
+    const std::string version = at == std::string::npos ? "" : name.substr(at + 1);
+    return catalog_.Find({.sees_all = true}, name.substr(0, at),
+                         version == "latest" ? "" : version);
+  }
+
   // What a worker must hold before it gets requests. A schema that is not registered yet is none.
   std::vector<PlannedPrompt> WarmSet() const {
     std::vector<PlannedPrompt> prompts;
     for (const std::string& name : settings_.warm) {
-      const size_t at = name.find('@');
-      const std::string version = at == std::string::npos ? "" : name.substr(at + 1);
-      const auto schema = catalog_.Find(name.substr(0, at), version == "latest" ? "" : version);
+      const auto schema = FindWarm(name);
       if (!schema.ok()) {
         Log(LogLevel::kWarning, "nothing to warm a worker with",
             {{"schema", name}, {"reason", schema.status().message()}});

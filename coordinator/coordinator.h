@@ -14,6 +14,7 @@
 #include "common/config.h"
 #include "common/metrics/metric.h"
 #include "common/status.h"
+#include "common/tenant_limits.h"
 #include "coordinator/background.h"
 #include "coordinator/served_model.h"
 
@@ -30,6 +31,7 @@ struct CoordinatorDeps {
   // Null: a thread each. Schemas do not hold up prompts.
   std::unique_ptr<Background> compiling;
   std::unique_ptr<Background> planning;
+  TenantLimits tenants;
 };
 
 class Coordinator {

@@ -65,8 +65,10 @@ Status Serve(const Flags& flags) {
       transport->Stop();
     });
   });
-  PC_ASSIGN_OR_RETURN(coordinator,
-                      Coordinator::Create(*transport, settings.coordinator, std::move(model)));
+  CoordinatorDeps deps;
+  PC_ASSIGN_OR_RETURN(deps.tenants, TenantLimits::Parse(settings.security.tenant_limits));
+  PC_ASSIGN_OR_RETURN(coordinator, Coordinator::Create(*transport, settings.coordinator,
+                                                       std::move(model), std::move(deps)));
   PC_ASSIGN_OR_RETURN(
       std::unique_ptr<Monitor> monitor,
       StartReactorMonitor(settings.coordinator.metrics_endpoint, settings.security, *transport,

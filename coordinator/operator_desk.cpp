@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/reply.h"
+#include "coordinator/viewer.h"
 
 namespace promptcache {
 namespace {
@@ -56,9 +57,8 @@ StatusReply OperatorDesk::Status(SteadyTime now) const {
 }
 
 Message OperatorDesk::Explain(const PeerInfo& peer, const ExplainQuery& query) const {
-  const bool hears_all = peer.key == nullptr || peer.hello.role == PeerRole::kAdmin;
-  const auto may_hear = [&](const RequestReport& report) {
-    return hears_all || report.tenant == peer.tenant();
+  const auto may_hear = [viewer = ViewerOf(peer)](const RequestReport& report) {
+    return viewer.sees_all || report.tenant == viewer.tenant;
   };
   if (!query.request) {
     return ExplainReply{sessions_.history().Slowest(kMostSlowRequests, may_hear)};

@@ -21,22 +21,25 @@ class PromptPlanner {
   using Wanted = std::function<bool()>;
   using Callback = std::function<void(Result<PlannedPrompt>)>;
 
-  PromptPlanner(Background& background, const SchemaCatalog& catalog, const ServedModel& model,
+  PromptPlanner(Background& background, SchemaCatalog& catalog, const ServedModel& model,
                 const PmlLimits& limits, const RepairChoice& repair);
 
   // Calls `done` once, unless the plan is not wanted any more or the background has gone.
   // kInvalidArgument, compiler style, for what is wrong with the prompt, and for a repair that is
   // not possible; kNotFound for an unknown model or schema; kBusy when too many prompts wait;
   // kUnavailable until schemas are loaded.
-  void Plan(Submit submit, const Wanted& wanted, const Callback& done);
+  // The schema is what its name means for the tenant.
+  void Plan(Submit submit, const std::string& tenant, const Wanted& wanted, const Callback& done);
 
  private:
   struct Job;
 
-  void PlanParsed(const std::shared_ptr<Job>& job, const Callback& done);
+  Result<SchemaPtr> FindSchema(const Job& job) const;
+  void PlanParsed(const std::shared_ptr<Job>& job, const Wanted& wanted, const Callback& done);
+  void PlanNow(const std::shared_ptr<Job>& job, const Callback& done);
 
   Background& background_;
-  const SchemaCatalog& catalog_;
+  SchemaCatalog& catalog_;
   const ServedModel& model_;
   const TextEncoder encoder_;
   const PmlLimits limits_;

@@ -1,18 +1,22 @@
 // Registered schemas and where they are kept: compiles them in the background, writes them to the
-// meta store before they are used, and reads them back after a restart. Internal to coordinator/.
+// meta store before they are used, reads them back after a restart, and reads what other
+// coordinators register and remove. Internal to coordinator/.
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "coordinator/background.h"
 #include "coordinator/meta_client.h"
 #include "coordinator/registry/registry.h"
+#include "coordinator/tenant_domains.h"
 
 namespace promptcache {
 
@@ -20,7 +24,7 @@ struct CatalogOptions {
   std::string store_endpoint;  // empty: schemas live in memory only
   uint32_t context_length = 0;
   PmlLimits limits;
-  // Of all records together: they are read back in one message.
+  // Of all records together: each coordinator reads them all.
   uint64_t max_total_bytes = uint64_t{80} << 20;
 };
 
@@ -49,23 +53,31 @@ class SchemaCatalog {
   void WhenLoaded(std::function<void()> ready);
   // kUnavailable with the reason until then.
   Status CheckLoaded() const;
+  // Calls `then` once what coordinators had registered and removed before this call is known here;
+  // by itself that takes a second or two. With an error when it could not be found out, at once
+  // when schemas are not loaded, the store is not reachable, or too many wait.
+  using Ended = std::function<void(const Status&)>;
+  void CatchUp(Ended then);
 
-  // kNotFound naming what is missing and what there is.
-  Result<SchemaPtr> Find(const std::string& name, const std::string& version) const;
-  Result<std::vector<SchemaInfo>> List(const std::string& name) const;
+  // As SchemaRegistry.
+  Result<SchemaPtr> Find(const SchemaViewer& viewer, const std::string& name,
+                         const std::string& version) const;
+  Result<std::vector<SchemaInfo>> List(const SchemaViewer& viewer, const std::string& name) const;
   // In parts that fit a message each; at least one.
   std::vector<RecipeReply> FindRecipes(const std::vector<RecipeDigest>& digests) const;
   size_t size() const { return registry_.size(); }
   bool store_is_up() const { return meta_ != nullptr && meta_->up(); }
 
-  // Writes happen one after another. kInvalidArgument with the document's errors,
-  // kResourceExhausted when all schemas together are too large, kBusy when too many writes wait,
-  // kUnavailable when the store cannot be reached: nothing is registered then.
+  // Changes happen one after another. kInvalidArgument with the document's errors,
+  // kAlreadyExists when another tenant shares its name, kResourceExhausted when all schemas
+  // together are too large, kBusy when too many writes wait, kUnavailable when the store cannot be
+  // reached: nothing is registered then, unless the message says so.
   using AddCallback = std::function<void(Result<SchemaPtr>)>;
-  void Add(SchemaAdd add, const AddCallback& done);
-  // Of one version ("name@version") or all. After an error some versions may be removed.
+  void Add(SchemaAdd add, const std::string& tenant, const AddCallback& done);
+  // Of one version ("name@version") or all, as SchemaRegistry::Removable. After an error some
+  // versions may be removed.
   using RemoveCallback = std::function<void(Status)>;
-  void Remove(const std::string& name, const RemoveCallback& done);
+  void Remove(const SchemaViewer& viewer, const std::string& name, const RemoveCallback& done);
 
  private:
   // A schema with its record, which is made in the background: documents may be large.
@@ -73,46 +85,69 @@ class SchemaCatalog {
     SchemaPtr schema;
     std::string record;
   };
+  // What is known of a record.
+  struct Known {
+    uint64_t bytes = 0;
+    Hash128 content;
+    SchemaPtr schema;  // null: it is damaged
+  };
+  struct Reading;
   using Records = std::vector<MetaRecord>;
   using Left = std::shared_ptr<std::vector<SchemaPtr>>;
   // What is called when a write has ended.
   using Release = std::function<void()>;
 
-  CompileOptions OptionsAt(uint64_t unix_ms) const;
+  static Hash128 ContentOf(const std::string& record);
+  CompileOptions OptionsAt(uint64_t unix_ms) const;  // of the tenant without a name
   Status CheckWritable() const;
   Status CheckRoom(const std::string& key, uint64_t record_bytes) const;
   uint64_t NextStamp();
-  void Insert(const SchemaPtr& schema, uint64_t record_bytes);
-  void Forget(const RegisteredSchema& schema);
+  void Keep(const std::string& key, const std::string& record, SchemaPtr schema);
+  void Forget(const std::string& key);
 
-  void Load();
-  void LoadFailed(const Status& why);
-  void LoadNext(const std::shared_ptr<Records>& left);
-  Result<SchemaPtr> Restore(const MetaRecord& record) const;
-  void Loaded();
+  void StoreIsUp();
+  void ReadNowAndThen();
+  void ReadSoon();
+  // Reads what has changed in the store. REQUIRES: it is this one's turn among the writes, here and
+  // up to TellOthers.
+  void Read(const Ended& ended);
+  void ReadFailed(const Status& why, const Ended& ended);
+  Records Changed(Records records);
+  void ReadNext(const std::shared_ptr<Reading>& reading);
+  void RestoreNext(const std::shared_ptr<Reading>& reading, uint64_t domain);
+  Result<SchemaPtr> Restore(const MetaRecord& record, uint64_t domain) const;
+  void ReadAll(const Reading& reading);
+  // That there is something to read.
+  void TellOthers(const Ended& ended);
 
   void Enqueue(std::function<void(Release)> write, const std::function<void(Status)>& refuse);
   void RunWrites();
-  void Persist(const std::shared_ptr<const Compiled>& compiled, const AddCallback& done,
-               const Release& release);
-  void RemoveNext(const Left& left, const RemoveCallback& done);
+  void Compile(SchemaAdd add, const CompileOptions& options, const AddCallback& done);
+  void Persist(const std::shared_ptr<const Compiled>& compiled, const Ended& ended);
+  void Persisted(const Compiled& compiled, const Ended& ended);
+  void RemoveNext(const Left& left, const Ended& ended);
 
   const CatalogDeps deps_;
   const CatalogOptions options_;
   SchemaRegistry registry_;
-  std::map<std::string, uint64_t> record_bytes_;  // by key, of what is registered
+  std::map<std::string, Known> known_;  // by key
   uint64_t total_bytes_ = 0;
   uint64_t last_stamp_ = 0;
 
   bool loaded_ = false;
-  bool loading_ = false;
   Status load_error_;
-  TimerId retry_ = 0;
   std::vector<std::function<void()>> when_loaded_;
+  uint64_t revision_ = 0;           // of all records together, when they were read
+  SteadyTime list_again_;           // at the latest
+  bool read_waits_ = false;         // among the writes
+  std::vector<Ended> catching_up_;  // wait for it
+  TimerId timer_ = 0;
+  TimerId retry_ = 0;
 
   std::deque<std::function<void(Release)>> writes_;  // that wait
   bool writing_ = false;
   std::unique_ptr<MetaClient> meta_;  // null: memory only
+  std::optional<TenantDomains> domains_;
 };
 
 }  // namespace promptcache

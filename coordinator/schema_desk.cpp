@@ -2,21 +2,26 @@
 
 #include "common/log.h"
 #include "coordinator/reply.h"
+#include "coordinator/viewer.h"
 
 namespace promptcache {
 
-bool SchemaDesk::Handle(PeerId client, const RequestId& id, Message& body) {
+bool SchemaDesk::Handle(const PeerInfo& peer, const RequestId& id, Message& body) {
+  const PeerId client = peer.id;
+  const SchemaViewer viewer = ViewerOf(peer);
   if (auto* add = std::get_if<SchemaAdd>(&body)) {
-    catalog_.Add(std::move(*add), [this, client, id](const Result<SchemaPtr>& added) {
-      answer_(client, id, Added(added));
-    });
+    catalog_.Add(
+        std::move(*add), viewer.tenant,
+        [this, client, id](const Result<SchemaPtr>& added) { answer_(client, id, Added(added)); });
   } else if (const auto* list = std::get_if<SchemaList>(&body)) {
-    auto schemas = catalog_.List(list->name);
-    answer_(client, id,
-            schemas.ok() ? Message(SchemaReply{*std::move(schemas)})
-                         : Message(ReplyOf(schemas.status())));
+    catalog_.CatchUp([this, client, id, viewer, name = list->name](const Status& /*known*/) {
+      auto schemas = catalog_.List(viewer, name);
+      answer_(client, id,
+              schemas.ok() ? Message(SchemaReply{*std::move(schemas)})
+                           : Message(ReplyOf(schemas.status())));
+    });
   } else if (const auto* remove = std::get_if<SchemaRemove>(&body)) {
-    catalog_.Remove(remove->name, [this, client, id](const Status& removed) {
+    catalog_.Remove(viewer, remove->name, [this, client, id](const Status& removed) {
       answer_(client, id, ReplyOf(removed));
     });
   } else {
@@ -31,6 +36,8 @@ Message SchemaDesk::Added(const Result<SchemaPtr>& added) const {
   Log(LogLevel::kInfo, "schema registered",
       {{"schema", schema.name},
        {"version", schema.version},
+       {"tenant", schema.tenant},
+       {"shared", schema.shared},
        {"tokens", schema.layout.length},
        {"units", schema.layout.units.size()}});
   return SchemaReply{{schema.Info()}};

@@ -4,7 +4,7 @@
 #include <functional>
 #include <utility>
 
-#include "cluster/transport/transport.h"
+#include "cluster/transport/peer_table.h"
 #include "coordinator/schema_catalog.h"
 
 namespace promptcache {
@@ -19,7 +19,7 @@ class SchemaDesk {
       : catalog_(catalog), answer_(std::move(answer)) {}
 
   // False: the message is not for the desk.
-  bool Handle(PeerId client, const RequestId& id, Message& body);
+  bool Handle(const PeerInfo& peer, const RequestId& id, Message& body);
 
  private:
   Message Added(const Result<SchemaPtr>& added) const;

@@ -28,7 +28,7 @@ Status BlobTable::StartPut(const PutRequest& put, const CheckRoom& check) {
   uint64_t freed = 0;
   Result<std::vector<UnitKey>> victims = [&] {
     std::lock_guard lock(mutex_);
-    auto chosen = catalog_.StartPut(put.key, put.bytes, now);
+    auto chosen = catalog_.StartPut(put, now);
     reserved = catalog_.reserved_bytes();
     if (chosen.ok()) freed = BytesOf(*chosen);
     return chosen;

@@ -38,6 +38,22 @@ std::vector<BlobReference>::iterator OldestUnpinned(std::vector<BlobReference>& 
   return oldest;
 }
 
+// The tenant that all of them belong to; empty: there is none.
+template <typename References>
+std::string OwnerOf(const References& references) {
+  std::string owner;
+  for (const auto& one : references) {
+    const std::string& tenant = one.reference.tenant;
+    if (tenant.empty() || (!owner.empty() && tenant != owner)) return "";
+    owner = tenant;
+  }
+  return owner;
+}
+
+std::string NoRoom(uint64_t bytes, const std::string& limit) {
+  return "a blob of " + std::to_string(bytes) + " bytes does not fit into " + limit;
+}
+
 }  // namespace
 
 bool IsPinned(const BlobUse& use) {
@@ -55,38 +71,50 @@ uint64_t EndOf(const BlobUse& use) {
 
 // ---- puts ----
 
-Result<std::vector<UnitKey>> Catalog::StartPut(const UnitKey& key, uint64_t bytes,
-                                               uint64_t now_ms) {
+Result<std::vector<UnitKey>> Catalog::StartPut(const PutRequest& put, uint64_t now_ms) {
+  const UnitKey& key = put.key;
   if (Find(key, now_ms) != nullptr) return AlreadyExists("unit " + key.ToHex() + " is committed");
   if (putting_.contains(key)) {
     return Busy("unit " + key.ToHex() + " is being stored by another writer");
   }
-  const uint64_t needed = Charge(bytes);
-  std::vector<UnitKey> victims = VictimsFor(needed);
-  uint64_t freed = 0;
-  for (const UnitKey& victim : victims) freed += Charge(blobs_.at(victim).bytes);
-  if (limits_.quota_bytes > 0 && ChargedBytes() - freed + needed > limits_.quota_bytes) {
-    return ResourceExhausted(
-        "a blob of " + std::to_string(bytes) + " bytes does not fit into store.quota_bytes = " +
-        std::to_string(limits_.quota_bytes) + ": " + std::to_string(pinned_bytes_) +
-        " bytes are pinned and " + std::to_string(reserved_bytes_) + " are being written");
+  const uint64_t needed = Charge(put.bytes);
+  const std::string tenant = OwnerOf(put.imports);
+  const uint64_t limit = limits_.tenants.Of(tenant).bytes;
+  LeavingBlobs leaving;
+  if (!tenant.empty()) leaving = tenants_[tenant].MakeRoom(needed, limit);
+  if (!leaving.fits) {
+    return ResourceExhausted(NoRoom(put.bytes, "the bytes=" + std::to_string(limit) +
+                                                   " of the tenant '" + tenant +
+                                                   "' in security.tenant_limits"));
   }
-  putting_.try_emplace(key);
-  reserved_bytes_ += needed;
-  return victims;
+  const LeavingBlobs others = all_.MakeRoom(needed, Quota(), leaving);
+  if (!others.fits) {
+    return ResourceExhausted(
+        NoRoom(put.bytes, "store.quota_bytes = " + std::to_string(limits_.quota_bytes)) + ": " +
+        std::to_string(pinned_bytes()) + " bytes are pinned and " +
+        std::to_string(reserved_bytes()) + " are being written");
+  }
+  putting_.try_emplace(key, Putting{tenant, {}});
+  all_.Reserve(needed);
+  if (!tenant.empty()) tenants_[tenant].Reserve(needed);
+  leaving.keys.insert(leaving.keys.end(), others.keys.begin(), others.keys.end());
+  return std::move(leaving.keys);
 }
 
 std::vector<Import> Catalog::EndPut(const UnitKey& key, uint64_t bytes) {
   auto ended = putting_.extract(key);
   if (ended.empty()) return {};
-  reserved_bytes_ -= Charge(bytes);
-  return std::move(ended.mapped());
+  Putting& put = ended.mapped();
+  all_.Release(Charge(bytes));
+  if (!put.tenant.empty()) tenants_[put.tenant].Release(Charge(bytes));
+  return std::move(put.told);
 }
 
 void Catalog::AddToPut(const UnitKey& key, const Import& import) {
   constexpr size_t kMost = kMaxBlobReferences;
   const auto found = putting_.find(key);
-  if (found != putting_.end() && found->second.size() < kMost) found->second.push_back(import);
+  if (found == putting_.end() || found->second.told.size() >= kMost) return;
+  found->second.told.push_back(import);
 }
 
 void Catalog::Insert(const UnitKey& key, CatalogBlob blob, std::span<const Import> imports,
@@ -100,7 +128,6 @@ void Catalog::Restore(const UnitKey& key, CatalogBlob blob) {
   Erase(key);
   Enter(key, blob);
   bytes_ += blob.bytes;
-  charged_bytes_ += Charge(blob.bytes);
   blobs_.emplace(key, std::move(blob));
 }
 
@@ -109,7 +136,6 @@ void Catalog::Erase(const UnitKey& key) {
   if (found == blobs_.end()) return;
   Leave(key, found->second);
   bytes_ -= found->second.bytes;
-  charged_bytes_ -= Charge(found->second.bytes);
   blobs_.erase(found);
 }
 
@@ -134,35 +160,41 @@ double Catalog::ScoreOf(const CatalogBlob& blob) const {
          static_cast<double>(blob.use.used_unix_ms) / static_cast<double>(limits_.use_half_life_ms);
 }
 
-std::vector<UnitKey> Catalog::VictimsFor(uint64_t needed) const {
-  std::vector<UnitKey> victims;
-  if (limits_.quota_bytes == 0) return victims;
-  uint64_t charged = ChargedBytes() + needed;
-  for (auto it = order_.begin(); it != order_.end() && charged > limits_.quota_bytes; ++it) {
-    charged -= Charge(blobs_.at(it->second).bytes);
-    victims.push_back(it->second);
+std::vector<UnitKey> Catalog::OverQuota() const {
+  LeavingBlobs leaving;
+  const auto add = [&](const LeavingBlobs& more) {
+    leaving.keys.insert(leaving.keys.end(), more.keys.begin(), more.keys.end());
+    leaving.charge += more.charge;
+  };
+  for (const auto& [tenant, share] : tenants_) {
+    add(share.MakeRoom(0, limits_.tenants.Of(tenant).bytes));
   }
-  // Nothing leaves for a blob that cannot come in anyway.
-  if (needed > 0 && charged > limits_.quota_bytes) victims.clear();
-  return victims;
+  add(all_.MakeRoom(0, Quota(), leaving));
+  return std::move(leaving.keys);
+}
+
+SharedBlob Catalog::ShareOf(const UnitKey& key, const CatalogBlob& blob) const {
+  return {.key = key,
+          .score = ScoreOf(blob),
+          .bytes = blob.bytes,
+          .charge = Charge(blob.bytes),
+          .pinned = IsPinned(blob.use)};
 }
 
 void Catalog::Leave(const UnitKey& key, const CatalogBlob& blob) {
-  if (IsPinned(blob.use)) {
-    pinned_bytes_ -= blob.bytes;
-  } else {
-    order_.erase({ScoreOf(blob), key});
-  }
+  const SharedBlob shared = ShareOf(key, blob);
+  const std::string owner = OwnerOf(blob.use.references);
+  all_.Leave(shared);
+  if (!owner.empty()) tenants_[owner].Leave(shared);
   ends_.erase({NextEnd(blob.use), key});
   references_ -= blob.use.references.size();
 }
 
 void Catalog::Enter(const UnitKey& key, const CatalogBlob& blob) {
-  if (IsPinned(blob.use)) {
-    pinned_bytes_ += blob.bytes;
-  } else {
-    order_.insert({ScoreOf(blob), key});
-  }
+  const SharedBlob shared = ShareOf(key, blob);
+  const std::string owner = OwnerOf(blob.use.references);
+  all_.Enter(shared);
+  if (!owner.empty()) tenants_[owner].Enter(shared);
   const uint64_t end = NextEnd(blob.use);
   if (end != kNever) ends_.insert({end, key});
   references_ += blob.use.references.size();
@@ -181,9 +213,18 @@ void Catalog::Use(CatalogBlob& blob, uint64_t now_ms) const {
   ++use.imports;
 }
 
-bool Catalog::FitsPinQuota(const CatalogBlob& blob) const {
-  return blob.bytes <= limits_.pin_quota_bytes &&
-         pinned_bytes_ <= limits_.pin_quota_bytes - blob.bytes;
+Status Catalog::CheckPin(const CatalogBlob& blob, const std::string& tenant) {
+  const auto check = [&](uint64_t pinned, uint64_t limit, const std::string& name) -> Status {
+    if (blob.bytes <= limit && pinned <= limit - blob.bytes) return {};
+    ++refused_pins_;
+    return ResourceExhausted("pinning " + std::to_string(blob.bytes) + " bytes more passes " +
+                             name + std::to_string(limit) + "; " + std::to_string(pinned) +
+                             " bytes are pinned");
+  };
+  PC_RETURN_IF_ERROR(check(pinned_bytes(), limits_.pin_quota_bytes, "store.pin_quota_bytes = "));
+  if (tenant.empty()) return {};
+  return check(tenants_[tenant].pinned_bytes(), limits_.tenants.Of(tenant).pinned_bytes,
+               "the limit of the tenant '" + tenant + "', pinned=");
 }
 
 Durability Catalog::RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms) {
@@ -200,9 +241,10 @@ Durability Catalog::RecordReference(const UnitKey& key, const Import& import, ui
   if (found == blobs_.end()) return Durability::kNone;
   CatalogBlob& blob = found->second;
   Lifetime lifetime = import.lifetime;
-  if (lifetime.pinned && !IsPinned(blob.use) && !FitsPinQuota(blob)) {
-    lifetime.pinned = false;
-    ++refused_pins_;
+  if (lifetime.pinned && !IsPinned(blob.use)) {
+    const std::string& tenant = import.reference.tenant;
+    const bool is_own = blob.use.references.empty() || OwnerOf(blob.use.references) == tenant;
+    lifetime.pinned = CheckPin(blob, is_own ? tenant : "").ok();
   }
   Leave(key, blob);
   auto& references = blob.use.references;
@@ -238,12 +280,8 @@ Result<bool> Catalog::SetPin(const UnitKey& key, PinChange change) {
   CatalogBlob& blob = found->second;
   const bool pin = change == PinChange::kPin;
   if (blob.use.pinned == pin) return false;
-  if (pin && !IsPinned(blob.use) && !FitsPinQuota(blob)) {
-    ++refused_pins_;
-    return ResourceExhausted(
-        "pinning " + std::to_string(blob.bytes) +
-        " bytes more passes store.pin_quota_bytes = " + std::to_string(limits_.pin_quota_bytes) +
-        "; " + std::to_string(pinned_bytes_) + " bytes are pinned");
+  if (pin && !IsPinned(blob.use)) {
+    PC_RETURN_IF_ERROR(CheckPin(blob, OwnerOf(blob.use.references)));
   }
   Leave(key, blob);
   blob.use.pinned = pin;

@@ -4,20 +4,25 @@
 //
 // What leaves first is what saves the fewest seconds a byte: score = encode seconds · weight /
 // bytes, where the weight counts imports, each halved with every half-life that has passed. Two
-// scores keep their order while time passes, so the order is kept in a set.
+// scores keep their order while time passes, so the order is kept in a set. A tenant over its bytes
+// loses blobs of its own.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "cachestore/admin.h"
+#include "cachestore/catalog/blob_share.h"
 #include "cachestore/store.h"
 #include "common/status.h"
+#include "common/tenant_limits.h"
 
 namespace promptcache {
 
@@ -28,6 +33,7 @@ struct CatalogLimits {
   // What a blob takes besides its own bytes, and for each whole MiB of them.
   uint64_t blob_overhead_bytes = 0;
   uint64_t mib_overhead_bytes = 0;
+  TenantLimits tenants;  // of blobs that are one tenant's alone
 };
 
 // What the catalog knows of a committed blob.
@@ -50,7 +56,7 @@ class Catalog {
   // Reserves room for a blob until EndPut and returns what must be dropped for it, cheapest first;
   // the owner drops these, then calls Erase for each. kAlreadyExists, kBusy, kResourceExhausted as
   // BlobStore::StartPut.
-  Result<std::vector<UnitKey>> StartPut(const UnitKey& key, uint64_t bytes, uint64_t now_ms);
+  Result<std::vector<UnitKey>> StartPut(const PutRequest& put, uint64_t now_ms);
   // The writer has gone; call also after Insert.
   // Returns the imports that were told meanwhile.
   std::vector<Import> EndPut(const UnitKey& key, uint64_t bytes);
@@ -71,21 +77,22 @@ class Catalog {
   const CatalogBlob* FindStored(const UnitKey& key) const;  // expired or not
   uint64_t blobs() const { return blobs_.size(); }
   uint64_t bytes() const { return bytes_; }  // of the blobs themselves
-  uint64_t reserved_bytes() const { return reserved_bytes_; }
-  uint64_t pinned_bytes() const { return pinned_bytes_; }
+  uint64_t reserved_bytes() const { return all_.reserved(); }
+  uint64_t pinned_bytes() const { return all_.pinned_bytes(); }
   uint64_t refused_pins() const { return refused_pins_; }
   uint64_t references() const { return references_; }
   const CatalogLimits& limits() const { return limits_; }
 
   // ---- lives ----
 
-  // Adds or renews a reference. Nothing when the key is not there. A pin that the quota has no room
-  // for is counted, and the import lives like any other. A reference beyond kMaxBlobReferences
-  // (limits.h) drops another.
+  // Adds or renews a reference. Nothing when the key is not there. A pin that the quota, or the
+  // tenant's limit, has no room for is counted, and the import lives like any other. A reference
+  // beyond kMaxBlobReferences (limits.h) drops another.
   Durability RecordReference(const UnitKey& key, const Import& import, uint64_t now_ms);
   // The same of who used the blob in place of an encoding, which is counted.
   Durability RecordImport(const UnitKey& key, const Import& import, uint64_t now_ms);
-  // An operator's pin. kResourceExhausted over the pin quota; true when it changed anything.
+  // An operator's pin. kResourceExhausted over the pin quota or the tenant's limit; true when it
+  // changed anything.
   Result<bool> SetPin(const UnitKey& key, PinChange change);
   struct Dropped {
     uint64_t references = 0;
@@ -101,36 +108,37 @@ class Catalog {
     uint64_t references = 0;
   };
   Expired TakeExpired(uint64_t now_ms);
-  // What must go for the quota to hold again, cheapest first.
-  std::vector<UnitKey> OverQuota() const { return VictimsFor(0); }
+  // What must go for the limits of tenants and the quota to hold again, cheapest first.
+  std::vector<UnitKey> OverQuota() const;
 
  private:
-  // Ascending: what leaves first.
-  using Order = std::set<std::pair<double, UnitKey>>;
+  struct Putting {
+    std::string tenant;        // whose it will be
+    std::vector<Import> told;  // meanwhile
+  };
 
   uint64_t Charge(uint64_t bytes) const {
     return bytes + limits_.blob_overhead_bytes + (bytes >> 20) * limits_.mib_overhead_bytes;
   }
+  uint64_t Quota() const {
+    return limits_.quota_bytes > 0 ? limits_.quota_bytes : TenantLimit::kNone;
+  }
   double ScoreOf(const CatalogBlob& blob) const;
-  uint64_t ChargedBytes() const { return charged_bytes_ + reserved_bytes_; }
-  // Cheapest blobs that are not pinned until `needed` more bytes fit; fewer than that when even all
-  // of them do not do.
-  std::vector<UnitKey> VictimsFor(uint64_t needed) const;
+  SharedBlob ShareOf(const UnitKey& key, const CatalogBlob& blob) const;
   // Every change of a blob happens between these, which keep order, sums and expiry.
   void Leave(const UnitKey& key, const CatalogBlob& blob);
   void Enter(const UnitKey& key, const CatalogBlob& blob);
-  bool FitsPinQuota(const CatalogBlob& blob) const;
+  // kResourceExhausted when a blob that is the tenant's may not be pinned; counts that.
+  Status CheckPin(const CatalogBlob& blob, const std::string& tenant);
   void Use(CatalogBlob& blob, uint64_t now_ms) const;
 
   const CatalogLimits limits_;
   std::unordered_map<UnitKey, CatalogBlob> blobs_;
-  Order order_;                                  // of those that are not pinned
   std::set<std::pair<uint64_t, UnitKey>> ends_;  // when the next reference or the blob expires
-  std::unordered_map<UnitKey, std::vector<Import>> putting_;  // with what was told meanwhile
+  std::unordered_map<UnitKey, Putting> putting_;
+  BlobShare all_;
+  std::map<std::string, BlobShare> tenants_;  // of what is one tenant's alone
   uint64_t bytes_ = 0;
-  uint64_t charged_bytes_ = 0;
-  uint64_t reserved_bytes_ = 0;  // charged to puts that run
-  uint64_t pinned_bytes_ = 0;
   uint64_t refused_pins_ = 0;
   uint64_t references_ = 0;
 };

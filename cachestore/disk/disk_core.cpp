@@ -41,7 +41,8 @@ DiskCore::DiskCore(std::shared_ptr<Database> database, const DiskStoreOptions& o
               .pin_quota_bytes = options_.pin_quota_bytes,
               .use_half_life_ms = options_.use_half_life_ms,
               .blob_overhead_bytes = kFileOverheadBytes,
-              .mib_overhead_bytes = kMibOverheadBytes},
+              .mib_overhead_bytes = kMibOverheadBytes,
+              .tenants = options_.tenants},
              *options_.clock, *this),
       commits_(database_, table_) {}
 

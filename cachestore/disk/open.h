@@ -10,6 +10,7 @@
 #include "cachestore/store.h"
 #include "common/clock.h"
 #include "common/config.h"
+#include "common/tenant_limits.h"
 
 namespace promptcache {
 
@@ -22,6 +23,7 @@ struct DiskStoreOptions {
   uint64_t max_blob_bytes = uint64_t{8} << 30;
   uint64_t quota_bytes = 0;  // of all blobs with their files; 0: as much as the disk has
   uint64_t pin_quota_bytes = uint64_t{32} << 30;
+  TenantLimits tenants;                    // of units that are one tenant's alone
   uint64_t use_half_life_ms = 86'400'000;  // an import counts half as much after this long
   // A put that would leave less free on the disk is refused; below an eighth of it nothing is
   // written, until there is room again.

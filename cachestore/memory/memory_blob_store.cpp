@@ -27,7 +27,9 @@ class NoKeeper : public BlobKeeper {
 struct MemoryBlobStore::State {
   explicit State(const MemoryStoreOptions& store_options)
       : options(store_options),
-        table({.quota_bytes = options.quota_bytes, .pin_quota_bytes = options.pin_quota_bytes},
+        table({.quota_bytes = options.quota_bytes,
+               .pin_quota_bytes = options.pin_quota_bytes,
+               .tenants = options.tenants},
               *options.clock, keeper) {}
 
   const MemoryStoreOptions options;

@@ -12,6 +12,7 @@
 
 #include "cachestore/admin.h"
 #include "common/clock.h"
+#include "common/tenant_limits.h"
 
 namespace promptcache {
 
@@ -19,6 +20,7 @@ struct MemoryStoreOptions {
   uint64_t max_blob_bytes = uint64_t{8} << 30;
   uint64_t quota_bytes = uint64_t{64} << 30;      // committed and being written
   uint64_t pin_quota_bytes = uint64_t{32} << 30;  // of it
+  TenantLimits tenants;                           // of units that are one tenant's alone
   const Clock* clock = &SystemClock();
 };
 

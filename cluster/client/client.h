@@ -93,7 +93,7 @@ class Client {
   // (ClientOptions::connect_timeout) or parts of the answer were lost again and again;
   // kInvalidArgument for options out of range; kResourceExhausted for a prompt over the
   // coordinator's limit; kBusy when too many messages wait to be sent.
-  // `tried` and `delivered` of the request are the client's own.
+  // `tried`, `delivered` and `version` of the request are the client's own.
   virtual Answer Submit(const struct Submit& request, const SubmitOptions& options = {},
                         PartialCallback on_partial = nullptr) = 0;
 

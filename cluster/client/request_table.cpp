@@ -54,6 +54,7 @@ ClientActions RequestTable::Start(const RequestId& id, Submit submit, const Subm
   ClientActions actions;
   submit.tried.clear();
   submit.delivered = {};
+  submit.version.clear();
   const auto deadline = now + std::clamp(options.deadline, milliseconds(1), kLongestTime);
   const auto entry = requests_
                          .emplace(id, Request{.number = ++last_number_,
@@ -183,6 +184,7 @@ ClientActions RequestTable::Received(LinkId link, Envelope envelope, SteadyTime 
     ++unexpected_;
   } else if (auto* accepted = std::get_if<Accepted>(&envelope.body)) {
     entry->second.answer.schema = std::move(accepted->schema);
+    entry->second.submit.version = accepted->version;
     entry->second.answer.version = std::move(accepted->version);
   } else if (auto* partial = std::get_if<Partial>(&envelope.body)) {
     ReceivedPartial(entry, std::move(*partial), now, actions);

@@ -7,7 +7,8 @@ namespace promptcache {
 namespace {
 
 constexpr uint64_t kFormatWithoutSources = 1;
-constexpr uint64_t kFormat = 2;
+constexpr uint64_t kFormatWithoutTenant = 2;
+constexpr uint64_t kFormat = 3;
 constexpr uint64_t kLatestUnixMs = uint64_t{1} << 53;
 
 // The library converts silently what does not fit.
@@ -23,7 +24,14 @@ Result<uint64_t> NumberAt(const nlohmann::json& json, const char* key, uint64_t 
 }  // namespace
 
 std::string SchemaKey(const RegisteredSchema& schema) {
-  return kSchemaKeyPrefix + schema.name + "/" + schema.version;
+  const std::string of = schema.tenant.empty() ? "" : "@" + schema.tenant;
+  return kSchemaKeyPrefix + of + "/" + schema.name + "/" + schema.version;
+}
+
+std::string TenantOfSchemaKey(const std::string& key) {
+  const std::string start = std::string(kSchemaKeyPrefix) + "@";
+  if (!key.starts_with(start)) return "";
+  return key.substr(start.size(), key.find('/') - start.size());
 }
 
 std::string SchemaRecord(const RegisteredSchema& schema) {
@@ -35,7 +43,9 @@ std::string SchemaRecord(const RegisteredSchema& schema) {
                         {"document", schema.document},
                         {"sources", std::move(sources)},
                         {"max_tokens", schema.max_tokens},
-                        {"registered_unix_ms", schema.registered_unix_ms}}
+                        {"registered_unix_ms", schema.registered_unix_ms},
+                        {"tenant", schema.tenant},
+                        {"shared", schema.shared}}
       .dump();
 }
 
@@ -44,9 +54,9 @@ Result<StoredSchema> ParseSchemaRecord(const std::string& record) {
     const auto json = nlohmann::json::parse(record);
     PC_ASSIGN_OR_RETURN(const uint64_t format,
                         NumberAt(json, "format", std::numeric_limits<uint64_t>::max()));
-    if (format != kFormat && format != kFormatWithoutSources) {
+    if (format < kFormatWithoutSources || format > kFormat) {
       return DataLoss("a schema record of format " + std::to_string(format) +
-                      "; this version reads formats 1 and 2");
+                      "; this version reads formats 1 to 3");
     }
     StoredSchema stored;
     stored.add.document = json.at("document").get<std::string>();
@@ -61,6 +71,13 @@ Result<StoredSchema> ParseSchemaRecord(const std::string& record) {
     stored.add.max_tokens = static_cast<uint32_t>(max_tokens);
     PC_ASSIGN_OR_RETURN(stored.registered_unix_ms,
                         NumberAt(json, "registered_unix_ms", kLatestUnixMs));
+    if (format > kFormatWithoutTenant) {
+      stored.tenant = json.at("tenant").get<std::string>();
+      if (stored.tenant.find('/') != std::string::npos) {
+        return DataLoss("a schema record's tenant is none");
+      }
+      stored.add.shared = json.at("shared").get<bool>();
+    }
     return stored;
   } catch (const nlohmann::json::exception& error) {
     return DataLoss(std::string("a schema record does not parse: ") + error.what());

@@ -1,6 +1,7 @@
 #include "coordinator/registry/registry.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -21,6 +22,24 @@ std::string VersionOf(const SchemaAdd& add, const std::vector<SourceFile>& sourc
   return hash.Finish().ToHex().substr(0, 16);
 }
 
+bool Sees(const SchemaViewer& viewer, const RegisteredSchema& schema) {
+  return schema.shared || schema.tenant == viewer.tenant || viewer.sees_all;
+}
+
+std::vector<SchemaPtr> SeenOf(const SchemaViewer& viewer, const std::vector<SchemaPtr>& versions) {
+  std::vector<SchemaPtr> seen;
+  std::copy_if(versions.begin(), versions.end(), std::back_inserter(seen),
+               [&](const SchemaPtr& schema) { return Sees(viewer, *schema); });
+  return seen;
+}
+
+// "support@0123" as name and version.
+std::pair<std::string, std::string> SplitVersion(const std::string& name) {
+  const size_t at = name.find('@');
+  if (at == std::string::npos) return {name, ""};
+  return {name.substr(0, at), name.substr(at + 1)};
+}
+
 }  // namespace
 
 SchemaInfo RegisteredSchema::Info() const {
@@ -29,7 +48,9 @@ SchemaInfo RegisteredSchema::Info() const {
           .tokens = static_cast<uint32_t>(layout.length),
           .units = static_cast<uint32_t>(layout.units.size()),
           .registered_unix_ms = registered_unix_ms,
-          .current = true};
+          .current = true,
+          .tenant = tenant,
+          .shared = shared};
 }
 
 Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder,
@@ -59,6 +80,9 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
   schema->version = VersionOf(add, schema->sources);
   schema->max_tokens = add.max_tokens;
   schema->registered_unix_ms = options.registered_unix_ms;
+  schema->tenant = options.tenant;
+  schema->shared = add.shared;
+  schema->domain = add.shared ? 0 : options.domain;
   return SchemaPtr(std::move(schema));
 }
 
@@ -68,7 +92,7 @@ void SchemaRegistry::Insert(SchemaPtr schema) {
   for (size_t unit = 0; unit < schema->layout.units.size(); ++unit) {
     recipes_[schema->layout.units[unit].digest].push_back({schema, unit});
   }
-  auto& versions = schemas_[schema->name];
+  Versions& versions = schemas_[schema->name][schema->tenant];
   // Records arrive from the store in any order: the youngest registration is current.
   const auto after = std::upper_bound(versions.begin(), versions.end(), schema,
                                       [](const SchemaPtr& a, const SchemaPtr& b) {
@@ -77,45 +101,98 @@ void SchemaRegistry::Insert(SchemaPtr schema) {
   versions.insert(after, std::move(schema));
 }
 
-Result<SchemaPtr> SchemaRegistry::Find(const std::string& name, const std::string& version) const {
-  const auto found = schemas_.find(name);
-  if (found == schemas_.end()) {
-    std::string known;
-    for (const auto& [other, versions] : schemas_) {
-      if (known.size() > 200) break;
-      known += (known.empty() ? "" : ", ") + other;
+SchemaRegistry::Versions SchemaRegistry::Visible(const SchemaViewer& viewer,
+                                                 const std::string& name) const {
+  const size_t slash = name.find('/');
+  const auto found = schemas_.find(slash == std::string::npos ? name : name.substr(slash + 1));
+  if (found == schemas_.end()) return {};
+  const auto& tenants = found->second;
+  const bool is_bare = slash == std::string::npos;
+  const auto of = tenants.find(is_bare ? viewer.tenant : name.substr(0, slash));
+  if (of != tenants.end()) return SeenOf(viewer, of->second);
+  if (!is_bare) return {};
+  Versions first;
+  for (const auto& [tenant, versions] : tenants) {
+    Versions shared = SeenOf({.tenant = viewer.tenant}, versions);
+    if (shared.empty()) continue;
+    const bool is_first =
+        first.empty() || shared.front()->registered_unix_ms < first.front()->registered_unix_ms;
+    if (is_first) first = std::move(shared);
+  }
+  return first;
+}
+
+std::string SchemaRegistry::NamesFor(const SchemaViewer& viewer) const {
+  std::string names;
+  const auto add = [&](const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
+  for (const auto& [name, tenants] : schemas_) {
+    if (names.size() > 200) break;
+    if (!Visible(viewer, name).empty()) add(name);
+    if (!viewer.sees_all) continue;
+    for (const auto& [tenant, versions] : tenants) {
+      if (tenant != viewer.tenant) add(tenant + "/" + name);
     }
-    return NotFound("the schema '" + name +
-                    "' is not registered (registered: " + (known.empty() ? "none" : known) +
+  }
+  return names.empty() ? "none" : names;
+}
+
+Result<SchemaPtr> SchemaRegistry::Find(const SchemaViewer& viewer, const std::string& name,
+                                       const std::string& version) const {
+  const Versions versions = Visible(viewer, name);
+  if (versions.empty()) {
+    return NotFound("the schema '" + name + "' is not registered (registered: " + NamesFor(viewer) +
                     "); register it with `promptcache schema add`");
   }
-  if (version.empty()) return found->second.back();
-  for (const SchemaPtr& schema : found->second) {
+  if (version.empty()) return versions.back();
+  for (const SchemaPtr& schema : versions) {
     if (schema->version == version) return schema;
   }
   return NotFound("the schema '" + name + "' has no version '" + version +
-                  "'; the current one is '" + found->second.back()->version + "'");
+                  "'; the current one is '" + versions.back()->version + "'");
 }
 
-Result<std::vector<SchemaPtr>> SchemaRegistry::Matching(const std::string& name) const {
-  const size_t at = name.find('@');
-  const std::string version = at == std::string::npos ? "" : name.substr(at + 1);
-  PC_ASSIGN_OR_RETURN(const SchemaPtr schema, Find(name.substr(0, at), version));
-  if (!version.empty()) return std::vector<SchemaPtr>{schema};
-  return schemas_.at(schema->name);
+Result<SchemaRegistry::Versions> SchemaRegistry::Matching(const SchemaViewer& viewer,
+                                                          const std::string& name) const {
+  const auto [bare, version] = SplitVersion(name);
+  PC_ASSIGN_OR_RETURN(SchemaPtr schema, Find(viewer, bare, version));
+  if (!version.empty()) return Versions{std::move(schema)};
+  return Visible(viewer, bare);
+}
+
+Result<std::vector<SchemaPtr>> SchemaRegistry::Removable(const SchemaViewer& viewer,
+                                                         const std::string& name) const {
+  PC_ASSIGN_OR_RETURN(Versions versions, Matching(viewer, name));
+  const std::string& tenant = versions.front()->tenant;
+  if (tenant == viewer.tenant || viewer.sees_all) return versions;
+  return FailedPrecondition("the schema '" + name + "' is shared by the tenant '" + tenant +
+                            "', who alone may remove it");
+}
+
+Status SchemaRegistry::CheckSharedName(const RegisteredSchema& schema) const {
+  const auto found = schemas_.find(schema.name);
+  if (!schema.shared || found == schemas_.end()) return {};
+  for (const auto& [tenant, versions] : found->second) {
+    if (tenant == schema.tenant || SeenOf({.tenant = schema.tenant}, versions).empty()) continue;
+    return AlreadyExists("the tenant '" + tenant + "' shares a schema '" + schema.name +
+                         "' already; share yours under another name");
+  }
+  return {};
 }
 
 void SchemaRegistry::Remove(const RegisteredSchema& schema) {
   const auto found = schemas_.find(schema.name);
   if (found == schemas_.end()) return;
-  auto& versions = found->second;
+  const auto of = found->second.find(schema.tenant);
+  if (of == found->second.end()) return;
+  Versions& versions = of->second;
   const auto same = std::find_if(versions.begin(), versions.end(), [&](const SchemaPtr& other) {
     return other->version == schema.version;
   });
   if (same == versions.end()) return;
   const SchemaPtr removed = *same;
   versions.erase(same);
-  if (versions.empty()) schemas_.erase(found);
+  if (versions.empty()) found->second.erase(of);
+  if (found->second.empty()) schemas_.erase(found);
   for (const LayoutUnit& unit : removed->layout.units) {
     const auto refs = recipes_.find(unit.digest);
     if (refs == recipes_.end()) continue;
@@ -126,26 +203,36 @@ void SchemaRegistry::Remove(const RegisteredSchema& schema) {
   removed_.push_back(removed);
 }
 
-Result<std::vector<SchemaInfo>> SchemaRegistry::List(const std::string& name) const {
+Result<std::vector<SchemaInfo>> SchemaRegistry::List(const SchemaViewer& viewer,
+                                                     const std::string& name) const {
   std::vector<SchemaInfo> list;
-  const auto append = [&](const std::vector<SchemaPtr>& versions) {
-    for (const SchemaPtr& schema : versions) {
-      SchemaInfo info = schema->Info();
-      info.current = schema == schemas_.at(schema->name).back();
-      if (!name.empty()) {
-        info.document = schema->document;
-        info.sources = schema->sources;
-      }
-      list.push_back(std::move(info));
-    }
-  };
   if (!name.empty()) {
-    PC_ASSIGN_OR_RETURN(const std::vector<SchemaPtr> matching, Matching(name));
-    append(matching);
+    PC_ASSIGN_OR_RETURN(const Versions matching, Matching(viewer, name));
+    const Versions all = Visible(viewer, SplitVersion(name).first);
+    for (const SchemaPtr& schema : matching) {
+      list.push_back(schema->Info());
+      list.back().current = schema == all.back();
+      list.back().document = schema->document;
+      list.back().sources = schema->sources;
+    }
     return list;
   }
-  for (const auto& [other, versions] : schemas_) append(versions);
+  for (const auto& [other, tenants] : schemas_) {
+    for (const auto& [tenant, versions] : tenants) {
+      const Versions seen = SeenOf(viewer, versions);
+      for (const SchemaPtr& schema : seen) {
+        list.push_back(schema->Info());
+        list.back().current = schema == seen.back();
+      }
+    }
+  }
   return list;
+}
+
+size_t SchemaRegistry::size() const {
+  size_t names = 0;
+  for (const auto& [name, tenants] : schemas_) names += tenants.size();
+  return names;
 }
 
 std::optional<Recipe> SchemaRegistry::FindRecipe(const RecipeDigest& digest) const {

@@ -1,4 +1,4 @@
-// Registered schemas: versions, what a name selects, and the recipes their units need.
+// Registered schemas: versions, what a name selects for whom, and the recipes their units need.
 #pragma once
 
 #include <map>
@@ -22,6 +22,9 @@ struct RegisteredSchema {
   std::vector<SourceFile> sources;  // by path
   uint32_t max_tokens = 0;
   uint64_t registered_unix_ms = 0;
+  std::string tenant;   // that registered it; empty: the one without a name
+  bool shared = false;  // every tenant may import it
+  uint64_t domain = 0;  // of its units' keys; 0: everybody's. A secret
   Layout layout;
 
   SchemaInfo Info() const;  // without document and sources, current = true
@@ -32,6 +35,8 @@ struct CompileOptions {
   uint32_t context_length = 0;
   PmlLimits limits;
   uint64_t registered_unix_ms = 0;
+  std::string tenant;
+  uint64_t domain = 0;  // of the tenant
 };
 
 // Parses, attaches the source files and lays out. kInvalidArgument with the document's errors.
@@ -40,34 +45,50 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
                                 const CompileOptions& options);
 
 // The record under which a schema is kept in the meta store.
-inline constexpr char kSchemaKeyPrefix[] = "schema/";
-std::string SchemaKey(const RegisteredSchema& schema);  // "schema/NAME/VERSION"
+inline constexpr char kSchemaKeyPrefix[] = "schema";
+// "schema/NAME/VERSION", of a tenant "schema@TENANT/NAME/VERSION".
+std::string SchemaKey(const RegisteredSchema& schema);
+// Empty also for what is no such key.
+std::string TenantOfSchemaKey(const std::string& key);
 std::string SchemaRecord(const RegisteredSchema& schema);
 struct StoredSchema {
   SchemaAdd add;
   uint64_t registered_unix_ms = 0;
+  std::string tenant;
 };
 // What was registered, from a record. kDataLoss when it is damaged. That a compiled schema's key is
-// the record's key shows that document and options are what was registered: the version is their
-// digest.
+// the record's key shows that document, options and tenant are what was registered: the version is
+// the digest of the first two.
 Result<StoredSchema> ParseSchemaRecord(const std::string& record);
 
-// Belongs to one thread.
+// Who looks at schemas: a tenant sees its own and those that others share.
+struct SchemaViewer {
+  std::string tenant;
+  bool sees_all = false;  // an operator
+};
+
+// Names are per tenant: a viewer's own schema goes before one that is shared under its name, of
+// several shared ones the first. "TENANT/NAME" means that tenant's. Belongs to one thread.
 class SchemaRegistry {
  public:
   // Among the versions of a name the youngest registration is current. The same version replaces
   // itself.
   void Insert(SchemaPtr schema);
-  // kNotFound naming what is missing and what there is.
-  Result<SchemaPtr> Find(const std::string& name, const std::string& version) const;
-  // The versions a removal of "name" or "name@version" is about; kNotFound when there are none.
-  Result<std::vector<SchemaPtr>> Matching(const std::string& name) const;
+  // kNotFound naming what is missing and what there is; all of it as far as the viewer sees it.
+  Result<SchemaPtr> Find(const SchemaViewer& viewer, const std::string& name,
+                         const std::string& version) const;
+  // The versions a removal of "name" or "name@version" is about; kNotFound when there are none,
+  // kFailedPrecondition when they are another tenant's.
+  Result<std::vector<SchemaPtr>> Removable(const SchemaViewer& viewer,
+                                           const std::string& name) const;
+  // kAlreadyExists when another tenant shares a schema of this name.
+  Status CheckSharedName(const RegisteredSchema& schema) const;
   void Remove(const RegisteredSchema& schema);
 
   // All schemas, or the versions that "name" or "name@version" means with their documents
   // (kNotFound when unknown), newest last.
-  Result<std::vector<SchemaInfo>> List(const std::string& name) const;
-  size_t size() const { return schemas_.size(); }              // names
+  Result<std::vector<SchemaInfo>> List(const SchemaViewer& viewer, const std::string& name) const;
+  size_t size() const;                                         // names
   uint64_t newest_unix_ms() const { return newest_unix_ms_; }  // of all registrations ever seen
 
   // Also of schemas that were removed while somebody still holds them: their requests are running.
@@ -83,7 +104,14 @@ class SchemaRegistry {
     size_t unit = 0;
   };
 
-  std::map<std::string, std::vector<SchemaPtr>> schemas_;  // versions, the current one last
+  using Versions = std::vector<SchemaPtr>;  // the current one last
+
+  // What the name means for the viewer; empty: nothing.
+  Versions Visible(const SchemaViewer& viewer, const std::string& name) const;
+  Result<Versions> Matching(const SchemaViewer& viewer, const std::string& name) const;
+  std::string NamesFor(const SchemaViewer& viewer) const;
+
+  std::map<std::string, std::map<std::string, Versions>> schemas_;  // by name and tenant
   std::unordered_map<RecipeDigest, std::vector<UnitRef>> recipes_;
   std::vector<std::weak_ptr<const RegisteredSchema>> removed_;
   uint64_t newest_unix_ms_ = 0;

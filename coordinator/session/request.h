@@ -18,6 +18,8 @@ namespace promptcache {
 struct PlannedPrompt {
   std::string schema;
   std::string version;
+  std::string tenant;   // that the units are imported for
+  uint64_t domain = 0;  // of their keys
   Plan plan;
   std::shared_ptr<const void> keep_alive;  // the schema, while the request may ask for its recipes
 };

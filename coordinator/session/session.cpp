@@ -12,8 +12,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr uint64_t kBusyRetryMs = 1'000;  // until requests may have ended
 constexpr size_t kMaxTried = 64;
 constexpr size_t kMaxTriedBytes = 1024;
+constexpr size_t kMaxVersionBytes = 64;
 
 // What of an answer can have been delivered; every part has a token.
 Status CheckSentAgain(const Submit& submit) {
@@ -29,6 +31,9 @@ Status CheckSentAgain(const Submit& submit) {
     }
   }
   if (delivered.parts > tokens) return InvalidArgument("more parts were delivered than tokens");
+  if (submit.version.size() > kMaxVersionBytes) {
+    return InvalidArgument("a version of more than " + std::to_string(kMaxVersionBytes) + " bytes");
+  }
   size_t bytes = 0;
   for (const std::string& endpoint : submit.tried) bytes += endpoint.size();
   if (submit.tried.size() > kMaxTried || bytes > kMaxTried * kMaxTriedBytes) {
@@ -74,6 +79,17 @@ Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const 
   return workers_.CheckSlots(submit.options);
 }
 
+Status SessionTable::AdmitTenant(const std::string& tenant, const Submit& submit) {
+  const uint64_t limit = limits_.tenants.Of(tenant).requests;
+  if (limit == TenantLimit::kNone) return {};
+  const auto found = by_tenant_.find(tenant);
+  const size_t active = found == by_tenant_.end() ? 0 : found->second;
+  if (active < limit * (submit.tried.empty() ? 1 : 2)) return {};
+  ++counters_.over_limit;
+  return Busy(std::to_string(active) + " requests of the tenant '" + tenant +
+              "' are active, its limit is " + std::to_string(limit) + "; try again later");
+}
+
 Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& envelope,
                                      SteadyTime now) {
   const RequestId id = IdWithin(client.tenant, envelope.request_id);
@@ -86,12 +102,16 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
     ++counters_.unexpected;  // its one Final is on the way
     return {};
   }
-  if (const Status refused = Admit(id, envelope); !refused.ok()) {
+  const auto& submit = std::get<Submit>(envelope.body);
+  Status refused = Admit(id, envelope);
+  if (refused.ok()) refused = AdmitTenant(client.tenant, submit);
+  if (!refused.ok()) {
     ++counters_.failed;
     ++counters_.ended.at(static_cast<size_t>(refused.code()));
-    return {ToClient(client.peer, envelope.request_id, FinalOf(refused))};
+    Final final = FinalOf(refused);
+    if (refused.code() == Code::kBusy) final.retry_after_ms = kBusyRetryMs;
+    return {ToClient(client.peer, envelope.request_id, std::move(final))};
   }
-  const auto& submit = std::get<Submit>(envelope.body);
   const milliseconds asked(
       std::min<uint64_t>(envelope.timeout_ms, static_cast<uint64_t>(limits_.max_deadline.count())));
   const PlanTicket ticket{id, ++last_number_};
@@ -111,7 +131,8 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
                          .tenant = client.tenant,
                          .received_unix_ms = client.unix_ms},
               .sent_again = !submit.tried.empty()});
-  PlanAction plan{ticket, submit};
+  ++by_tenant_[client.tenant];
+  PlanAction plan{ticket, submit, client.tenant};
   plan.submit.delivered = {};
   return {std::move(plan)};
 }
@@ -260,7 +281,9 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   SessionRequest& entry = request->second;
   if (final.code != Code::kOk) ++counters_.failed;
   ++counters_.ended.at(static_cast<size_t>(final.code));
-  if (entry.stage == RequestStage::kRunning) workers_.Measured(request->first, final.usage);
+  if (entry.stage == RequestStage::kRunning) {
+    workers_.Measured(request->first, final.usage, entry.prompt.domain);
+  }
   workers_.Ended(request->first, now);
   waiting_.Remove(request->first);
   RequestReport& report = entry.report;
@@ -271,6 +294,8 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   if (!report.attempts.empty() && report.attempts.back().end.empty()) {
     report.attempts.back().end = CodeName(final.code);
   }
+  const auto of_tenant = by_tenant_.find(report.tenant);
+  if (--of_tenant->second == 0) by_tenant_.erase(of_tenant);
   history_.Add(std::move(report));
   requests_.erase(request);
 }

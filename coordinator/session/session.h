@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/tenant_limits.h"
 #include "coordinator/routing/waiting_queue.h"
 #include "coordinator/session/request.h"
 #include "coordinator/session/request_history.h"
@@ -38,6 +39,7 @@ struct SessionLimits {
   std::chrono::milliseconds settle{2'500};
   // Workers that may be lost under one request: a prompt that kills workers must not kill them all.
   uint32_t max_losses = 3;
+  TenantLimits tenants;  // of which the requests; twice as many with those that are sent again
   FleetLimits fleet;
   size_t max_history = 1024;  // requests remembered for operators
   // What a unit is wanted of one worker in ten seconds before another one loads it too; 0: never.
@@ -65,6 +67,7 @@ struct PlanTicket {
 struct PlanAction {
   PlanTicket ticket;
   Submit submit;
+  std::string tenant;
 };
 using Action = std::variant<SendAction, PlanAction>;
 // To be done in this order.
@@ -83,6 +86,7 @@ struct SessionCounters {
   uint64_t accepted = 0;
   uint64_t failed = 0;      // requests that ended with another status than OK, and refusals
   uint64_t rejected = 0;    // of these, that no worker could have done in time
+  uint64_t over_limit = 0;  // of these, refusals because their tenant has as many as it may have
   uint64_t unexpected = 0;  // messages that fit no request
   uint64_t retries = 0;     // on another worker
   uint64_t resumed = 0;     // found at a worker, or gone on with behind what was delivered
@@ -146,6 +150,7 @@ class SessionTable {
   using Requests = std::unordered_map<RequestId, SessionRequest>;
 
   Status Admit(const RequestId& id, const Envelope& envelope) const;
+  Status AdmitTenant(const std::string& tenant, const Submit& submit);
   // The requests for which `wanted` holds, in the order of their arrival.
   std::vector<RequestId> Select(const std::function<bool(const SessionRequest&)>& wanted) const;
 
@@ -159,6 +164,9 @@ class SessionTable {
   void PartsWereLost(Requests::iterator request, SteadyTime now, Actions& actions);
 
   // Giving requests to workers.
+  RouteRequest Describe(const PlannedPrompt& prompt) const {
+    return workers_.Describe(prompt.plan, prompt.domain);
+  }
   void Dispatch(Requests::iterator request, SteadyTime now, Actions& actions);
   void Hold(Requests::iterator request, double work_s);
   bool MustWait(const SessionRequest& request, SteadyTime now) const;
@@ -185,6 +193,7 @@ class SessionTable {
   const SessionLimits limits_;
   const SteadyTime started_;
   Requests requests_;
+  std::unordered_map<std::string, size_t> by_tenant_;  // how many of these
   WorkerDirectory workers_;
   WaitingQueue waiting_;
   Warmups warmups_;

@@ -73,7 +73,7 @@ void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions&
   if (const Status fits = workers_.CheckSlots(entry.options); !fits.ok()) {
     return Finish(request, FinalOf(fits), now, actions);
   }
-  entry.route = workers_.Describe(entry.prompt.plan);
+  entry.route = Describe(entry.prompt);
   entry.route.id = request->first;
   entry.route.affinity = entry.prompt.schema + "@" + entry.prompt.version;
   entry.route.slots = entry.options.samples;
@@ -137,7 +137,9 @@ void SessionTable::Give(Requests::iterator request, const RoutingDecision& decis
                                .options = entry.options,
                                .schema = entry.prompt.schema,
                                .version = entry.prompt.version,
-                               .delivered = entry.delivered}};
+                               .delivered = entry.delivered,
+                               .tenant = entry.prompt.tenant,
+                               .domain = entry.prompt.domain}};
   actions.emplace_back(std::move(send));
   Prefetch(entry, decision, now, actions);
 }
@@ -175,7 +177,7 @@ void SessionTable::GiveWaiting(SteadyTime now, Actions& actions) {
       SessionRequest& request = requests_.at(waiting.id);
       if (MustWait(request, now)) return false;
       if (workers_.IsOutdated(request.route)) {
-        request.route.keys = workers_.Describe(request.prompt.plan).keys;
+        request.route.keys = Describe(request.prompt).keys;
       }
       // Admitted before: its deadline is not held against it again.
       decision = Route(request, std::numeric_limits<double>::infinity(), ahead_s, now);

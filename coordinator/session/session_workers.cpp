@@ -114,7 +114,10 @@ void SessionTable::StartWarmup(PeerId worker, PlannedPrompt prompt, Actions& act
   run.envelope.body = Run{.plan = std::move(prompt.plan),
                           .options = {.max_new_tokens = 0},
                           .schema = std::move(prompt.schema),
-                          .version = std::move(prompt.version)};
+                          .version = std::move(prompt.version),
+                          .tenant = std::move(prompt.tenant),
+                          .domain = prompt.domain,
+                          .warming = true};
   actions.emplace_back(std::move(run));
 }
 
@@ -258,7 +261,7 @@ void SessionTable::TakeOver(Requests::iterator request, PeerId worker, SteadyTim
   entry.stage = RequestStage::kRunning;
   entry.worker = worker;
   entry.started = false;
-  entry.route = workers_.Describe(entry.prompt.plan);
+  entry.route = Describe(entry.prompt);
   entry.route.id = request->first;
   entry.route.slots = entry.options.samples;
   workers_.Found(entry.route, worker, now);

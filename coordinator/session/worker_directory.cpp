@@ -141,14 +141,14 @@ void WorkerDirectory::Found(const RouteRequest& request, PeerId worker, SteadyTi
   fleet_.Started(request.id, now);
 }
 
-void WorkerDirectory::Measured(const RequestId& request, const Usage& usage) {
+void WorkerDirectory::Measured(const RequestId& request, const Usage& usage, uint64_t domain) {
   if (usage.ttft_ms > usage.queue_ms) {
     fleet_.Measured(request, (usage.ttft_ms - usage.queue_ms) / 1000);
   }
   for (const UnitUsage& unit : usage.units) {
     if (unit.miss_reason != "not stored") continue;
     for (const IdentityDigest& identity : identities()) {
-      fleet_.Unstored(MakeUnitKey(identity, 0, unit.digest));
+      fleet_.Unstored(MakeUnitKey(identity, domain, unit.digest));
     }
   }
 }

@@ -48,8 +48,10 @@ class WorkerDirectory {
   // Deltas apply in sequence after a snapshot. A gap asks for a snapshot, once.
   ResidencyOutcome ResidencyReceived(PeerId worker, const Residency& residency, SteadyTime now);
 
-  // For a plan: under the identities that workers have now.
-  RouteRequest Describe(const Plan& plan) const { return MakeRouteRequest(plan, identities(), 0); }
+  // For a plan with units of this domain: under the identities that workers have now.
+  RouteRequest Describe(const Plan& plan, uint64_t domain) const {
+    return MakeRouteRequest(plan, identities(), domain);
+  }
   // The identities have become more since the request was described.
   bool IsOutdated(const RouteRequest& request) const {
     return request.keys.size() < identities().size();
@@ -59,8 +61,8 @@ class WorkerDirectory {
   // Books it on a worker that has it already. REQUIRES: known.
   void Found(const RouteRequest& request, PeerId worker, SteadyTime now);
   void Started(const RequestId& request, SteadyTime now) { fleet_.Started(request, now); }
-  // What the worker says of a request that ends there.
-  void Measured(const RequestId& request, const Usage& usage);
+  // What the worker says of a request that ends there, with units of this domain.
+  void Measured(const RequestId& request, const Usage& usage, uint64_t domain);
   void Ended(const RequestId& request, SteadyTime now) { fleet_.Ended(request, now); }
 
   // kResourceExhausted when there are workers but none with slots for all samples.

@@ -222,7 +222,9 @@ json SchemasToJson(const std::vector<SchemaInfo>& schemas) {
                   {"positions", schema.tokens},
                   {"units", schema.units},
                   {"registered_unix_ms", schema.registered_unix_ms},
-                  {"current", schema.current}};
+                  {"current", schema.current},
+                  {"tenant", schema.tenant},
+                  {"shared", schema.shared}};
     if (!schema.document.empty()) entry["document"] = schema.document;
     list.push_back(std::move(entry));
   }
@@ -235,10 +237,13 @@ std::string RenderSchemas(const std::vector<SchemaInfo>& schemas) {
                {"positions", Align::kRight},
                {"units", Align::kRight},
                {"registered (UTC)"},
+               {"tenant"},
+               {"shared"},
                {""}});
   for (const SchemaInfo& schema : schemas) {
     table.AddRow({schema.name, schema.version, std::to_string(schema.tokens),
                   std::to_string(schema.units), FormatUtc(schema.registered_unix_ms),
+                  schema.tenant.empty() ? "-" : schema.tenant, schema.shared ? "yes" : "no",
                   schema.current ? "current" : ""});
   }
   return table.Render();

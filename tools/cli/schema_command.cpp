@@ -18,6 +18,7 @@ struct SchemaFlags {
   std::string src_root;
   std::string name;
   uint32_t max_tokens = 0;
+  bool share = false;
   bool json = false;
 };
 
@@ -41,7 +42,9 @@ int RunAdd(const CommandContext& context, const SchemaFlags& flags) {
                                             SchemaLimitsOf(settings->coordinator));
     if (!schema.ok()) return Fail(schema.status());
     if (!(*schema)->ok()) return FailWith((*schema)->diagnostics(), OutputOf(flags.json));
-    auto info = (*client)->AddSchema((*schema)->ToAdd(flags.max_tokens));
+    SchemaAdd add = (*schema)->ToAdd(flags.max_tokens);
+    add.shared = flags.share;
+    auto info = (*client)->AddSchema(add);
     if (!info.ok()) return Fail(info.status());
     added.push_back(*std::move(info));
   }
@@ -104,10 +107,13 @@ void AddSchemaCommand(CLI::App& app, CommandContext& context) {
                           "leave it are refused");
   add_command->add_option("--max-tokens", flags->max_tokens,
                           "Keep head and tail of text runs longer than this; 0: whole runs");
+  add_command->add_flag("--share", flags->share,
+                        "Every tenant may import it, and its units are everybody's");
   add_command->footer("Example:\n  promptcache schema add support-desk.xml travel.xml");
   add("ls", "List registered schemas", RunList);
   add("rm", "Remove a schema", RunRemove)
-      ->add_option("name", flags->name, "NAME for all versions, or NAME@VERSION")
+      ->add_option("name", flags->name,
+                   "NAME for all versions, or NAME@VERSION; an operator names TENANT/NAME")
       ->required();
   AddSchemaShow(*command, context);
   AddSchemaLint(*command, context);

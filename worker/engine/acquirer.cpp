@@ -51,23 +51,26 @@ void Acquirer::ServeWrites() {
   }
 }
 
-void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
-                       const AcquireEvents& events) {
-  const UnitKey key = MakeUnitKey(identity_digest_, 0, recipe->digest);
+void Acquirer::Acquire(const UnitOrder& order, const AcquireEvents& events) {
+  const auto& [owner, recipe, domain, import, purpose] = order;
+  const UnitKey key = MakeUnitKey(identity_digest_, domain, recipe->digest);
   const Lifetime& lifetime = import.lifetime;
+  const bool counts = purpose == Purpose::kAnswer;
   if (auto unit = std::static_pointer_cast<const Unit>(cache_.Find(key, lifetime))) {
-    NoteImport(key, import);
+    if (counts) NoteImport(key, import);
     return events.on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
   Pending& pending = found->second;
   pending.waiting.push_back({owner, SystemClock().Now(), events});
   pending.lifetime = is_new ? lifetime : Longer(pending.lifetime, lifetime);
-  AddImport(pending.imports, import);
+  AddImport(pending.imports.all, import);
+  if (counts) AddImport(pending.imports.uses, import);
   if (pending.loading) return events.on_loading(pending.loading);
   if (!is_new) return;
   pending.known = recipe;
-  const UnitCost cost = CostOf(recipe->recipe);
+  pending.domain = domain;
+  const UnitCost cost = CostOf(recipe->recipe, domain);
   pending.seconds = choice_.SecondsOf(cost);
   if (store_ != nullptr && choice_.Choose(cost) == Acquisition::kLoad) {
     return StartLoad(key, pending);
@@ -76,9 +79,9 @@ void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, con
   to_encode_.push_back(key);
 }
 
-UnitCost Acquirer::CostOf(const Recipe& recipe) const {
+UnitCost Acquirer::CostOf(const Recipe& recipe, uint64_t domain) const {
   return {.bytes = recipe.rows() * model_.kv_bytes_per_token(),
-          .tokens = TokensToEncode(recipe, contexts_)};
+          .tokens = TokensToEncode(recipe, contexts_, domain)};
 }
 
 double Acquirer::SecondsLeft() const {
@@ -87,10 +90,10 @@ double Acquirer::SecondsLeft() const {
   return seconds;
 }
 
-double Acquirer::SecondsToAcquire(const KnownRecipe& known) const {
-  const UnitKey key = MakeUnitKey(identity_digest_, 0, known.digest);
+double Acquirer::SecondsToAcquire(const KnownRecipe& known, uint64_t domain) const {
+  const UnitKey key = MakeUnitKey(identity_digest_, domain, known.digest);
   if (cache_.Contains(key) || pending_.contains(key)) return 0;
-  return choice_.SecondsOf(CostOf(known.recipe));
+  return choice_.SecondsOf(CostOf(known.recipe, domain));
 }
 
 RemovedUnits Acquirer::Drop(const std::vector<UnitKey>& keys) {
@@ -151,7 +154,7 @@ void Acquirer::LoadDone(const UnitKey& key, const LoadEnd& end) {
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
   if (!found->second.dropped) {
-    for (const Import& import : found->second.imports) NoteImport(key, import);
+    for (const Import& import : found->second.imports.uses) NoteImport(key, import);
   }
   Deliver(key, {.unit = unit, .usage = {.source = store_tier_}}, end.at);
 }
@@ -163,7 +166,8 @@ void Acquirer::LoadFailed(const UnitKey& key, const Status& status, double secon
   pending.loading = nullptr;
   pending.miss_reason = MissReasonOf(status);
   if (status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded) {
-    choice_.Loaded(CostOf(pending.known->recipe).bytes, seconds);  // time lost on this store
+    choice_.Loaded(CostOf(pending.known->recipe, pending.domain).bytes,
+                   seconds);  // time lost on this store
   }
   if (status.code() == Code::kDataLoss) {
     ++corruptions_;
@@ -213,8 +217,8 @@ void Acquirer::StartEncode() {
       pending_.erase(found);
       continue;
     }
-    encoder_ =
-        std::make_unique<UnitEncoder>(model_, contexts_, encoding_, RecipeOf(found->second.known));
+    encoder_ = std::make_unique<UnitEncoder>(model_, contexts_, encoding_,
+                                             RecipeOf(found->second.known), found->second.domain);
   }
 }
 
@@ -239,13 +243,12 @@ void Acquirer::Put(const UnitPtr& unit) {
   if (Write(put, unit->bytes, "a unit")) puts_.emplace(unit->key, std::move(dropped));
 }
 
-Status Acquirer::WriteUnit(const Unit& unit, const std::vector<Import>& imports,
-                           const PutDropped& dropped) {
-  Status status = StoreUnit(*store_, unit, format_, imports).status();
+Status Acquirer::WriteUnit(const Unit& unit, const Imports& imports, const PutDropped& dropped) {
+  Status status = StoreUnit(*store_, unit, format_, imports.all).status();
   if (status.code() == Code::kBusy) {  // another worker stores it, for its own imports
-    post_([this, key = unit.key, imports, dropped] {
+    post_([this, key = unit.key, uses = imports.uses, dropped] {
       if (*dropped) return;
-      for (const Import& import : imports) NoteImport(key, import);
+      for (const Import& import : uses) NoteImport(key, import);
     });
   } else if (!status.ok()) {
     ++put_failures_;

@@ -21,6 +21,7 @@
 #include "worker/engine/known_recipe.h"
 #include "worker/engine/load_choice.h"
 #include "worker/engine/loader.h"
+#include "worker/engine/request.h"
 #include "worker/kv/context_cache.h"
 #include "worker/kv/unit_cache.h"
 #include "worker/kv/unit_encoder.h"
@@ -66,10 +67,9 @@ class Acquirer {
   ~Acquirer();
 
   // Calls on_arrival within the call when the unit is in memory, on_loading when it is on its way;
-  // else later, unless Abandon(owner) comes first. In memory the unit then lives at least for the
-  // import's lifetime; the store is told of the import.
-  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
-               const AcquireEvents& events);
+  // else later, unless Abandon(order.owner) comes first. In memory the unit then lives at least for
+  // the import's lifetime; the store is told of the import when that is a use.
+  void Acquire(const UnitOrder& order, const AcquireEvents& events);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   // Drops these units from memory and forgets every context, which may be of their text. What is
@@ -83,7 +83,7 @@ class Acquirer {
   // What units that are on their way will have taken, and what this one would, as far as that is
   // known.
   double SecondsLeft() const;
-  double SecondsToAcquire(const KnownRecipe& known) const;
+  double SecondsToAcquire(const KnownRecipe& known, uint64_t domain) const;
   // Of loads, by bytes.
   CostLine load_cost() const { return choice_.loads(); }
 
@@ -102,10 +102,15 @@ class Acquirer {
     SteadyTime since;
     AcquireEvents events;
   };
+  struct Imports {
+    std::vector<Import> all;   // of whoever asked
+    std::vector<Import> uses;  // of these, what is not for warming
+  };
   struct Pending {
     KnownRecipePtr known;
+    uint64_t domain = 0;
     Lifetime lifetime;  // the longest that was asked for
-    std::vector<Import> imports;
+    Imports imports;
     UnitPtr loading;  // while its layers arrive
     std::string miss_reason;
     std::vector<Waiter> waiting;
@@ -117,7 +122,7 @@ class Acquirer {
   // Set when the unit is dropped before it is written.
   using PutDropped = std::shared_ptr<std::atomic<bool>>;
 
-  UnitCost CostOf(const Recipe& recipe) const;
+  UnitCost CostOf(const Recipe& recipe, uint64_t domain) const;
   void StartLoad(const UnitKey& key, const Pending& pending);
   // Into the cache, for as long as was asked, unless it was dropped.
   void Keep(const UnitPtr& unit);
@@ -132,7 +137,7 @@ class Acquirer {
   // To all who wait for it, since `at`. Of `arrival.usage` they get the source.
   void Deliver(const UnitKey& key, UnitArrival arrival, SteadyTime at);
   void Put(const UnitPtr& unit);
-  Status WriteUnit(const Unit& unit, const std::vector<Import>& imports, const PutDropped& dropped);
+  Status WriteUnit(const Unit& unit, const Imports& imports, const PutDropped& dropped);
   void NoteImport(const UnitKey& key, const Import& import);
   void PushImports();
   // To the thread that writes to the store. False, which the log says, when there is no room.

@@ -182,7 +182,7 @@ class EngineImpl : public Engine {
     // The last unit may arrive at once and end the request: nothing of it is touched afterwards.
     for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
-          id, request.recipes[i], request.ImportOf(i),
+          request.OrderOf(i),
           {.on_loading = [this, id, i](UnitPtr unit) { UnitLoading(id, i, unit); },
            .on_arrival = [this, id,
                           i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); }});

@@ -125,8 +125,17 @@ size_t EngineRequest::TokensToCompute() const {
 
 Import EngineRequest::ImportOf(size_t index) const {
   const PlanUnit& unit = plan.units[index];
-  return {.reference = {.schema = schema, .version = version, .module = unit.path},
-          .lifetime = unit.lifetime};
+  return {
+      .reference = {.tenant = tenant, .schema = schema, .version = version, .module = unit.path},
+      .lifetime = unit.lifetime};
+}
+
+UnitOrder EngineRequest::OrderOf(size_t index) const {
+  return {.owner = id,
+          .recipe = recipes[index],
+          .domain = domain,
+          .import = ImportOf(index),
+          .purpose = purpose};
 }
 
 }  // namespace promptcache

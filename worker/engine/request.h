@@ -30,12 +30,27 @@ struct RequestEvents {
   std::function<void(Status status, Usage usage)> on_final;
 };
 
+// Whether anybody asked for what a request imports: else that is no use of it.
+enum class Purpose : uint8_t { kAnswer, kWarming };
+
+// One unit of a request.
+struct UnitOrder {
+  RequestId owner;
+  KnownRecipePtr recipe;
+  uint64_t domain = 0;  // of its key
+  Import import;
+  Purpose purpose = Purpose::kAnswer;
+};
+
 struct EngineRequest {
   RequestId id;
   Plan plan;
   std::vector<KnownRecipePtr> recipes;  // of plan.units, by index
   std::string schema;                   // that the units are imported from; empty: not known
   std::string version;                  // of the schema
+  std::string tenant;                   // that they are imported for
+  uint64_t domain = 0;                  // of their keys; 0: everybody's
+  Purpose purpose = Purpose::kAnswer;
   GenerationOptions options;
   // The answers go on behind these tokens, as if they had been generated here; by sample, which may
   // be fewer than asked for. What stands behind the end of an answer does not count.
@@ -51,6 +66,7 @@ struct EngineRequest {
   size_t TokensToCompute() const;
   // Of plan.units[index].
   Import ImportOf(size_t index) const;
+  UnitOrder OrderOf(size_t index) const;
 };
 
 }  // namespace promptcache

@@ -1,7 +1,8 @@
 #include "worker/engine/workload.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <set>
+#include <utility>
 
 namespace promptcache {
 
@@ -23,10 +24,11 @@ double Workload::BacklogSeconds(const Sequences& running, const std::deque<Engin
 
 double Workload::SecondsOfUnits(const std::deque<EngineRequest>& waiting) const {
   double seconds = 0;
-  std::unordered_set<RecipeDigest> seen;
+  std::set<std::pair<uint64_t, RecipeDigest>> seen;
   for (const EngineRequest& request : waiting) {
     for (const KnownRecipePtr& known : request.recipes) {
-      if (seen.insert(known->digest).second) seconds += acquirer_.SecondsToAcquire(*known);
+      if (!seen.emplace(request.domain, known->digest).second) continue;
+      seconds += acquirer_.SecondsToAcquire(*known, request.domain);
     }
   }
   return seconds;

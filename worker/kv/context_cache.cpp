@@ -44,16 +44,20 @@ int64_t ContextCache::SharedRows(const ContextChain& chain, const Tokens& contex
   return shared;
 }
 
-int64_t ContextCache::MostShared(const Tokens& context) const {
+int64_t ContextCache::MostShared(const Tokens& context, uint64_t domain) const {
   int64_t most = 0;
-  for (const auto& chain : chains_) most = std::max(most, SharedRows(*chain, context));
+  for (const auto& chain : chains_) {
+    if (chain->domain == domain) most = std::max(most, SharedRows(*chain, context));
+  }
   return most;
 }
 
-std::shared_ptr<ContextChain> ContextCache::Prepare(const Tokens& context, const Model& model) {
+std::shared_ptr<ContextChain> ContextCache::Prepare(const Tokens& context, const Model& model,
+                                                    uint64_t domain) {
   auto best = chains_.end();
   int64_t rows = 0;
   for (auto it = chains_.begin(); it != chains_.end(); ++it) {
+    if ((*it)->domain != domain) continue;
     const int64_t shared = SharedRows(**it, context);
     if (shared > rows) best = it, rows = shared;
   }
@@ -66,6 +70,7 @@ std::shared_ptr<ContextChain> ContextCache::Prepare(const Tokens& context, const
     }
   }
   auto chain = std::make_shared<ContextChain>();
+  chain->domain = domain;
   chain->kv = KvBuffer(model.shape(), model.kv_options(), static_cast<int64_t>(context.size()));
   if (rows > 0) {
     chain->kv.Grow(std::span(context.positions).first(static_cast<size_t>(rows)));

@@ -26,9 +26,11 @@ std::vector<int64_t> ContextChunks(const Tokens& tokens);
 struct ContextChain {
   Tokens tokens;
   KvBuffer kv;
+  uint64_t domain = 0;  // of the units it is for
 };
 
-// The most recent contexts. Not thread safe.
+// The most recent contexts. Those of one domain are none for another, or the time that an encode
+// takes would tell of them. Not thread safe.
 class ContextCache {
  public:
   explicit ContextCache(size_t chains = 4) : limit_(chains) {}
@@ -36,10 +38,11 @@ class ContextCache {
   // A chain that begins with as many of `context`'s first chunks as any chain here has; what it
   // lacks the caller computes and appends. It may hold more tokens behind `context`. `context` is
   // in its own frame. Chains stay valid until the call after the next but `chains`-1.
-  std::shared_ptr<ContextChain> Prepare(const Tokens& context, const Model& model);
+  std::shared_ptr<ContextChain> Prepare(const Tokens& context, const Model& model,
+                                        uint64_t domain = 0);
 
   // Rows of `context`, in its own frame, that the chain which holds most of them holds.
-  int64_t MostShared(const Tokens& context) const;
+  int64_t MostShared(const Tokens& context, uint64_t domain = 0) const;
 
   // Forgets everything; after a forward step has failed.
   void Clear() { chains_.clear(); }

@@ -17,14 +17,14 @@ std::span<const T> Part(const std::vector<T>& all, int64_t begin, int64_t end) {
 
 }  // namespace
 
-uint64_t TokensToEncode(const Recipe& recipe, const ContextCache& contexts) {
+uint64_t TokensToEncode(const Recipe& recipe, const ContextCache& contexts, uint64_t domain) {
   const uint64_t tokens = recipe.own.size() + recipe.context.size();
   if (recipe.context.empty()) return tokens;
-  return tokens - static_cast<uint64_t>(contexts.MostShared(InOwnFrame(recipe.context)));
+  return tokens - static_cast<uint64_t>(contexts.MostShared(InOwnFrame(recipe.context), domain));
 }
 
 UnitEncoder::UnitEncoder(Model& model, ContextCache& contexts, UnitKey key,
-                         std::shared_ptr<const Recipe> recipe)
+                         std::shared_ptr<const Recipe> recipe, uint64_t domain)
     : model_(model),
       key_(key),
       recipe_(std::move(recipe)),
@@ -32,7 +32,7 @@ UnitEncoder::UnitEncoder(Model& model, ContextCache& contexts, UnitKey key,
   if (recipe_->context.empty()) return;
   context_ = InOwnFrame(recipe_->context);
   context_chunks_ = ContextChunks(context_);
-  chain_ = contexts.Prepare(context_, model);
+  chain_ = contexts.Prepare(context_, model, domain);
   context_done_ = ContextCache::SharedRows(*chain_, context_);
 }
 

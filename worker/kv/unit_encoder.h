@@ -11,7 +11,7 @@
 namespace promptcache {
 
 // Tokens that forward steps would run to encode the recipe now: what `contexts` has need not run.
-uint64_t TokensToEncode(const Recipe& recipe, const ContextCache& contexts);
+uint64_t TokensToEncode(const Recipe& recipe, const ContextCache& contexts, uint64_t domain = 0);
 
 // Same recipe, same bits: a unit is encoded alone, in steps that depend on the recipe only. Not
 // thread safe; model and contexts outlive it.
@@ -19,7 +19,7 @@ class UnitEncoder {
  public:
   // REQUIRES: recipe->Validate() is OK.
   UnitEncoder(Model& model, ContextCache& contexts, UnitKey key,
-              std::shared_ptr<const Recipe> recipe);
+              std::shared_ptr<const Recipe> recipe, uint64_t domain = 0);
 
   // Runs one forward step. True when the unit is complete. After an error the encoder is done for.
   Result<bool> Step();

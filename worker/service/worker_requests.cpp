@@ -81,7 +81,7 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
 void WorkerRequests::AskOrStart(WaitingRun run) {
   std::vector<RecipeDigest> missing;
   for (const PlanUnit& unit : run.order.plan.units) {
-    if (!recipes_.Find(unit.digest)) missing.push_back(unit.digest);
+    if (!recipes_.IsFor(run.order.domain, unit.digest)) missing.push_back(unit.digest);
   }
   if (missing.empty()) return Start(std::move(run));
   if (waiting_.full()) return Refuse(run.run, Busy("too many requests wait for recipes"));
@@ -135,13 +135,16 @@ Status WorkerRequests::Submit(WaitingRun& waiting) {
                         .plan = std::move(order.plan),
                         .schema = std::move(order.schema),
                         .version = std::move(order.version),
+                        .tenant = std::move(order.tenant),
+                        .domain = order.domain,
+                        .purpose = order.warming ? Purpose::kWarming : Purpose::kAnswer,
                         .options = std::move(order.options),
                         .delivered = std::move(order.delivered.samples),
                         .received = waiting.received,
                         .deadline = waiting.deadline,
                         .events = EventsFor(waiting.run)};
   for (const PlanUnit& unit : request.plan.units) {
-    auto recipe = recipes_.Find(unit.digest);
+    auto recipe = recipes_.Find(request.domain, unit.digest);
     if (!recipe) {
       return FailedPrecondition("the recipe of '" + unit.path +
                                 "' is gone; register the schema again");

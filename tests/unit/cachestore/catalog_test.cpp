@@ -31,7 +31,7 @@ class CatalogTest : public ::testing::Test {
   Status Put(uint8_t number, uint64_t bytes, double encode_seconds, uint64_t now = kStart,
              std::vector<Import> imports = {}) {
     PC_ASSIGN_OR_RETURN(const std::vector<UnitKey> victims,
-                        catalog_.StartPut(KeyOf(number), bytes, now));
+                        catalog_.StartPut({KeyOf(number), bytes, imports}, now));
     for (const UnitKey& victim : victims) catalog_.Erase(victim);
     catalog_.EndPut(KeyOf(number), bytes);
     catalog_.Insert(KeyOf(number), {.bytes = bytes, .encode_seconds = encode_seconds}, imports,
@@ -54,11 +54,12 @@ TEST(CatalogCharge, QuotaCountsWhatBlobsTakeBesidesTheirBytes) {
                    .use_half_life_ms = 1000,
                    .blob_overhead_bytes = 500,
                    .mib_overhead_bytes = 1000});
-  EXPECT_EQ(catalog.StartPut(KeyOf(1), 5 * kMib, 1).status().code(), Code::kResourceExhausted);
-  ASSERT_TRUE(catalog.StartPut(KeyOf(1), 2 * kMib, 1).ok());  // charged 2,500 more
+  EXPECT_EQ(catalog.StartPut({KeyOf(1), 5 * kMib, {}}, 1).status().code(),
+            Code::kResourceExhausted);
+  ASSERT_TRUE(catalog.StartPut({KeyOf(1), 2 * kMib, {}}, 1).ok());  // charged 2,500 more
   catalog.Insert(KeyOf(1), {.bytes = 2 * kMib}, {}, 1);
   catalog.EndPut(KeyOf(1), 2 * kMib);
-  EXPECT_TRUE(catalog.StartPut(KeyOf(2), 3 * kMib - 1, 1).value() == std::vector{KeyOf(1)});
+  EXPECT_TRUE(catalog.StartPut({KeyOf(2), 3 * kMib - 1, {}}, 1).value() == std::vector{KeyOf(1)});
 }
 
 TEST_F(CatalogTest, WhatSavesTheFewestSecondsAByteLeavesFirst) {
@@ -116,9 +117,10 @@ TEST_F(CatalogTest, NothingLeavesForABlobThatCannotComeIn) {
 }
 
 TEST_F(CatalogTest, PutsThatRunCountAsIfTheyWereThere) {
-  ASSERT_TRUE(catalog_.StartPut(KeyOf(1), 60, kStart).ok());
-  EXPECT_EQ(catalog_.StartPut(KeyOf(1), 10, kStart).status().code(), Code::kBusy);
-  EXPECT_EQ(catalog_.StartPut(KeyOf(2), 50, kStart).status().code(), Code::kResourceExhausted);
+  ASSERT_TRUE(catalog_.StartPut({KeyOf(1), 60, {}}, kStart).ok());
+  EXPECT_EQ(catalog_.StartPut({KeyOf(1), 10, {}}, kStart).status().code(), Code::kBusy);
+  EXPECT_EQ(catalog_.StartPut({KeyOf(2), 50, {}}, kStart).status().code(),
+            Code::kResourceExhausted);
   EXPECT_EQ(catalog_.reserved_bytes(), 60u);
   catalog_.EndPut(KeyOf(1), 60);
   EXPECT_EQ(catalog_.reserved_bytes(), 0u);
@@ -126,7 +128,7 @@ TEST_F(CatalogTest, PutsThatRunCountAsIfTheyWereThere) {
 }
 
 TEST_F(CatalogTest, ImportsAreKeptForAPutThatRunsUpToABound) {
-  ASSERT_TRUE(catalog_.StartPut(KeyOf(1), 60, kStart).ok());
+  ASSERT_TRUE(catalog_.StartPut({KeyOf(1), 60, {}}, kStart).ok());
   for (int i = 0; i < 5000; ++i) catalog_.AddToPut(KeyOf(1), ImportOf("a"));
   catalog_.AddToPut(KeyOf(2), ImportOf("a"));
   EXPECT_EQ(catalog_.EndPut(KeyOf(1), 60).size(), kMaxBlobReferences);

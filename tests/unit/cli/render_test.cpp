@@ -102,6 +102,13 @@ TEST(Schemas, HaveAsManyPositionsAsTheirLayoutIsLong) {
   EXPECT_NE(RenderSchemas(schemas).find("positions"), std::string::npos);
 }
 
+TEST(Schemas, NameTheirTenantAndWhetherTheyAreShared) {
+  const std::vector<SchemaInfo> schemas = {{.name = "desk", .tenant = "acme", .shared = true}};
+  EXPECT_EQ(SchemasToJson(schemas)[0]["tenant"], "acme");
+  EXPECT_EQ(SchemasToJson(schemas)[0]["shared"], true);
+  EXPECT_NE(RenderSchemas(schemas).find("acme"), std::string::npos);
+}
+
 TEST(PlanJson, HasOneEntryPerSegmentAndPositionsOfNewTokens) {
   Plan plan;
   plan.units.push_back({.path = "s", .tokens = 4});

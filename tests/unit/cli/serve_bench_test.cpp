@@ -73,8 +73,7 @@ TEST(ServeWorkload, PromptsImportThreeModulesOrMoreOfAPopularSchema) {
     last += prompt->schema == "bench-3";
     const std::string text = workload.Prompt(i);
     const std::regex reference("<part[0-7]/>");
-    const auto count =
-        std::distance(std::sregex_iterator(text.begin(), text.end(), reference), {});
+    const auto count = std::distance(std::sregex_iterator(text.begin(), text.end(), reference), {});
     EXPECT_GE(count, 3);
     EXPECT_LE(count, 5);
   }

@@ -46,6 +46,16 @@ TEST_F(RequestResend, ALostLinkIsNoEndAndTheNextCoordinatorGetsWhatWasShown) {
   EXPECT_EQ(shown_, "78910");
 }
 
+TEST_F(RequestResend, TheVersionThatItWasAcceptedWithGoesWithIt) {
+  Up("a");
+  Start(1);
+  EXPECT_EQ(TakeSubmit().version, "");
+  Receive(1, Accepted{.schema = "s", .version = "v1"});
+  Down();
+  Up("b");
+  EXPECT_EQ(TakeSubmit().version, "v1");
+}
+
 TEST_F(RequestResend, WhereNothingWasShownNothingWasDelivered) {
   StartOverLink();
   Down();

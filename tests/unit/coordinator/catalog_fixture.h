@@ -48,7 +48,7 @@ class Site {
 
   Status Add(const std::string& document) {
     Status status = Internal("no answer");
-    catalog->Add({.document = document}, [&](const Result<SchemaPtr>& added) {
+    catalog->Add({.document = document}, "", [&](const Result<SchemaPtr>& added) {
       EXPECT_EQ(status.code(), Code::kInternal) << "answered twice";
       status = added.status();
     });
@@ -57,13 +57,13 @@ class Site {
   }
   Status Remove(const std::string& name) {
     Status status = Internal("no answer");
-    catalog->Remove(name, [&](const Status& removed) { status = removed; });
+    catalog->Remove({}, name, [&](const Status& removed) { status = removed; });
     Settle(std::chrono::seconds(30));
     return status;
   }
   // The document that the name selects, or the error's words.
   std::string Current(const std::string& name) const {
-    const auto schema = catalog->Find(name, "");
+    const auto schema = catalog->Find({}, name, "");
     return schema.ok() ? (*schema)->document : std::string(CodeName(schema.status().code()));
   }
 
@@ -92,7 +92,7 @@ class CatalogTest : public ::testing::Test {
     return ::testing::internal::GetCapturedStderr();
   }
   std::string OnlyKey() {
-    const auto entries = *records_.List("", UINT64_MAX);
+    const auto entries = *records_.List("schema/", UINT64_MAX);
     EXPECT_EQ(entries.size(), 1u);
     return entries.empty() ? "" : entries[0].key;
   }

@@ -15,8 +15,9 @@ Submit SubmitOf(const std::string& prompt) {
 }
 
 TestPeer::TestPeer(FakeNetwork& network, const std::string& endpoint, const Hello& hello,
-                   std::vector<Message> introduction)
+                   std::vector<Message> introduction, std::shared_ptr<PeerKey> key)
     : transport_(network, hello.name) {
+  if (key) transport_.SetKey(std::move(key));
   ConnectionOptions options;
   options.connect = {.endpoint = endpoint, .max_message_bytes = 96 << 20};
   options.hello = hello;
@@ -81,6 +82,17 @@ void CoordinatorTest::Start() {
 std::unique_ptr<TestPeer> CoordinatorTest::Client(const std::string& name) {
   auto client = std::make_unique<TestPeer>(network_, coordinator_->endpoints().client,
                                            Hello{.role = PeerRole::kClient, .name = name});
+  Pass();
+  EXPECT_TRUE(client->up()) << client->down();
+  return client;
+}
+
+std::unique_ptr<TestPeer> CoordinatorTest::ClientOf(const std::string& tenant, PeerRole role) {
+  const std::string name = "of-" + tenant;
+  auto client = std::make_unique<TestPeer>(
+      network_, coordinator_->endpoints().client, Hello{.role = role, .name = name},
+      std::vector<Message>{},
+      std::make_shared<PeerKey>(KeyOwner{.name = name, .role = role, .tenant = tenant}));
   Pass();
   EXPECT_TRUE(client->up()) << client->down();
   return client;

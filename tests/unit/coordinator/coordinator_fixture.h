@@ -23,7 +23,7 @@ class TestPeer {
  public:
   // `introduction` is sent each time the link comes up.
   TestPeer(FakeNetwork& network, const std::string& endpoint, const Hello& hello,
-           std::vector<Message> introduction = {});
+           std::vector<Message> introduction = {}, std::shared_ptr<PeerKey> key = nullptr);
 
   bool up() const { return connection_->up(); }
   // Why the link was refused or lost the last time.
@@ -65,6 +65,8 @@ class CoordinatorTest : public ::testing::Test {
   // Starts the coordinator with `settings_`, and with the store when they name one.
   void Start();
   std::unique_ptr<TestPeer> Client(const std::string& name = "client");
+  // With a key of this tenant.
+  std::unique_ptr<TestPeer> ClientOf(const std::string& tenant, PeerRole role = PeerRole::kClient);
   // A worker that has said that it is ready.
   std::unique_ptr<TestPeer> Worker(const std::string& name = "w1", uint64_t epoch = 1);
   WorkerReady ReadyFor(const ServedModel& model) const;

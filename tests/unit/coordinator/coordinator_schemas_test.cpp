@@ -198,7 +198,7 @@ TEST_F(SchemasTest, EndpointInUseIsNamed) {
 // ---- warm sets ----
 
 TEST_F(SchemasTest, AWorkerGetsRequestsOnceTheWarmSetIsThere) {
-  settings_.warm = {"support@latest", "unknown"};
+  settings_.warm = {"support@latest"};
   StartWithClient();
   Register(*client_, kSupportSchema);
   const auto worker = Worker();
@@ -211,6 +211,18 @@ TEST_F(SchemasTest, AWorkerGetsRequestsOnceTheWarmSetIsThere) {
   EXPECT_EQ(worker->inbox().back().request_id, warm.request_id);
   worker->Send(warm.request_id, Final{});
   Pass();
+  EXPECT_EQ(worker->inbox().back().request_id, id);
+}
+
+TEST_F(SchemasTest, ASchemaThatNobodyRegisteredIsNoWarmSet) {
+  settings_.warm = {"support@latest", "unknown"};
+  StartWithClient();
+  Register(*client_, kSupportSchema);
+  const auto worker = Worker();
+  EXPECT_EQ(worker->Words(), "run attempt 0; resync");
+  worker->Send({}, Residency{.seq = 1, .snapshot = true});
+  worker->Send(std::prev(worker->inbox().end(), 2)->request_id, Final{});
+  const RequestId id = SendPrompt(*client_, kHello);
   EXPECT_EQ(worker->inbox().back().request_id, id);
 }
 

@@ -41,6 +41,7 @@ Message FakeStore::Answer(const Message& request) {
     if (!revision.ok()) return ReplyOf(revision.status());
     reply.entries.push_back({set->key, set->value, *revision});
   } else if (const auto* list = std::get_if<MetaList>(&request)) {
+    ++lists_;
     const auto page = records_.Page({list->prefix, list->after, list->limit, page_bytes_});
     if (!page.ok()) return ReplyOf(page.status());
     reply.more = page->more;

@@ -27,6 +27,7 @@ class FakeStore {
   // Called after each answer to a get: another coordinator is at work.
   void AfterGet(std::function<void(const std::string& key)> hook) { after_get_ = std::move(hook); }
   size_t requests() const { return requests_; }
+  size_t lists() const { return lists_; }
 
  private:
   void Handle(PeerId peer, const Envelope& envelope);
@@ -39,6 +40,7 @@ class FakeStore {
   bool is_silent_ = false;
   uint64_t page_bytes_ = UINT64_MAX;
   size_t requests_ = 0;
+  size_t lists_ = 0;
   std::optional<PeerTable> peers_;
 };
 

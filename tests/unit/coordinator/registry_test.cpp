@@ -11,6 +11,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+const SchemaViewer kNobody;  // of no tenant
+
 class RegistryTest : public ::testing::Test {
  protected:
   Result<SchemaPtr> Compile(const SchemaAdd& add, const CompileOptions& options) const {
@@ -23,7 +25,7 @@ class RegistryTest : public ::testing::Test {
   }
   std::vector<std::string> Versions(const std::string& name) const {
     std::vector<std::string> versions;
-    const auto list = registry_.List(name);
+    const auto list = registry_.List(kNobody, name);
     EXPECT_TRUE(list.ok()) << list.status().ToString();
     if (!list.ok()) return versions;
     for (const SchemaInfo& info : *list) {
@@ -84,8 +86,8 @@ TEST_F(RegistryTest, LastRegistrationIsCurrentAndOlderVersionsStayFindable) {
   const auto second = Schema("s", "two", 2);
   registry_.Insert(first);
   registry_.Insert(second);
-  EXPECT_EQ(*registry_.Find("s", ""), second);
-  EXPECT_EQ(*registry_.Find("s", first->version), first);
+  EXPECT_EQ(*registry_.Find(kNobody, "s", ""), second);
+  EXPECT_EQ(*registry_.Find(kNobody, "s", first->version), first);
   EXPECT_THAT(Versions("s"), ElementsAre(first->version, second->version + " current"));
   EXPECT_EQ(registry_.size(), 1u);
 }
@@ -95,7 +97,7 @@ TEST_F(RegistryTest, OrderOfInsertionDoesNotDecideWhichVersionIsCurrent) {
   const auto young = Schema("s", "two", 5);
   registry_.Insert(young);
   registry_.Insert(old);
-  EXPECT_EQ(*registry_.Find("s", ""), young);
+  EXPECT_EQ(*registry_.Find(kNobody, "s", ""), young);
   EXPECT_EQ(registry_.newest_unix_ms(), 5u);
 }
 
@@ -104,19 +106,19 @@ TEST_F(RegistryTest, RegisteringAnOldVersionAgainMakesItCurrentWithoutASecondCop
   registry_.Insert(Schema("s", "two", 2));
   const auto again = Schema("s", "one", 3);
   registry_.Insert(again);
-  EXPECT_EQ(*registry_.Find("s", ""), again);
+  EXPECT_EQ(*registry_.Find(kNobody, "s", ""), again);
   EXPECT_EQ(Versions("s").size(), 2u);
 }
 
 TEST_F(RegistryTest, UnknownNameAndVersionAreNamedWithWhatThereIs) {
-  EXPECT_THAT(registry_.Find("s", "").status().message(), HasSubstr("registered: none"));
+  EXPECT_THAT(registry_.Find(kNobody, "s", "").status().message(), HasSubstr("registered: none"));
   const auto schema = Schema("s", "one");
   registry_.Insert(schema);
   registry_.Insert(Schema("t", "one"));
-  const Status name = registry_.Find("u", "").status();
+  const Status name = registry_.Find(kNobody, "u", "").status();
   EXPECT_EQ(name.code(), Code::kNotFound);
   EXPECT_THAT(name.message(), HasSubstr("'u' is not registered (registered: s, t)"));
-  const Status version = registry_.Find("s", "0123").status();
+  const Status version = registry_.Find(kNobody, "s", "0123").status();
   EXPECT_EQ(version.code(), Code::kNotFound);
   EXPECT_THAT(version.message(), HasSubstr("'0123'"));
   EXPECT_THAT(version.message(), HasSubstr(schema->version));
@@ -124,7 +126,7 @@ TEST_F(RegistryTest, UnknownNameAndVersionAreNamedWithWhatThereIs) {
 
 TEST_F(RegistryTest, ErrorWithThousandsOfSchemasStaysShort) {
   for (int n = 0; n < 2'000; ++n) registry_.Insert(Schema("schema" + std::to_string(n), "x"));
-  EXPECT_LT(registry_.Find("u", "").status().message().size(), 1'000u);
+  EXPECT_LT(registry_.Find(kNobody, "u", "").status().message().size(), 1'000u);
 }
 
 TEST_F(RegistryTest, RemovedCurrentVersionLeavesTheOneBeforeCurrent) {
@@ -133,9 +135,9 @@ TEST_F(RegistryTest, RemovedCurrentVersionLeavesTheOneBeforeCurrent) {
   registry_.Insert(first);
   registry_.Insert(second);
   registry_.Remove(*second);
-  EXPECT_EQ(*registry_.Find("s", ""), first);
+  EXPECT_EQ(*registry_.Find(kNobody, "s", ""), first);
   registry_.Remove(*first);
-  EXPECT_EQ(registry_.Find("s", "").status().code(), Code::kNotFound);
+  EXPECT_EQ(registry_.Find(kNobody, "s", "").status().code(), Code::kNotFound);
   EXPECT_EQ(registry_.size(), 0u);
   registry_.Remove(*first);
 }
@@ -145,10 +147,10 @@ TEST_F(RegistryTest, RemovalMeansOneVersionOrAll) {
   const auto second = Schema("s", "two", 2);
   registry_.Insert(first);
   registry_.Insert(second);
-  EXPECT_THAT(*registry_.Matching("s"), ElementsAre(first, second));
-  EXPECT_THAT(*registry_.Matching("s@" + first->version), ElementsAre(first));
-  EXPECT_EQ(registry_.Matching("s@nope").status().code(), Code::kNotFound);
-  EXPECT_EQ(registry_.Matching("t").status().code(), Code::kNotFound);
+  EXPECT_THAT(*registry_.Removable(kNobody, "s"), ElementsAre(first, second));
+  EXPECT_THAT(*registry_.Removable(kNobody, "s@" + first->version), ElementsAre(first));
+  EXPECT_EQ(registry_.Removable(kNobody, "s@nope").status().code(), Code::kNotFound);
+  EXPECT_EQ(registry_.Removable(kNobody, "t").status().code(), Code::kNotFound);
 }
 
 TEST_F(RegistryTest, ListingOfAllIsWithoutDocumentsAndOfOneWithThem) {
@@ -156,18 +158,18 @@ TEST_F(RegistryTest, ListingOfAllIsWithoutDocumentsAndOfOneWithThem) {
   const auto second = Schema("s", "two", 2);
   registry_.Insert(second);
   registry_.Insert(Schema("t", "one two", 3));
-  const auto all = *registry_.List("");
+  const auto all = *registry_.List(kNobody, "");
   ASSERT_EQ(all.size(), 3u);
   for (const SchemaInfo& info : all) EXPECT_EQ(info.document, "");
   EXPECT_EQ(all[2].name, "t");
   EXPECT_EQ(all[2].tokens, 2u);
   EXPECT_EQ(all[2].units, 1u);
   EXPECT_EQ(all[2].registered_unix_ms, 3u);
-  const auto one = *registry_.List("s@" + second->version);
+  const auto one = *registry_.List(kNobody, "s@" + second->version);
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0].document, "<schema name=\"s\">two</schema>");
   EXPECT_TRUE(one[0].current);
-  EXPECT_EQ(registry_.List("u").status().code(), Code::kNotFound);
+  EXPECT_EQ(registry_.List(kNobody, "u").status().code(), Code::kNotFound);
 }
 
 // ---- recipes ----
@@ -287,7 +289,11 @@ TEST_F(RegistryTest, DamagedRecordIsDataLossNotAGuess) {
           R"({"format":2,"document":"d","max_tokens":0,"registered_unix_ms":1})",
           R"({"format":2,"document":"d","sources":[1],"max_tokens":0,"registered_unix_ms":1})",
           R"({"format":2,"document":"d","sources":[{"path":"a"}],"max_tokens":0,"registered_unix_ms":1})",
+          R"({"format":4,"document":"d","sources":[],"max_tokens":0,"registered_unix_ms":1,"tenant":"","shared":false})",
           R"({"format":3,"document":"d","sources":[],"max_tokens":0,"registered_unix_ms":1})",
+          R"({"format":3,"document":"d","sources":[],"max_tokens":0,"registered_unix_ms":1,"tenant":7,"shared":false})",
+          R"({"format":3,"document":"d","sources":[],"max_tokens":0,"registered_unix_ms":1,"tenant":"","shared":1})",
+          R"({"format":3,"document":"d","sources":[],"max_tokens":0,"registered_unix_ms":1,"tenant":"a/b","shared":false})",
           R"({"format":1.0,"document":"d","max_tokens":0,"registered_unix_ms":1})",
           R"({"format":1,"document":7,"max_tokens":0,"registered_unix_ms":1})",
           R"({"format":1,"document":"d","max_tokens":-1,"registered_unix_ms":1})",

@@ -86,10 +86,10 @@ TEST_F(CatalogTest, UntilTheStoreIsThereEveryCallSaysSo) {
   Site site(records_);
   site.Start();
   EXPECT_EQ(site.times_loaded, 0);
-  const Status found = site.catalog->Find("s", "").status();
+  const Status found = site.catalog->Find({}, "s", "").status();
   EXPECT_EQ(found.code(), Code::kUnavailable);
   EXPECT_THAT(found.message(), HasSubstr("tcp://127.0.0.1:7422"));
-  EXPECT_EQ(site.catalog->List("").status().code(), Code::kUnavailable);
+  EXPECT_EQ(site.catalog->List({}, "").status().code(), Code::kUnavailable);
   EXPECT_EQ(site.Add(Document("s", "one")).code(), Code::kUnavailable);
   EXPECT_EQ(site.Remove("s").code(), Code::kUnavailable);
   site.StartStore().Settle(seconds(10));
@@ -103,7 +103,7 @@ TEST_F(CatalogTest, LoadingThatTheStoreRefusesIsTriedAgainOnTheSameLink) {
   site.store->FailWith(Internal("not now"));
   LogOf([&] { site.Start(); });
   EXPECT_EQ(site.times_loaded, 0);
-  EXPECT_THAT(site.catalog->Find("s", "").status().message(), HasSubstr("not now"));
+  EXPECT_THAT(site.catalog->Find({}, "s", "").status().message(), HasSubstr("not now"));
   site.store->FailWith({});
   site.Settle();
   EXPECT_EQ(site.times_loaded, 1);
@@ -114,7 +114,7 @@ TEST_F(CatalogTest, LoadingThatGetsNoAnswerIsTriedAgainOnTheSameLink) {
   site.StartStore();
   site.store->SetSilent(true);
   LogOf([&] { site.Start().Settle(seconds(11)); });
-  EXPECT_THAT(site.catalog->Find("s", "").status().message(), HasSubstr("loaded"));
+  EXPECT_THAT(site.catalog->Find({}, "s", "").status().message(), HasSubstr("loaded"));
   site.store->SetSilent(false);
   site.Settle(seconds(15));
   EXPECT_EQ(site.times_loaded, 1);
@@ -127,7 +127,7 @@ TEST_F(CatalogTest, LoadedSchemasKeepServingWhileTheStoreIsAwayAndChangesAreRefu
   site.store.reset();
   site.Settle(seconds(10));
   EXPECT_EQ(site.Current("s"), Document("s", "one"));
-  EXPECT_TRUE(site.catalog->List("").ok());
+  EXPECT_TRUE(site.catalog->List({}, "").ok());
   EXPECT_FALSE(site.catalog->store_is_up());
   const Status add = site.Add(Document("t", "one"));
   EXPECT_EQ(add.code(), Code::kUnavailable);
@@ -151,7 +151,7 @@ TEST_F(CatalogTest, StoreLostDuringARegistrationEndsIt) {
   site.StartStore().Start();
   site.store->SetSilent(true);
   Status status;
-  site.catalog->Add({.document = Document("s", "one")},
+  site.catalog->Add({.document = Document("s", "one")}, "",
                     [&](const Result<SchemaPtr>& added) { status = added.status(); });
   site.network.RunUntilIdle();
   site.store.reset();

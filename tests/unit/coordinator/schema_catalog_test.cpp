@@ -17,14 +17,14 @@ TEST_F(CatalogTest, RegisteredSchemaIsThereAfterARestart) {
     first.StartStore().Start();
     ASSERT_TRUE(first.Add(Document("s", "one")).ok());
     ASSERT_TRUE(first.Add(Document("s", "two")).ok());
-    version = (*first.catalog->Find("s", ""))->version;
+    version = (*first.catalog->Find({}, "s", ""))->version;
   }
   Site second(records_);
   second.StartStore().Start();
   EXPECT_EQ(second.times_loaded, 1);
   EXPECT_EQ(second.Current("s"), Document("s", "two"));
-  EXPECT_EQ((*second.catalog->Find("s", ""))->version, version);
-  EXPECT_EQ(second.catalog->List("s")->size(), 2u);
+  EXPECT_EQ((*second.catalog->Find({}, "s", ""))->version, version);
+  EXPECT_EQ(second.catalog->List({}, "s")->size(), 2u);
 }
 
 TEST_F(CatalogTest, SchemaIsNotUsedBeforeItIsPersisted) {
@@ -63,7 +63,7 @@ TEST_F(CatalogTest, TwoRegistrationsInOneMillisecondKeepTheirOrderAfterARestart)
       Site site(records);
       site.StartStore().Start();
       for (const std::string text : {reversed ? "two" : "one", last.c_str()}) {
-        site.catalog->Add({.document = Document("s", text)}, [](const auto& added) {
+        site.catalog->Add({.document = Document("s", text)}, "", [](const auto& added) {
           EXPECT_TRUE(added.ok()) << added.status().ToString();
         });
       }
@@ -114,12 +114,12 @@ TEST_F(CatalogTest, WithoutAStoreSchemasLiveInMemory) {
   catalog.WhenLoaded([&] { loaded = true; });
   EXPECT_TRUE(loaded);
   EXPECT_FALSE(catalog.store_is_up());
-  catalog.Add({.document = Document("s", "one")},
+  catalog.Add({.document = Document("s", "one")}, "",
               [](const auto& added) { EXPECT_TRUE(added.ok()); });
   network.RunUntilIdle();
-  EXPECT_TRUE(catalog.Find("s", "").ok());
+  EXPECT_TRUE(catalog.Find({}, "s", "").ok());
   Status removed = Internal("no answer");
-  catalog.Remove("s", [&](const Status& status) { removed = status; });
+  catalog.Remove({}, "s", [&](const Status& status) { removed = status; });
   EXPECT_TRUE(removed.ok());
   EXPECT_EQ(catalog.size(), 0u);
 }
@@ -142,7 +142,7 @@ TEST_F(CatalogTest, AllRecordsTogetherHaveALimitThatRemovalMakesRoomUnder) {
   const Status status = site.Add(Document("t", std::string(5'000, 'x')));
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
   EXPECT_THAT(status.message(), AllOf(HasSubstr("the limit is 8000"), HasSubstr("schema rm")));
-  EXPECT_EQ(records_.List("", UINT64_MAX)->size(), 1u);
+  EXPECT_EQ(records_.List("schema/", UINT64_MAX)->size(), 1u);
   EXPECT_TRUE(site.Add(Document("s", std::string(5'000, 'x'))).ok()) << "it replaces itself";
   ASSERT_TRUE(site.Remove("s").ok());
   EXPECT_TRUE(site.Add(Document("t", std::string(5'000, 'x'))).ok());
@@ -155,7 +155,7 @@ TEST_F(CatalogTest, ChangesThatWaitForTheStoreHaveALimitAndAllAreAnswered) {
   site.store->SetSilent(true);
   std::map<Code, int> answers;
   for (int n = 0; n < 300; ++n) {
-    site.catalog->Remove("s", [&](const Status& status) { ++answers[status.code()]; });
+    site.catalog->Remove({}, "s", [&](const Status& status) { ++answers[status.code()]; });
   }
   EXPECT_GT(answers[Code::kBusy], 0);
   site.store.reset();
@@ -191,10 +191,10 @@ TEST_F(CatalogTest, MayGoWhileWorkAndWritesArePending) {
   site.StartStore().Start();
   site.store->SetSilent(true);
   const auto ignore = [](const Result<SchemaPtr>&) { ADD_FAILURE() << "called after the end"; };
-  site.catalog->Add({.document = Document("s", "one")}, ignore);
+  site.catalog->Add({.document = Document("s", "one")}, "", ignore);
   site.network.RunUntilIdle();
   site.background.Hold();
-  site.catalog->Add({.document = Document("t", "one")}, ignore);
+  site.catalog->Add({.document = Document("t", "one")}, "", ignore);
   site.catalog.reset();
   site.Settle(seconds(30));
 }

@@ -66,6 +66,22 @@ TEST_F(WorkerServiceTest, AsksForRecipesThenStreamsPartialsAndOneFinal) {
   EXPECT_EQ(FinalOf(Next<Final>()).usage.units.at(0).source, Source::kDevice);
 }
 
+TEST_F(WorkerServiceTest, ARunOfAnotherDomainFindsNeitherTheRecipeNorTheUnit) {
+  (void)Next<Residency>();
+  const PlanMaker prompt = Prompt();
+  const IdentityDigest identity = model_->identity().Digest();
+  for (const uint64_t domain : {uint64_t{0}, uint64_t{7}}) {
+    Envelope run = RunOf(prompt);
+    std::get<promptcache::Run>(run.body).domain = domain;
+    coordinator_->Send(run);
+    (void)Next<RecipeQuery>();
+    SendRecipes(run.request_id, prompt);
+    EXPECT_EQ(FinalOf(Next<Final>()).usage.units.at(0).source, Source::kEncoded);
+    EXPECT_THAT(std::get<Residency>(Next<Residency>().body).added,
+                ElementsAre(MakeUnitKey(identity, domain, prompt.recipes()[0]->Digest())));
+  }
+}
+
 TEST_F(WorkerServiceTest, RecipeThatTheCoordinatorLacksEndsTheRun) {
   (void)Next<Residency>();
   const Envelope run = RunOf(Prompt());
