@@ -34,8 +34,8 @@ SessionLimits LimitsOf(const CoordinatorSettings& settings, const TenantLimits& 
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
           .default_deadline = milliseconds(settings.default_deadline_ms),
           .worker_wait = milliseconds(settings.worker_wait_ms),
-          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests),
-          .tenants = tenants};
+          .tenants = tenants,
+          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests)};
 }
 
 RouterOptions RouterOptionsOf(const CoordinatorSettings& settings) {
