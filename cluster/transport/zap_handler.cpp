@@ -43,14 +43,14 @@ ZapHandler::~ZapHandler() {
   if (socket_ != nullptr) zmq_close(socket_);
 }
 
-uint64_t ZapHandler::Serve(int limit) {
-  uint64_t refused = 0;
-  for (int i = 0; i < limit; ++i) {
+ZapHandler::Served ZapHandler::Serve(int limit) {
+  Served served;
+  for (int i = 0; i < limit && !served.all; ++i) {
     const Outcome outcome = ServeOne();
-    if (outcome == Outcome::kNothing) break;
-    if (outcome == Outcome::kRefused) ++refused;
+    served.all = outcome == Outcome::kNothing;
+    if (outcome == Outcome::kRefused) ++served.refused;
   }
-  return refused;
+  return served;
 }
 
 void ZapHandler::ReloadKeys() {

@@ -8,6 +8,7 @@
 
 #include "cluster/transport/keyring.h"
 #include "cluster/transport/zmq_context.h"
+#include "cluster/transport/zmq_message.h"
 
 namespace promptcache {
 
@@ -24,9 +25,13 @@ class ZapHandler {
   ZapHandler(const ZapHandler&) = delete;
   ZapHandler& operator=(const ZapHandler&) = delete;
 
-  void* handle() const { return socket_; }  // what zmq_poll watches
-  // Answers what is waiting, at most `limit`. How many were refused.
-  uint64_t Serve(int limit);
+  int event_fd() const { return EventFdOf(socket_); }
+  struct Served {
+    uint64_t refused = 0;
+    bool all = false;  // nothing is waiting any more
+  };
+  // Answers what is waiting, at most `limit`.
+  Served Serve(int limit);
 
   const Keyring& keys() const { return keys_; }
   // Reads the allowlist anew and logs that it did, or why not: then the old one holds.

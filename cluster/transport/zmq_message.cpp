@@ -37,6 +37,13 @@ std::string_view ZmqPart::user_id() const {
   return user == nullptr ? std::string_view() : user;
 }
 
+int EventFdOf(void* socket) {
+  int fd = -1;
+  size_t size = sizeof(fd);
+  if (socket == nullptr || zmq_getsockopt(socket, ZMQ_FD, &fd, &size) != 0) return -1;
+  return fd;
+}
+
 int SendPart(void* socket, const Frame& frame, int flags) {
   const auto bytes = frame.bytes();
   zmq_msg_t message;

@@ -32,6 +32,10 @@ class ZmqPart {
   zmq_msg_t raw_;
 };
 
+// What becomes readable when something may have come for the socket: once, and not again before it
+// was looked for until there was nothing, which sending does in part, too. Negative: none.
+int EventFdOf(void* socket);
+
 // Sends one part without waiting; `flags` as zmq_msg_send's. Shares the frame's bytes where that is
 // cheaper than a copy. Negative: not sent, errno says why.
 int SendPart(void* socket, const Frame& frame, int flags);

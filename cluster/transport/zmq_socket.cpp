@@ -183,8 +183,10 @@ Status ZmqSocket::WatchConnection() {
   const int events =
       kHandshakeFailures |
       (kind_ == Kind::kDealer ? ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED : 0);
-  return monitor_.Open(context_->impl().context(), socket_, events)
-      .WithContext("endpoint '" + endpoint_ + "'");
+  PC_RETURN_IF_ERROR(monitor_.Open(context_->impl().context(), socket_, events)
+                         .WithContext("endpoint '" + endpoint_ + "'"));
+  DrainMonitor();  // its descriptor tells of nothing before it was looked for
+  return {};
 }
 
 void ZmqSocket::DrainMonitor() {

@@ -11,6 +11,7 @@
 #include "cluster/transport/link_security.h"
 #include "cluster/transport/transport.h"
 #include "cluster/transport/zmq_context.h"
+#include "cluster/transport/zmq_message.h"
 #include "cluster/transport/zmq_monitor.h"
 
 namespace promptcache {
@@ -42,9 +43,9 @@ class ZmqSocket {
   // Takes one message without waiting.
   Received Receive(Incoming* out);
 
-  // What zmq_poll watches. The monitor is null for inproc sockets.
-  void* handle() const { return socket_; }
-  void* monitor() const { return monitor_.handle(); }
+  // As EventFdOf. The monitor has none for inproc sockets.
+  int event_fd() const { return EventFdOf(socket_); }
+  int monitor_fd() const { return EventFdOf(monitor_.handle()); }
   // Takes the connection's changes of state out of the monitor.
   void DrainMonitor();
   // Of a listener, since the last call; without keys that are not on the allowlist.

@@ -1,8 +1,8 @@
 #include "cluster/transport/zmq_transport.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include <algorithm>
 #include <map>
@@ -23,12 +23,14 @@ constexpr int kMessagesPerTurn = 64;    // of one socket, before the others have
 constexpr size_t kFirstSocketItem = 2;  // of the poll set
 
 // Rounded up, so that a timer is due when the wait ends.
-long PollMillis(std::optional<SteadyTime> next) {
+int PollMillis(std::optional<SteadyTime> next) {
   if (!next) return -1;
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(*next - std::chrono::steady_clock::now());
-  return static_cast<long>(std::clamp<int64_t>(left.count(), 0, 3'600'000));
+  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 3'600'000));
 }
+
+pollfd Watch(int fd) { return {fd, POLLIN, 0}; }  // a negative one is passed over
 
 }  // namespace
 
@@ -48,6 +50,7 @@ class ZmqTransport::Impl {
   Result<SocketId> Add(Result<std::unique_ptr<ZmqSocket>> socket, MessageHandler handler);
   void Close(SocketId id);
   ZmqSocket* Find(SocketId id) const;
+  Status Send(SocketId id, PeerId peer, Frames frames);
   void Post(std::function<void()> function);
 
   void ReloadKeys() {
@@ -66,13 +69,13 @@ class ZmqTransport::Impl {
     return {bad_frames_,      sent_, received_, refusals_.failed_handshakes, refusals_.unknown_keys,
             refusals_.revoked};
   }
-  void CountSent() { ++sent_; }
 
  private:
   struct Entry {
     SocketId id = 0;
     std::unique_ptr<ZmqSocket> socket;  // null once closed
     MessageHandler handler;
+    bool may_have = true;  // something to be taken, although its descriptor says nothing
   };
 
   void Wake();
@@ -90,7 +93,8 @@ class ZmqTransport::Impl {
   // Of the reactor thread.
   std::map<SocketId, std::shared_ptr<Entry>> sockets_;
   std::vector<std::shared_ptr<Entry>> polled_;  // an entry's place gives its items' places
-  std::vector<zmq_pollitem_t> poll_items_;      // the wake-up, the keys, then two an entry
+  std::vector<pollfd> poll_items_;              // the wake-up, the keys, then two an entry
+  bool zap_may_have_ = true;
   bool poll_set_is_old_ = true;
   SocketId last_socket_ = 0;
   TimerQueue timers_;
@@ -162,37 +166,43 @@ void ZmqTransport::Impl::RunTimers() {
 
 void ZmqTransport::Impl::RebuildPollSet() {
   polled_.clear();
-  // What is not there is watched as another, so that places stay simple.
-  const zmq_pollitem_t wake{nullptr, wake_fd_, ZMQ_POLLIN, 0};
-  poll_items_ = {wake, zap_ ? zmq_pollitem_t{zap_->handle(), 0, ZMQ_POLLIN, 0} : wake};
+  poll_items_ = {Watch(wake_fd_), Watch(zap_ ? zap_->event_fd() : -1)};
   for (const auto& [id, entry] : sockets_) {
     polled_.push_back(entry);
-    poll_items_.push_back({entry->socket->handle(), 0, ZMQ_POLLIN, 0});
-    void* const monitor = entry->socket->monitor();
-    poll_items_.push_back({monitor ? monitor : entry->socket->handle(), 0, ZMQ_POLLIN, 0});
+    poll_items_.push_back(Watch(entry->socket->event_fd()));
+    poll_items_.push_back(Watch(entry->socket->monitor_fd()));
   }
   poll_set_is_old_ = false;
 }
 
+// Not zmq_poll, which asks every socket each time, with system calls.
 void ZmqTransport::Impl::Poll() {
   if (poll_set_is_old_) RebuildPollSet();
-  if (zmq_poll(poll_items_.data(), static_cast<int>(poll_items_.size()),
-               PollMillis(timers_.Next())) <= 0) {
-    return;  // a timer, or a signal interrupted the wait
+  const bool may_have =
+      (zap_ && zap_may_have_) || std::any_of(polled_.begin(), polled_.end(), [](const auto& entry) {
+        return entry->socket && entry->may_have;
+      });
+  if (::poll(poll_items_.data(), poll_items_.size(), may_have ? 0 : PollMillis(timers_.Next())) <
+      0) {
+    return;  // a signal interrupted the wait
   }
   if (poll_items_[0].revents != 0) {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t taken = read(wake_fd_, &count, sizeof(count));
   }
-  if (zap_ && poll_items_[1].revents != 0) refusals_.unknown_keys += zap_->Serve(kMessagesPerTurn);
+  if (zap_ && (zap_may_have_ || poll_items_[1].revents != 0)) {
+    const ZapHandler::Served served = zap_->Serve(kMessagesPerTurn);
+    refusals_.unknown_keys += served.refused;
+    zap_may_have_ = !served.all;
+  }
   for (size_t i = 0; i < polled_.size() && !stop_; ++i) {
     Entry& entry = *polled_[i];
-    const zmq_pollitem_t* const items = &poll_items_[kFirstSocketItem + 2 * i];
+    const pollfd* const items = &poll_items_[kFirstSocketItem + 2 * i];
     if (items[1].revents != 0 && entry.socket) {
       entry.socket->DrainMonitor();
       refusals_.failed_handshakes += entry.socket->TakeFailedHandshakes();
     }
-    if (items[0].revents != 0) Serve(entry);
+    if (entry.may_have || items[0].revents != 0) Serve(entry);
   }
 }
 
@@ -203,6 +213,7 @@ void ZmqTransport::Impl::Serve(Entry& entry) {
     incoming.socket = entry.id;
     switch (entry.socket->Receive(&incoming)) {
       case ZmqSocket::Received::kNothing:
+        entry.may_have = false;
         return;
       case ZmqSocket::Received::kBad:
         ++bad_frames_;
@@ -216,6 +227,7 @@ void ZmqTransport::Impl::Serve(Entry& entry) {
         break;
     }
   }
+  entry.may_have = true;
 }
 
 Result<SocketId> ZmqTransport::Impl::Add(Result<std::unique_ptr<ZmqSocket>> socket,
@@ -243,6 +255,15 @@ void ZmqTransport::Impl::Close(SocketId id) {
 ZmqSocket* ZmqTransport::Impl::Find(SocketId id) const {
   const auto it = sockets_.find(id);
   return it == sockets_.end() ? nullptr : it->second->socket.get();
+}
+
+Status ZmqTransport::Impl::Send(SocketId id, PeerId peer, Frames frames) {
+  const auto it = sockets_.find(id);
+  if (it == sockets_.end()) return Unavailable("the socket is closed");
+  it->second->may_have = true;  // sending takes in what its descriptor would tell of
+  Status status = it->second->socket->Send(peer, std::move(frames));
+  if (status.ok()) ++sent_;
+  return status;
 }
 
 // A timer: looks after the allowlist again and again.
@@ -325,11 +346,7 @@ Result<std::string> ZmqTransport::BoundEndpoint(SocketId socket) const {
 }
 
 Status ZmqTransport::Send(SocketId socket, PeerId peer, Frames frames) {
-  ZmqSocket* found = impl_->Find(socket);
-  if (found == nullptr) return Unavailable("the socket is closed");
-  Status status = found->Send(peer, std::move(frames));
-  if (status.ok()) impl_->CountSent();
-  return status;
+  return impl_->Send(socket, peer, std::move(frames));
 }
 
 TimerId ZmqTransport::After(std::chrono::milliseconds delay, std::function<void()> function) {
