@@ -80,6 +80,7 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
       "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl");
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
+  AddBenchServeCommand(*bench, context);
   AddBenchStoreCommand(*bench, context);
   AddEngineCommand(
       *bench, context,

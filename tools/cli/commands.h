@@ -39,6 +39,7 @@ std::optional<int> RunEngineCommand(const CommandContext& context, std::span<cha
 
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 // Of `promptcache bench`.
+void AddBenchServeCommand(CLI::App& bench, CommandContext& context);
 void AddBenchStoreCommand(CLI::App& bench, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);

@@ -1,10 +1,10 @@
-#include <algorithm>
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "tools/simulate/draws.h"
 #include "tools/simulate/workload.h"
+#include "tools/simulate/zipf_choice.h"
 
 namespace promptcache {
 namespace {
@@ -12,16 +12,6 @@ namespace {
 constexpr uint32_t kSharedModules = 200;
 constexpr uint32_t kHotSchema = 100;
 constexpr uint32_t kOutputTokens = 128;
-
-std::vector<double> Cumulated(const ZipfOptions& options) {
-  std::vector<double> sums;
-  double sum = 0;
-  for (uint32_t k = 1; k <= options.schemas; ++k) {
-    sum += std::pow(k, -options.exponent);
-    sums.push_back(sum);
-  }
-  return sums;
-}
 
 void MakeSchemas(const ZipfOptions& options, Workload& workload) {
   Draws draws(options.seed, 1);
@@ -47,14 +37,11 @@ Workload MakeZipf(const ZipfOptions& options) {
   Workload workload{
       .name = fmt::format("Zipf {:.1f}, {:g}/s", options.exponent, options.requests_per_s)};
   MakeSchemas(options, workload);
-  const std::vector<double> sums = Cumulated(options);
+  const ZipfChoice choice(options.schemas, options.exponent);
   Draws draws(options.seed, 2);
   double now = 0;
   while ((now += draws.Exponential(1 / options.requests_per_s)) < options.seconds) {
-    const double drawn = draws.Uniform() * sums.back();
-    auto schema =
-        static_cast<uint32_t>(std::upper_bound(sums.begin(), sums.end(), drawn) - sums.begin());
-    schema = std::min(schema, options.schemas - 1);
+    uint32_t schema = choice.At(draws.Uniform());
     const bool hot = draws.Uniform() < options.hot_share && now > options.seconds / 2;
     if (hot) schema = std::min(kHotSchema, options.schemas) - 1;
     workload.requests.push_back({.arrival_s = now,

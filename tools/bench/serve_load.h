@@ -1,0 +1,69 @@
+// Clients that ask a coordinator for answers: as many at a time as they are, or so many a second.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/wire/messages.h"
+#include "common/status.h"
+#include "tools/bench/latency_histogram.h"
+
+namespace promptcache {
+
+struct ServeLoadOptions {
+  std::string endpoint;  // of the coordinator
+  uint32_t clients = 64;
+  std::function<std::string(uint64_t index)> prompt;  // number `index`
+  GenerationOptions generation;
+};
+
+// What ends first ends a measurement.
+struct ServeLimits {
+  uint64_t requests = UINT64_MAX;
+  std::chrono::milliseconds time{24 * 3'600'000};
+};
+
+struct ServeResult {
+  uint64_t requests = 0;  // that ended
+  uint64_t failed = 0;    // of these, with another status than OK or another number of tokens
+  std::string first_failure;
+  double seconds = 0;
+  LatencyHistogram total_ms;        // of a request: from when it was due to its end
+  LatencyHistogram first_token_ms;  // to its first token
+  uint64_t tokens = 0;              // that were streamed
+  uint64_t parts = 0;               // in so many messages
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;
+  uint64_t units = 0;
+  uint64_t resident_units = 0;  // of these, from a worker's memory
+
+  double requests_per_s() const {
+    return seconds == 0 ? 0 : static_cast<double>(requests) / seconds;
+  }
+};
+
+// Requests that have ended; on the clients' thread.
+using ServeProgress = std::function<void(uint64_t requests)>;
+
+// Each client has a link of its own; one thread serves them. Not thread safe: one measurement after
+// another.
+class ServeLoad {
+ public:
+  // kUnavailable when the coordinator does not answer.
+  static Result<std::unique_ptr<ServeLoad>> Start(const ServeLoadOptions& options);
+  virtual ~ServeLoad() = default;
+
+  virtual Status AddSchemas(const std::vector<std::string>& documents) = 0;
+  // Each client sends its next request when its last one has ended.
+  virtual ServeResult RunClosed(const ServeLimits& limits, const ServeProgress& progress) = 0;
+  // Requests come at random moments, `rate` a second on average, whether earlier ones have ended or
+  // not; time counts from those moments.
+  virtual ServeResult RunOpen(double rate, const ServeLimits& limits,
+                              const ServeProgress& progress) = 0;
+};
+
+}  // namespace promptcache
