@@ -96,7 +96,7 @@ Result<ServeBenchReport> MeasureServe(const ServeBenchOptions& options,
                         .generation = {.max_new_tokens = options.tokens}}));
   PC_RETURN_IF_ERROR(load->AddSchemas(workload.Schemas()));
   // Every unit that is asked for often is in memory then.
-  const ServeLimits warm_up{.requests = uint64_t{20} * options.workload.schemas};
+  const ServeLimits warm_up{.requests = uint64_t{100} * options.workload.schemas};
   (void)load->RunClosed(warm_up, ProgressOf(progress, "warming up", warm_up));
   ServeBenchReport report{
       .cpu = CpuName(), .cores = std::thread::hardware_concurrency(), .options = options};

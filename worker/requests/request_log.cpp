@@ -212,9 +212,12 @@ std::optional<uint32_t> RequestLog::Request::PartBehind(const SampleTokens& toke
 
 size_t RequestLog::CoordinatorLost(uint32_t coordinator, SteadyTime now) {
   const size_t before = orphans_.size();
-  for (auto& [id, request] : requests_) {
-    if (request.owner && request.owner->coordinator == coordinator) Disown(id, request, now);
+  std::map<uint64_t, Requests::iterator> lost;  // by run: in order, for results that repeat
+  for (auto one = requests_.begin(); one != requests_.end(); ++one) {
+    const auto& owner = one->second.owner;
+    if (owner && owner->coordinator == coordinator) lost.emplace(one->second.run, one);
   }
+  for (const auto& [run, one] : lost) Disown(one->first, one->second, now);
   return orphans_.size() - before;
 }
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "cluster/wire/messages.h"
@@ -113,7 +114,8 @@ class RequestLog {
     // The part behind these tokens; nullopt: the answer has others, or none begins there.
     std::optional<uint32_t> PartBehind(const std::vector<std::vector<TokenId>>& tokens) const;
   };
-  using Requests = std::map<RequestId, Request>;  // in order, for results that repeat
+  // Found for every part of an answer, among tens of thousands.
+  using Requests = std::unordered_map<RequestId, Request>;
 
   // Null unless this run of it is under way.
   Request* FindRunning(const RequestRun& run);

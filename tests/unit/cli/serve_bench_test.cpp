@@ -9,6 +9,8 @@
 
 #include "coordinator/pml/prompt.h"
 #include "coordinator/pml/schema.h"
+#include "tests/fakes/test_env.h"
+#include "tests/unit/cachestore/temp_dir.h"
 
 namespace promptcache {
 namespace {
@@ -78,6 +80,29 @@ TEST(ServeWorkload, PromptsImportThreeModulesOrMoreOfAPopularSchema) {
     EXPECT_LE(count, 5);
   }
   EXPECT_GT(first, 3 * last);
+}
+
+TEST(ServeBench, EveryRequestIsAnsweredInFull) {
+  const auto model = testing::ModelPath();
+  PC_SKIP_WITHOUT(model, "the model of tools/bootstrap");
+  const testing::TempDir directory;
+  const auto report = MeasureServe({.model = model->string(),
+                                    .directory = directory.path(),
+                                    .workload = {.schemas = 2},
+                                    .clients = 4,
+                                    .limits = {.requests = 40},
+                                    .rate = 200},
+                                   nullptr);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  for (const ServeResult* result : {&report->closed, &report->open}) {
+    EXPECT_EQ(result->requests, 40u);
+    EXPECT_EQ(result->failed, 0u) << result->first_failure;
+    EXPECT_EQ(result->tokens, 40u * 16);
+    EXPECT_EQ(result->parts, 40u * 16);
+    EXPECT_GE(result->units, 40u * 3);
+    EXPECT_EQ(result->first_token_ms.count(), 40u);
+    EXPECT_LE(result->first_token_ms.Quantile(0.5), result->total_ms.Quantile(0.5));
+  }
 }
 
 TEST(ServeBench, ReportsSayWhatFailed) {
