@@ -37,6 +37,7 @@ int Main(int argc, char** argv) {
                  "The coordinator's client endpoint (default: coordinator.client_endpoint)");
 
   AddUpCommand(app, context);
+  AddDownCommand(app, context);
   AddRunCommand(app, context);
   AddSchemaCommand(app, context);
   AddPlanCommand(app, context);
