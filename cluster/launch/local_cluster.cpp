@@ -1,18 +1,18 @@
 #include "cluster/launch/local_cluster.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <array>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
-#include "common/process.h"
+#include "cluster/launch/gpus.h"
+#include "cluster/launch/run_directory.h"
 
 namespace promptcache {
 namespace {
@@ -37,6 +37,27 @@ std::string TailOf(const std::string& path) {
   return tail;
 }
 
+std::string ShortHostName() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "host";
+  const std::string full(name.data());
+  return full.substr(0, full.find('.'));
+}
+
+// ADDRESS:PORT, so many ports further; 0 stays any free one.
+std::string PortAfter(const std::string& endpoint, size_t ports) {
+  const size_t colon = endpoint.rfind(':');
+  uint32_t port = 0;
+  if (colon == std::string::npos) return endpoint;
+  std::from_chars(endpoint.data() + colon + 1, endpoint.data() + endpoint.size(), port);
+  return port == 0 ? endpoint : endpoint.substr(0, colon + 1) + std::to_string(port + ports);
+}
+
+struct WorkerSlot {
+  std::string name;
+  std::string device;
+};
+
 class ClusterImpl : public LocalCluster {
  public:
   ClusterImpl(LocalClusterOptions options, std::function<void(const std::string&)> progress)
@@ -45,20 +66,17 @@ class ClusterImpl : public LocalCluster {
         runner_(MakeProcessRunner()),
         supervisor_(*runner_, SystemClock()) {}
 
-  ~ClusterImpl() override {
-    Stop();
-    if (lock_ >= 0) ::close(lock_);
-  }
+  ~ClusterImpl() override { Stop(); }
 
   Status StartAll() {
-    std::error_code error;
-    fs::create_directories(options_.run_directory, error);
-    if (error) {
-      return Unavailable("cannot create " + options_.run_directory + ": " + error.message());
+    PC_RETURN_IF_ERROR(ChooseWorkers());
+    PC_ASSIGN_OR_RETURN(RunDirectory run, RunDirectory::Take(options_.run_directory));
+    run_.emplace(std::move(run));
+    if (run_->was_stale()) {
+      progress_("the last cluster in " + options_.run_directory + " was not stopped in order");
     }
-    PC_RETURN_IF_ERROR(LockRunDirectory());
-    PC_RETURN_IF_ERROR(StartStore());
-    PC_RETURN_IF_ERROR(StartCoordinator());
+    if (Has(ClusterPart::kStore)) PC_RETURN_IF_ERROR(StartStore());
+    if (Has(ClusterPart::kCoordinator)) PC_RETURN_IF_ERROR(StartCoordinator());
     PC_RETURN_IF_ERROR(StartWorkers());
     return WriteState();
   }
@@ -68,51 +86,51 @@ class ClusterImpl : public LocalCluster {
   void Tick() override { supervisor_.Tick(progress_); }
 
   void Stop() override {
+    if (!run_) return;  // the files are another cluster's
+    run_->NoteStopping();
     supervisor_.BeginStop();
     while (!supervisor_.done()) {
       supervisor_.Tick(progress_);
       std::this_thread::sleep_for(kPoll);
     }
-    if (lock_ < 0) return;  // the files are another cluster's
-    std::error_code ignored;
-    fs::remove(InRun("cluster.json"), ignored);
+    run_.reset();
   }
 
  private:
-  std::string InRun(const std::string& name) const {
-    return (fs::path(options_.run_directory) / name).string();
-  }
+  bool Has(ClusterPart part) const { return options_.parts.contains(part); }
 
-  // Held until the end of this object: two clusters would write each other's files.
-  Status LockRunDirectory() {
-    const std::string path = InRun("lock");
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (file < 0) return Unavailable("cannot write " + path + ": " + std::strerror(errno));
-    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
-      ::close(file);
-      return FailedPrecondition("the run directory " + options_.run_directory +
-                                " is in use by another cluster; choose another one");
+  Status ChooseWorkers() {
+    if (!Has(ClusterPart::kWorkers)) return {};
+    // The names of workers are those of a cluster, not of a machine.
+    const std::string prefix = Has(ClusterPart::kCoordinator) ? "" : ShortHostName() + "-";
+    const Settings& settings = options_.settings;
+    PC_ASSIGN_OR_RETURN(const std::vector<uint32_t> gpus,
+                        ChooseGpus(settings.cluster.gpus, options_.device_directory));
+    for (const uint32_t gpu : gpus) {
+      workers_.push_back({fmt::format("{}worker-gpu{}", prefix, gpu), fmt::format("cuda:{}", gpu)});
     }
-    lock_ = file;
+    for (int64_t i = 1; gpus.empty() && i <= settings.cluster.workers; ++i) {
+      workers_.push_back({fmt::format("{}worker-{}", prefix, i), settings.worker.device});
+    }
     return {};
   }
 
   ProcessCommand Command(const std::string& program, const std::string& name,
                          std::vector<std::string> arguments) const {
-    ProcessCommand command{.log_file = InRun(name + ".log")};
+    ProcessCommand command{.log_file = run_->LogFile(name)};
     command.argv = {(fs::path(options_.bin_directory) / program).string()};
     if (!options_.config_file.empty()) {
       command.argv.insert(command.argv.end(), {"--config", options_.config_file});
     }
     command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-    command.argv.insert(command.argv.end(), {"--ready-file", InRun(name + ".ready")});
+    command.argv.insert(command.argv.end(), {"--ready-file", run_->ReadyFile(name)});
     return command;
   }
 
   Status Launch(Stage stage, const std::string& program, const std::string& name,
                 std::vector<std::string> arguments) {
     std::error_code ignored;
-    fs::remove(InRun(name + ".ready"), ignored);
+    fs::remove(run_->ReadyFile(name), ignored);
     return supervisor_.Add(name, stage, Command(program, name, std::move(arguments)));
   }
 
@@ -120,7 +138,7 @@ class ClusterImpl : public LocalCluster {
   Result<nlohmann::json> WaitReady(const std::string& name) {
     const SteadyTime give_up = SystemClock().Now() + kReadyTimeout;
     while (SystemClock().Now() < give_up) {
-      std::ifstream file(InRun(name + ".ready"));
+      std::ifstream file(run_->ReadyFile(name));
       if (file) {
         auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
         if (json.is_object()) return json;
@@ -132,27 +150,27 @@ class ClusterImpl : public LocalCluster {
       for (const SupervisedProcess& process : supervisor_.processes()) {
         if (process.name != name || process.pid != 0) continue;
         return Unavailable(fmt::format("{} ended with {}; its log {} says:{}", name,
-                                       process.last_exit, InRun(name + ".log"),
-                                       TailOf(InRun(name + ".log"))));
+                                       process.last_exit, run_->LogFile(name),
+                                       TailOf(run_->LogFile(name))));
       }
       std::this_thread::sleep_for(kPoll);
     }
     return DeadlineExceeded(fmt::format("{} is not ready after {} s; see {}", name,
-                                        kReadyTimeout.count(), InRun(name + ".log")));
+                                        kReadyTimeout.count(), run_->LogFile(name)));
   }
 
   Result<std::string> EndpointIn(const nlohmann::json& ready, const std::string& name,
                                  const char* key) const {
     const auto found = ready.find(key);
     if (found == ready.end() || !found->is_string()) {
-      return Internal(fmt::format("{} has no text '{}'", InRun(name + ".ready"), key));
+      return Internal(fmt::format("{} has no text '{}'", run_->ReadyFile(name), key));
     }
     return found->get<std::string>();
   }
 
   std::vector<std::string> StoreArguments(const std::string& endpoint) const {
     std::string directory = options_.settings.store.directory;
-    if (directory == DefaultSettings().store.directory) directory = InRun("store");
+    if (directory == DefaultSettings().store.directory) directory = run_->File("store");
     return {"--directory", directory, "--endpoint", endpoint};
   }
 
@@ -169,10 +187,17 @@ class ClusterImpl : public LocalCluster {
 
   std::vector<std::string> CoordinatorArguments(const std::string& client,
                                                 const std::string& worker) const {
-    return {"--model",           options_.settings.coordinator.model,
-            "--client-endpoint", client,
-            "--worker-endpoint", worker,
-            "--store-endpoint",  endpoints_.store};
+    const CoordinatorSettings& own = options_.settings.coordinator;
+    std::vector<std::string> arguments = {"--model", own.model,           "--client-endpoint",
+                                          client,    "--worker-endpoint", worker};
+    AddStoreEndpoint(own.store_endpoint, arguments);
+    return arguments;
+  }
+
+  // The one here, else the one that the settings name.
+  void AddStoreEndpoint(const std::string& elsewhere, std::vector<std::string>& arguments) const {
+    const std::string& store = Has(ClusterPart::kStore) ? endpoints_.store : elsewhere;
+    if (!store.empty()) arguments.insert(arguments.end(), {"--store-endpoint", store});
   }
 
   Status StartCoordinator() {
@@ -189,37 +214,57 @@ class ClusterImpl : public LocalCluster {
     return {};
   }
 
-  Status StartWorkers() {
+  // Several coordinators are those of the settings; one is the one here.
+  std::vector<std::string> CoordinatorsOfWorkers() const {
+    const std::vector<std::string>& named = options_.settings.worker.coordinator_endpoints;
+    if (!Has(ClusterPart::kCoordinator) || named.size() > 1) return named;
+    return {endpoints_.worker};
+  }
+
+  std::vector<std::string> WorkerArguments(size_t index) const {
     const WorkerSettings& own = options_.settings.worker;
-    const std::string model = own.model.empty() ? options_.settings.coordinator.model : own.model;
-    for (int64_t i = 1; i <= options_.settings.cluster.workers; ++i) {
-      const std::string name = fmt::format("worker-{}", i);
-      progress_(fmt::format("starting {} on {}", name, own.device));
-      PC_RETURN_IF_ERROR(
-          Launch(kWorkerStage, "promptcache-worker", name,
-                 {"--model", model, "--name", name, "--device", own.device, "--dtype", own.dtype,
-                  "--threads", std::to_string(own.threads), "--coordinator-endpoint",
-                  endpoints_.worker, "--store-endpoint", endpoints_.store}));
+    const std::string& model = own.model.empty() ? options_.settings.coordinator.model : own.model;
+    std::vector<std::string> arguments = {"--model",   model,
+                                          "--name",    workers_[index].name,
+                                          "--device",  workers_[index].device,
+                                          "--dtype",   own.dtype,
+                                          "--threads", std::to_string(own.threads)};
+    for (const std::string& coordinator : CoordinatorsOfWorkers()) {
+      arguments.insert(arguments.end(), {"--coordinator-endpoint", coordinator});
     }
-    for (int64_t i = 1; i <= options_.settings.cluster.workers; ++i) {
-      PC_RETURN_IF_ERROR(WaitReady(fmt::format("worker-{}", i)).status());
+    AddStoreEndpoint(own.store_endpoint, arguments);
+    if (!own.metrics_endpoint.empty()) {
+      arguments.insert(arguments.end(),
+                       {"--metrics-endpoint", PortAfter(own.metrics_endpoint, index)});
+    }
+    return arguments;
+  }
+
+  Status StartWorkers() {
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      progress_(fmt::format("starting {} on {}", workers_[i].name, workers_[i].device));
+      PC_RETURN_IF_ERROR(
+          Launch(kWorkerStage, "promptcache-worker", workers_[i].name, WorkerArguments(i)));
+    }
+    for (const WorkerSlot& worker : workers_) {
+      PC_RETURN_IF_ERROR(WaitReady(worker.name).status());
     }
     return {};
   }
 
   // For programs that look for the cluster of a run directory.
-  Status WriteState() {
-    const nlohmann::json state = {{"client_endpoint", endpoints_.client},
-                                  {"worker_endpoint", endpoints_.worker},
-                                  {"store_endpoint", endpoints_.store}};
-    return WriteFileAtomically(InRun("cluster.json"), state.dump(2) + "\n");
+  Status WriteState() const {
+    return run_->WriteEndpoints({{"client_endpoint", endpoints_.client},
+                                 {"worker_endpoint", endpoints_.worker},
+                                 {"store_endpoint", endpoints_.store}});
   }
 
   const LocalClusterOptions options_;
   const std::function<void(const std::string&)> progress_;
   const std::unique_ptr<ProcessRunner> runner_;
   Supervisor supervisor_;
-  int lock_ = -1;  // of the run directory
+  std::optional<RunDirectory> run_;  // from the start to the stop
+  std::vector<WorkerSlot> workers_;
   ClusterEndpoints endpoints_;
 };
 
@@ -227,7 +272,9 @@ class ClusterImpl : public LocalCluster {
 
 Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     const LocalClusterOptions& options, const std::function<void(const std::string&)>& progress) {
-  if (options.settings.coordinator.model.empty()) {
+  const bool only_store = options.parts == std::set<ClusterPart>{ClusterPart::kStore};
+  if (!only_store && options.settings.coordinator.model.empty() &&
+      options.settings.worker.model.empty()) {
     return InvalidArgument(
         "no model: give --model FILE.gguf or DIRECTORY, or set coordinator.model");
   }

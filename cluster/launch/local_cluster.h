@@ -1,8 +1,10 @@
-// A cachestore, a coordinator and workers as processes of this machine: `promptcache up`.
+// A cachestore, a coordinator and workers, or some of them, as processes of this machine:
+// `promptcache up`.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,15 +14,22 @@
 
 namespace promptcache {
 
+enum class ClusterPart : uint8_t { kStore, kCoordinator, kWorkers };
+
 struct LocalClusterOptions {
   std::string bin_directory;  // where the programs lie
   std::string run_directory;  // logs, ready files and, unless configured, the store; created
   std::string config_file;    // handed to every process; may be empty
   Settings settings;          // endpoints (port * allowed), model, workers, ...
+  // What is started here; the others are where the settings say.
+  std::set<ClusterPart> parts{ClusterPart::kStore, ClusterPart::kCoordinator,
+                              ClusterPart::kWorkers};
+  std::string device_directory = "/dev";  // where GPUs are looked for
   // Optional, asked while Start waits: true ends it with kCancelled.
   std::function<bool()> stop_requested;
 };
 
+// Of the parts that run here; the others are empty.
 struct ClusterEndpoints {
   std::string client;
   std::string worker;
@@ -30,7 +39,10 @@ struct ClusterEndpoints {
 // Not thread safe: one thread starts it, ticks it and stops it.
 class LocalCluster {
  public:
-  // Starts everything in order and returns when the coordinator serves and every worker has joined.
+  // Starts the parts in order and returns when the coordinator serves and every worker has joined
+  // one. Workers are called worker-1, ..., or worker-gpu0, ... by settings.cluster.gpus, with the
+  // name of this machine before where the coordinator is elsewhere. They listen for metrics one
+  // port after the other.
   // On failure all are stopped; the message names the process and ends with its log's last lines.
   static Result<std::unique_ptr<LocalCluster>> Start(
       const LocalClusterOptions& options, const std::function<void(const std::string&)>& progress);

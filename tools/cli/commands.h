@@ -46,6 +46,7 @@ void AddBenchStoreCommand(CLI::App& bench, CommandContext& context);
 void AddBenchTokenizerCommand(CLI::App& bench, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
+void AddDownCommand(CLI::App& app, CommandContext& context);
 void AddDrainCommand(CLI::App& app, CommandContext& context);
 void AddExplainCommand(CLI::App& app, CommandContext& context);
 void AddKeygenCommand(CLI::App& app, CommandContext& context);

@@ -39,6 +39,7 @@ int Main(int argc, char** argv) {
       ->allow_extra_args(false);
 
   AddUpCommand(app, context);
+  AddDownCommand(app, context);
   AddRunCommand(app, context);
   AddSchemaCommand(app, context);
   AddPlanCommand(app, context);

@@ -213,6 +213,81 @@ TEST_F(LocalClusterTest, RefusesToStartWithoutWhatItNeeds) {
   EXPECT_THAT(no_model.status().message(), HasSubstr("--model"));
 }
 
+TEST_F(LocalClusterTest, AWorkerForEachGpuOfTheList) {
+  options_.settings.cluster.gpus = "0,3";
+  const auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_THAT(ArgumentsOf("promptcache-worker"),
+              ::testing::UnorderedElementsAre(HasSubstr("--name worker-gpu0 --device cuda:0 "),
+                                              HasSubstr("--name worker-gpu3 --device cuda:3 ")));
+}
+
+TEST_F(LocalClusterTest, AllGpusAreThoseOfTheMachineAndNoneIsAnErrorBeforeAnythingStarts) {
+  options_.settings.cluster.gpus = "all";
+  options_.device_directory = (directory_.path() / "dev").string();
+  const auto none = Start();
+  EXPECT_EQ(none.status().code(), Code::kNotFound);
+  EXPECT_THAT(ArgumentsOf("promptcache-cachestore"), ElementsAre());
+  std::filesystem::create_directories(directory_.path() / "dev" / "nvidia1");
+  const auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_THAT(ArgumentsOf("promptcache-worker"),
+              ElementsAre(HasSubstr("--name worker-gpu1 --device cuda:1 ")));
+}
+
+TEST_F(LocalClusterTest, TheMachineOfCoordinatorAndStoreHasNoWorkers) {
+  options_.parts = {ClusterPart::kCoordinator, ClusterPart::kStore};
+  const auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_EQ((*cluster)->processes().size(), 2u);
+  EXPECT_THAT(ArgumentsOf("promptcache-worker"), ElementsAre());
+  EXPECT_EQ((*cluster)->endpoints().store, "tcp://127.0.0.1:7001");
+}
+
+TEST_F(LocalClusterTest, WorkersOfAnotherMachineGoWhereTheSettingsSayUnderItsName) {
+  options_.parts = {ClusterPart::kWorkers};
+  options_.settings.worker.model = "other.gguf";
+  options_.settings.worker.coordinator_endpoints = {"tcp://10.0.0.1:7421", "tcp://10.0.0.2:7421"};
+  options_.settings.worker.store_endpoint = "tcp://10.0.0.1:7422";
+  const auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_THAT(ArgumentsOf("promptcache-cachestore"), ElementsAre());
+  EXPECT_THAT(ArgumentsOf("promptcache-coordinator"), ElementsAre());
+  EXPECT_THAT(ArgumentsOf("promptcache-worker"),
+              Contains(AllOf(HasSubstr("-worker-1 --device cpu"),
+                             HasSubstr("--coordinator-endpoint tcp://10.0.0.1:7421 "
+                                       "--coordinator-endpoint tcp://10.0.0.2:7421 "
+                                       "--store-endpoint tcp://10.0.0.1:7422 "))));
+  EXPECT_EQ((*cluster)->endpoints().client, "");
+}
+
+TEST_F(LocalClusterTest, ACoordinatorUsesTheStoreOfAnotherMachine) {
+  options_.parts = {ClusterPart::kCoordinator};
+  options_.settings.coordinator.store_endpoint = "tcp://10.0.0.1:7422";
+  const auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_THAT(ArgumentsOf("promptcache-coordinator"),
+              ElementsAre(HasSubstr("--store-endpoint tcp://10.0.0.1:7422 ")));
+}
+
+TEST_F(LocalClusterTest, WorkersHereServeAllCoordinatorsWhenThereAreSeveral) {
+  options_.settings.worker.coordinator_endpoints = {"tcp://10.0.0.1:7421", "tcp://10.0.0.2:7421"};
+  const auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_THAT(ArgumentsOf("promptcache-worker").front(),
+              HasSubstr("--coordinator-endpoint tcp://10.0.0.1:7421 --coordinator-endpoint "
+                        "tcp://10.0.0.2:7421 --store-endpoint tcp://127.0.0.1:7001 "));
+}
+
+TEST_F(LocalClusterTest, EachWorkerHasAPortForItsMetrics) {
+  options_.settings.worker.metrics_endpoint = "127.0.0.1:9430";
+  auto cluster = Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
+  EXPECT_THAT(ArgumentsOf("promptcache-worker"),
+              ::testing::UnorderedElementsAre(HasSubstr("--metrics-endpoint 127.0.0.1:9430 "),
+                                              HasSubstr("--metrics-endpoint 127.0.0.1:9431 ")));
+}
+
 TEST_F(LocalClusterTest, SecondClusterOnARunDirectoryLeavesTheFirstOnesFilesAlone) {
   const auto first = Start();
   ASSERT_TRUE(first.ok()) << first.status().ToString();

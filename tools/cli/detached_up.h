@@ -1,0 +1,18 @@
+// `promptcache up --detach`: the same command as a process of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+
+namespace promptcache {
+
+// Runs this program with `arguments` in a session of its own, with its output appended to up.log in
+// the run directory, and returns its number when the cluster there serves. kUnavailable with the
+// log's last lines when it ends before. When the caller ends, it goes on.
+Result<pid_t> StartDetached(std::vector<std::string> arguments, const std::string& run_directory);
+
+}  // namespace promptcache
