@@ -1,16 +1,17 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 
 #include "common/ids.h"
+#include "common/log.h"
 #include "common/process.h"
-#include "tests/integration/tiny_model_directory.h"
+#include "tools/chaos/attack_run.h"
 #include "tools/chaos/run.h"
 
 namespace promptcache::chaos {
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kExitViolations = 1;
-constexpr int kExitUsage = 2;
+constexpr int kExitCannotTry = 2;
 constexpr int kExitSkipped = 77;  // as ctest and test programs have it
 
 struct Flags {
@@ -32,63 +33,78 @@ struct Flags {
   bool json = false;
 };
 
-Result<std::string> MakeDirectory() {
-  const fs::path path =
-      fs::temp_directory_path() / ("promptcache-chaos-" + RequestId::Random().ToHex());
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return Unavailable("cannot create " + path.string() + ": " + error.message());
-  return path.string();
+void Say(const std::string& line) { fmt::print(stderr, "promptcache-chaos: {}\n", line); }
+
+int CannotTry(const Status& status) {
+  Say("error: " + status.ToString());
+  return kExitCannotTry;
 }
 
-// The engine whose answers follow from prompts and units alone, or the real one in fp32.
-void ChooseEngine(const Flags& flags, RunOptions& options) {
-  if (!flags.real.empty()) {
-    options.model = flags.real;
-    options.worker_program = "promptcache-worker";
-    return;
+// A directory for a run, which goes with this object unless it is to be kept.
+class WorkDirectory {
+ public:
+  WorkDirectory() { fs::create_directories(path_, error_); }
+  ~WorkDirectory() {
+    if (!kept_) fs::remove_all(path_, error_);
   }
-  options.model = options.directory + "/model";
-  fs::create_directories(options.model);
-  testing::WriteTinyModel("llama3", options.model);
-  options.worker_program = "promptcache-fake-worker";
-  options.worker_flags = {"--step-us", "4000", "--kv-bytes-per-token", "4096"};
+
+  Status status() const {
+    return error_ ? Unavailable("cannot create " + path_ + ": " + error_.message()) : Status();
+  }
+  const std::string& path() const { return path_; }
+  void Keep() { kept_ = true; }
+
+ private:
+  const std::string path_ =
+      fs::temp_directory_path() / ("promptcache-chaos-" + RequestId::Random().ToHex());
+  std::error_code error_;
+  bool kept_ = false;
+};
+
+EngineChoice EngineOf(const Flags& flags, const WorkDirectory& directory) {
+  return flags.real.empty() ? FakeEngineIn(directory.path() + "/model") : RealEngine(flags.real);
 }
 
-int RunProgram(const Flags& flags) {
+int MakeTrouble(const Flags& flags) {
   RunOptions options{.seed = flags.seed.value_or(std::random_device()()),
                      .time = std::chrono::seconds(flags.seconds),
                      .bin_directory = flags.bin_directory,
-                     .network = flags.netns ? NetworkUse::kNamespaces : NetworkUse::kLoopback};
-  fmt::print(stderr, "promptcache-chaos: seed {}\n", options.seed);
-  if (!flags.real.empty() && !fs::exists(flags.real)) {
-    fmt::print(stderr, "promptcache-chaos: skipped: there is no model {}\n", flags.real);
-    return kExitSkipped;
-  }
+                     .network = flags.netns ? NetworkUse::kNamespaces : NetworkUse::kLoopback,
+                     .progress = Say};
+  Say(fmt::format("seed {}", options.seed));
   options.sandbox = EnterSandbox(options.network);
   std::atomic<bool> stop{false};
   CallOnStopSignal([&stop] { stop = true; });
   options.stop_requested = [&stop] { return stop.load(); };
-  options.progress = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
-  auto directory = MakeDirectory();
-  if (!directory.ok()) {
-    fmt::print(stderr, "promptcache-chaos: error: {}\n", directory.status().message());
-    return kExitUsage;
-  }
-  options.directory = *directory;
-  ChooseEngine(flags, options);
+  WorkDirectory directory;
+  if (!directory.status().ok()) return CannotTry(directory.status());
+  options.directory = directory.path();
+  options.engine = EngineOf(flags, directory);
   auto report = RunChaos(options);
-  const bool keep = flags.keep || !report.ok() || !report->violations.empty();
-  std::error_code ignored;
-  if (!keep) fs::remove_all(*directory, ignored);
-  if (!report.ok()) {
-    fmt::print(stderr, "promptcache-chaos: error: {}; see {}\n", report.status().ToString(),
-               *directory);
-    return kExitUsage;
+  if (flags.keep || !report.ok() || !report->violations.empty()) {
+    directory.Keep();
+    Say("logs and history are in " + directory.path());
   }
-  if (keep) report->directory = *directory;
+  if (!report.ok()) return CannotTry(report.status());
+  if (flags.keep || !report->violations.empty()) report->directory = directory.path();
   fmt::print("{}\n", flags.json ? ReportAsJson(*report).dump(2) : RenderReport(*report));
   return report->violations.empty() ? 0 : kExitViolations;
+}
+
+int AttackIt(const Flags& flags) {
+  WorkDirectory directory;
+  if (!directory.status().ok()) return CannotTry(directory.status());
+  if (flags.keep) directory.Keep();
+  const auto services = RunAttacks({.bin_directory = flags.bin_directory,
+                                    .directory = directory.path(),
+                                    .engine = EngineOf(flags, directory),
+                                    .progress = Say});
+  if (!services.ok()) {
+    directory.Keep();
+    return CannotTry(services.status().WithContext("see " + directory.path()));
+  }
+  fmt::print("{}\n", flags.json ? ServicesAsJson(*services).dump(2) : RenderServices(*services));
+  return 0;
 }
 
 int Main(int argc, char** argv) {
@@ -107,15 +123,23 @@ int Main(int argc, char** argv) {
   app.add_flag("--keep", flags.keep, "Keep logs and history also when all is well");
   app.add_flag("--json", flags.json, "The report as JSON");
   app.add_option("--bin-directory", flags.bin_directory, "Where the programs lie");
+  const CLI::App* attack = app.add_subcommand(
+      "attack", "A good client, quiet and beside others that attack: how well it is served");
+  app.fallthrough();
   app.footer(
       "Exit codes: 0 no promise broken, 1 violations, 2 it could not be tried, 77 no such model\n"
       "Example:\n  promptcache-chaos --seconds 180 --seed 7 --netns");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    return app.exit(error) == 0 ? 0 : kExitCannotTry;
   }
-  return RunProgram(flags);
+  InitLog("chaos", LogLevel::kError, LogFormat::kText);  // what clients warn of is no news here
+  if (!flags.real.empty() && !fs::exists(flags.real)) {
+    Say("skipped: there is no model " + flags.real);
+    return kExitSkipped;
+  }
+  return attack->parsed() ? AttackIt(flags) : MakeTrouble(flags);
 }
 
 }  // namespace

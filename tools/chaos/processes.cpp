@@ -52,7 +52,7 @@ Status Processes::WriteConfig(const Node& node) const {
       "[log]\nformat = \"json\"\n[security]\nallow_plaintext = {}\n"
       "[coordinator]\nheartbeat_ms = {}\nlease_ms = {}\nworker_wait_ms = 5000\nmodel = {}\n",
       topology_.style() == LinkStyle::kDirect, kLease.count() / 5, kLease.count(),
-      Quoted(options_.model));
+      Quoted(options_.engine.model));
   if (Is(node, "coordinator")) {
     text +=
         fmt::format("client_endpoint = {}\nworker_endpoint = {}\nstore_endpoint = {}\n",
@@ -70,7 +70,7 @@ Status Processes::WriteConfig(const Node& node) const {
         "[worker]\nname = {}\nmodel = {}\ndtype = \"fp32\"\nthreads = 1\nslots = 8\n"
         "unit_cache_bytes = {}\nstore_timeout_ms = 1000\ncoordinator_endpoints = {}\n"
         "store_endpoint = {}\n",
-        Quoted(node.name), Quoted(options_.model), 8 << 20,
+        Quoted(node.name), Quoted(options_.engine.model), 8 << 20,
         QuotedList(topology_.CoordinatorsOf(node.name)), Quoted(topology_.StoreOf(node.name)));
   }
   return WriteFileAtomically(File(node.name + ".toml"), text);
@@ -82,13 +82,13 @@ ProcessCommand Processes::CommandOf(const Node& node) const {
   if (prefix != options_.prefixes.end()) command.argv = prefix->second;
   const std::string program = Is(node, "store")         ? "promptcache-cachestore"
                               : Is(node, "coordinator") ? "promptcache-coordinator"
-                                                        : options_.worker_program;
+                                                        : options_.engine.worker_program;
   command.argv.insert(command.argv.end(),
                       {options_.bin_directory + "/" + program, "--config",
                        File(node.name + ".toml"), "--ready-file", File(node.name + ".ready")});
   if (Is(node, "worker")) {
-    command.argv.insert(command.argv.end(), options_.worker_flags.begin(),
-                        options_.worker_flags.end());
+    command.argv.insert(command.argv.end(), options_.engine.worker_flags.begin(),
+                        options_.engine.worker_flags.end());
   }
   return command;
 }
@@ -149,7 +149,7 @@ void Processes::Stop() {
   }
 }
 
-pid_t Processes::PidOf(const std::string& name) const {
+pid_t Processes::pid(const std::string& name) const {
   for (const SupervisedProcess& process : supervisor_.processes()) {
     if (process.name == name) return process.pid;
   }
@@ -157,25 +157,25 @@ pid_t Processes::PidOf(const std::string& name) const {
 }
 
 bool Processes::Kill(const std::string& name) {
-  const pid_t pid = PidOf(name);
-  if (pid == 0) return false;
+  const pid_t victim = pid(name);
+  if (victim == 0) return false;
   ++killed_[name];
-  runner_->Kill(pid);
+  runner_->Kill(victim);
   return true;
 }
 
 bool Processes::Suspend(const std::string& name) {
-  const pid_t pid = PidOf(name);
-  if (pid == 0) return false;
-  ::kill(pid, SIGSTOP);
+  const pid_t victim = pid(name);
+  if (victim == 0) return false;
+  ::kill(victim, SIGSTOP);
   suspended_.insert(name);
   return true;
 }
 
 void Processes::Resume(const std::string& name) {
   if (suspended_.erase(name) == 0) return;
-  const pid_t pid = PidOf(name);
-  if (pid != 0) ::kill(pid, SIGCONT);
+  const pid_t sleeper = pid(name);
+  if (sleeper != 0) ::kill(sleeper, SIGCONT);
 }
 
 uint64_t Processes::restarts() const {

@@ -10,6 +10,7 @@
 
 #include "cluster/launch/supervisor.h"
 #include "common/status.h"
+#include "tools/chaos/engine_choice.h"
 #include "tools/chaos/topology.h"
 
 namespace promptcache::chaos {
@@ -17,9 +18,7 @@ namespace promptcache::chaos {
 struct ProcessOptions {
   std::string bin_directory;
   std::string directory;  // configurations, logs and stores; exists
-  std::string model;
-  std::string worker_program = "promptcache-fake-worker";
-  std::vector<std::string> worker_flags;
+  EngineChoice engine;
   // What stands before a process's command line, such as `env NAME=VALUE`.
   std::map<std::string, std::vector<std::string>> prefixes;
 };
@@ -41,6 +40,7 @@ class Processes {
   bool Kill(const std::string& name);
   bool Suspend(const std::string& name);
   void Resume(const std::string& name);
+  pid_t pid(const std::string& name) const;  // 0: it is not running just now
   uint64_t restarts() const;
 
   // Ends that nobody caused: name and exit code.
@@ -50,7 +50,6 @@ class Processes {
   Status WriteConfig(const Node& node) const;
   ProcessCommand CommandOf(const Node& node) const;
   std::string File(const std::string& name) const { return options_.directory + "/" + name; }
-  pid_t PidOf(const std::string& name) const;
   void LookForEnds();
 
   const Topology& topology_;

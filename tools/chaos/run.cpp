@@ -1,7 +1,6 @@
 #include "tools/chaos/run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <future>
 #include <thread>
@@ -18,12 +17,6 @@ namespace {
 constexpr milliseconds kTick{5};
 // Workers run requests of a lost coordinator on for 30 s.
 constexpr milliseconds kQuietTimeout{60'000};
-
-// A loopback network that no other run on this machine has.
-std::string LoopbackNetwork() {
-  const auto pid = static_cast<uint32_t>(::getpid());
-  return fmt::format("127.{}.{}", 64 + (pid >> 8) % 64, pid % 256);
-}
 
 class ChaosRun {
  public:
@@ -103,9 +96,7 @@ class ChaosRun {
   ProcessOptions ProcessOptionsOf() const {
     ProcessOptions options{.bin_directory = options_.bin_directory,
                            .directory = options_.directory,
-                           .model = options_.model,
-                           .worker_program = options_.worker_program,
-                           .worker_flags = options_.worker_flags};
+                           .engine = options_.engine};
     for (const Node& node : topology_.processes()) {
       std::vector<std::string>& prefix = options.prefixes[node.name];
       if (namespaces_ != nullptr) prefix = namespaces_->prefix(node.name);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/status.h"
+#include "tools/chaos/engine_choice.h"
 #include "tools/chaos/report.h"
 #include "tools/chaos/sandbox.h"
 
@@ -14,10 +15,8 @@ struct RunOptions {
   uint64_t seed = 0;
   std::chrono::seconds time{60};  // of trouble
   std::string bin_directory;
-  std::string directory;       // for logs, history and stores; exists
-  std::string model;           // GGUF file or Hugging Face directory
-  std::string worker_program;  // promptcache-fake-worker or promptcache-worker
-  std::vector<std::string> worker_flags;
+  std::string directory;  // for logs, history and stores; exists
+  EngineChoice engine;
   NetworkUse network = NetworkUse::kLoopback;
   Status sandbox;  // of EnterSandbox, for this network; without it, loopback and no small disks
   std::function<bool()> stop_requested;  // kCancelled

@@ -1,5 +1,7 @@
 #include "tools/chaos/topology.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace promptcache::chaos {
@@ -95,5 +97,10 @@ const std::vector<std::string>& Topology::CoordinatorsOf(const std::string& node
 }
 
 const std::string& Topology::StoreOf(const std::string& node) const { return ReachOf(node).store; }
+
+std::string LoopbackNetwork() {
+  const auto pid = static_cast<uint32_t>(::getpid());
+  return "127." + std::to_string(64 + (pid >> 8) % 64) + "." + std::to_string(pid % 256);
+}
 
 }  // namespace promptcache::chaos

@@ -74,6 +74,9 @@ class Topology {
   std::vector<Reach> reach_;
 };
 
+// A loopback network that no other process has.
+std::string LoopbackNetwork();
+
 inline constexpr uint16_t kClientPort = 7420;
 inline constexpr uint16_t kWorkerPort = 7421;
 inline constexpr uint16_t kStorePort = 7422;
