@@ -110,6 +110,7 @@ int AttackIt(const Flags& flags) {
 int Main(int argc, char** argv) {
   CLI::App app("A cluster of real processes in trouble, and whether it keeps its promises",
                "promptcache-chaos");
+  app.fallthrough();
   Flags flags;
   std::error_code ignored;
   flags.bin_directory = fs::read_symlink("/proc/self/exe", ignored).parent_path().string();
@@ -125,7 +126,6 @@ int Main(int argc, char** argv) {
   app.add_option("--bin-directory", flags.bin_directory, "Where the programs lie");
   const CLI::App* attack = app.add_subcommand(
       "attack", "A good client, quiet and beside others that attack: how well it is served");
-  app.fallthrough();
   app.footer(
       "Exit codes: 0 no promise broken, 1 violations, 2 it could not be tried, 77 no such model\n"
       "Example:\n  promptcache-chaos --seconds 180 --seed 7 --netns");

@@ -68,11 +68,11 @@ function(promptcache_library name)
     PUBLIC $<BUILD_INTERFACE:promptcache_options> ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 endfunction()
 
-# promptcache_executable(NAME SOURCES main.cpp ... [LINKS libs] [OUTPUT name] [JEMALLOC])
+# promptcache_program(NAME SOURCES main.cpp ... [LINKS libs] [OUTPUT name] [JEMALLOC])
 # A program in ${build}/bin, called OUTPUT (NAME where it is left out; OUTPUT frees the target name
-# for a library) and installed. JEMALLOC links jemalloc as the allocator, except under sanitizers,
-# which bring their own.
-function(promptcache_executable name)
+# for a library). JEMALLOC links jemalloc as the allocator, except under sanitizers, which bring
+# their own.
+function(promptcache_program name)
   cmake_parse_arguments(ARG "JEMALLOC" "OUTPUT" "SOURCES;LINKS" ${ARGN})
   if(NOT ARG_OUTPUT)
     set(ARG_OUTPUT ${name})
@@ -84,6 +84,11 @@ function(promptcache_executable name)
     target_link_libraries(${name} PRIVATE PkgConfig::JEMALLOC)
   endif()
   set_target_properties(${name} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT})
+endfunction()
+
+# The same, installed.
+function(promptcache_executable name)
+  promptcache_program(${name} ${ARGN})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 

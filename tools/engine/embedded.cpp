@@ -16,6 +16,7 @@
 #include "cluster/transport/zmq_transport.h"
 #include "coordinator/coordinator.h"
 #include "tools/cli/progress.h"
+#include "worker/service/worker_model.h"
 #include "worker/service/worker_service.h"
 
 namespace promptcache {
@@ -122,7 +123,7 @@ class EmbeddedImpl : public EmbeddedSystem {
  private:
   Status LoadModels() {
     WorkerSettings settings = WorkerSettingsOf();
-    PC_ASSIGN_OR_RETURN(model_, WorkerModel::Load(settings, ProgressOnTerminal("loading")));
+    PC_ASSIGN_OR_RETURN(model_, LoadWorkerModel(settings, ProgressOnTerminal("loading")));
     PC_ASSIGN_OR_RETURN(served_, LoadServedModel(options_.model, "auto"));
     return {};
   }

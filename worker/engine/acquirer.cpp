@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "worker/engine/account.h"
 
 namespace promptcache {
 namespace {
@@ -54,7 +55,7 @@ void Acquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe, con
                        const AcquireEvents& events) {
   const UnitKey key = MakeUnitKey(identity_digest_, 0, recipe->digest);
   const Lifetime& lifetime = import.lifetime;
-  if (UnitPtr unit = cache_.Find(key, lifetime)) {
+  if (auto unit = std::static_pointer_cast<const Unit>(cache_.Find(key, lifetime))) {
     NoteImport(key, import);
     return events.on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
@@ -92,9 +93,9 @@ double Acquirer::SecondsToAcquire(const KnownRecipe& known) const {
   return choice_.SecondsOf(CostOf(known.recipe));
 }
 
-UnitCache::Removed Acquirer::Drop(const std::vector<UnitKey>& keys) {
+RemovedUnits Acquirer::Drop(const std::vector<UnitKey>& keys) {
   contexts_.Clear();
-  UnitCache::Removed removed = cache_.Remove(keys);
+  RemovedUnits removed = cache_.Remove(keys);
   for (const UnitKey& key : keys) {
     imports_.Remove(key);
     const auto pending = pending_.find(key);
@@ -126,19 +127,6 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
       {.on_start = [this](UnitPtr unit) { post_([this, unit] { LoadStarted(unit); }); },
        .on_end = [this,
                   key](const LoadEnd& end) { post_([this, key, end] { LoadDone(key, end); }); }});
-}
-
-std::string Acquirer::MissReason(const Status& status) {
-  switch (status.code()) {
-    case Code::kNotFound:
-      return "not stored";
-    case Code::kDataLoss:
-      return "checksum";
-    case Code::kFailedPrecondition:
-      return status.message();
-    default:
-      return "store unavailable";
-  }
 }
 
 void Acquirer::Keep(const UnitPtr& unit) {
@@ -173,7 +161,7 @@ void Acquirer::LoadFailed(const UnitKey& key, const Status& status, double secon
   if (found == pending_.end()) return;
   Pending& pending = found->second;
   pending.loading = nullptr;
-  pending.miss_reason = MissReason(status);
+  pending.miss_reason = MissReasonOf(status);
   if (status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded) {
     choice_.Loaded(CostOf(pending.known->recipe).bytes, seconds);  // time lost on this store
   }

@@ -75,7 +75,7 @@ class Acquirer {
   // Drops these units from memory and forgets every context, which may be of their text. What is
   // being loaded, encoded or stored counts as held: it reaches those who wait for it, and is
   // neither kept nor, unless that has begun, stored.
-  UnitCache::Removed Drop(const std::vector<UnitKey>& keys);
+  RemovedUnits Drop(const std::vector<UnitKey>& keys);
   // Runs one forward step of the unit being encoded, if any waits. True when there was one.
   bool EncodeStep();
   bool wants_step() const { return encoder_ != nullptr || !to_encode_.empty(); }
@@ -138,7 +138,6 @@ class Acquirer {
   // To the thread that writes to the store. False, which the log says, when there is no room.
   bool Write(StoreWrite write, uint64_t bytes, const char* what);
   void ServeWrites();
-  std::string MissReason(const Status& status);
 
   // Constant after construction.
   Model& model_;

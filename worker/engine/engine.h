@@ -1,20 +1,18 @@
-// Continuous batching: one thread that acquires units, runs forward steps for several requests at
-// once and samples their tokens.
+// Continuous batching: one thread that acquires units, takes steps for several requests at once and
+// streams their tokens. This is what a worker's service knows of it; model_engine.h starts the one
+// that runs a model.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <vector>
 
 #include "cachestore/store.h"
-#include "common/clock.h"
 #include "common/status.h"
-#include "common/text/tokenizer.h"
+#include "common/types.h"
 #include "worker/engine/load_choice.h"
 #include "worker/engine/request.h"
-#include "worker/kv/unit_cache.h"
-#include "worker/kv/unit_io.h"
-#include "worker/model/model.h"
+#include "worker/kv/unit_changes.h"
 
 namespace promptcache {
 
@@ -27,16 +25,13 @@ struct EngineOptions {
   uint64_t put_queue_bytes = uint64_t{1} << 30;  // encoded units waiting to be stored
 };
 
-// What the engine works with. `model`, `tokenizer` and `store` outlive it.
-struct EngineDeps {
-  Model* model = nullptr;
-  const Tokenizer* tokenizer = nullptr;
-  BlobStore* store = nullptr;  // null: units live in memory only
-  StoreFormat format;          // of the units: the model's identity, and what they are stored as
-  Source store_tier = Source::kDisk;    // where units from the store count as coming from
-  const Clock* clock = &SystemClock();  // of units' lifetimes; outlives the engine
+// What a worker gives its engine to work with, besides the model.
+struct EngineSetup {
+  BlobStore* store = nullptr;         // outlives the engine; null: units live in memory only
+  Source store_tier = Source::kDisk;  // where units from the store count as coming from
+  EngineOptions options;
   // Units that came into or left memory; on the engine thread.
-  std::function<void(UnitCache::Changes)> on_residency;
+  std::function<void(UnitChanges)> on_residency;
 };
 
 struct EngineStats {
@@ -57,7 +52,6 @@ struct EngineStats {
 // Thread safe.
 class Engine {
  public:
-  static std::unique_ptr<Engine> Start(EngineDeps deps, const EngineOptions& options);
   // Ends every request with UNAVAILABLE, finishes pending puts, joins all threads.
   virtual ~Engine() = default;
 
@@ -74,7 +68,7 @@ class Engine {
   virtual void Snapshot(std::function<void(std::vector<UnitKey>)> done) = 0;
   // No memory holds these units any more but for requests that run. Calls `done` on the engine
   // thread.
-  virtual void Drop(std::vector<UnitKey> keys, std::function<void(UnitCache::Removed)> done) = 0;
+  virtual void Drop(std::vector<UnitKey> keys, std::function<void(RemovedUnits)> done) = 0;
 };
 
 }  // namespace promptcache

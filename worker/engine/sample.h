@@ -1,11 +1,10 @@
-// One of a request's answers in the making.
+// One of a request's answers in the making, drawn from a model's logits.
 #pragma once
 
 #include <span>
-#include <string>
 #include <vector>
 
-#include "common/text/detokenizer.h"
+#include "worker/engine/answer_draft.h"
 #include "worker/engine/request.h"
 #include "worker/engine/sampler.h"
 #include "worker/model/model.h"
@@ -23,9 +22,9 @@ class Sample {
   // Draws the next token from `logits` [vocabulary]. REQUIRES: !done(), and none of
   // its tokens is uncomputed.
   void Accept(std::span<const float> logits);
-  bool done() const { return finish_ != FinishReason::kNone; }
-  FinishReason finish() const { return finish_; }
-  uint32_t generated() const { return generated_; }
+  bool done() const { return draft_.done(); }
+  FinishReason finish() const { return draft_.finish(); }
+  uint32_t generated() const { return draft_.generated(); }
 
   // The keys and values of the prompt, to which the sample adds its own.
   void SetOwn(KvBuffer own) { own_ = std::move(own); }
@@ -39,27 +38,20 @@ class Sample {
   void StepDone();
 
   // What was generated since the last call.
-  AnswerPart TakePart();
+  AnswerPart TakePart() { return draft_.TakePart(); }
 
  private:
   void Add(TokenId id);
-  void AddText(TokenId id);
-  bool IsEnd(TokenId id) const;
   TokenLogprobs Logprobs(std::span<const float> logits, TokenId id) const;
 
   const EngineRequest& request_;
   const Tokenizer& tokenizer_;
-  const uint32_t index_;
   Sampler sampler_;
-  StreamingDetokenizer detokenizer_;
-  StopMatcher stops_;
+  AnswerDraft draft_;
 
   KvBuffer own_;
   std::vector<TokenId> uncomputed_;
   std::vector<Position> positions_;  // of the step
-  AnswerPart part_;
-  uint32_t generated_ = 0;
-  FinishReason finish_ = FinishReason::kNone;
 };
 
 }  // namespace promptcache

@@ -37,16 +37,10 @@ KvBuffer CopyOf(const KvBuffer& from, const Model& model, int64_t capacity) {
 }  // namespace
 
 Sequence::Sequence(EngineRequest request, const Tokenizer& tokenizer, SteadyTime admitted)
-    : request_(std::move(request)), units_(request_.plan.units.size()), missing_(units_.size()) {
-  const Plan& plan = request_.plan;
-  usage_.cached_tokens = static_cast<uint32_t>(plan.cached_tokens());
-  usage_.computed_tokens = static_cast<uint32_t>(plan.new_tokens.size());
-  usage_.prompt_tokens = usage_.cached_tokens + usage_.computed_tokens;
-  usage_.repair = plan.repair;
-  usage_.linked_tokens = plan.linked_tokens;
-  usage_.recomputed_tokens = plan.repaired_tokens;
-  usage_.queue_ms = MillisecondsBetween(request_.received, admitted);
-  usage_.units.resize(units_.size());
+    : request_(std::move(request)),
+      account_(request_, admitted),
+      units_(request_.plan.units.size()),
+      missing_(units_.size()) {
   std::vector<TokenId> history;
   if (request_.options.repetition_penalty > 1) history = History();
   for (uint32_t i = 0; i < request_.options.samples; ++i) {
@@ -75,16 +69,7 @@ size_t Sequence::slots() const { return std::max<size_t>(1, open_samples()); }
 // ---- units ----
 
 void Sequence::SetUnit(size_t index, UnitPtr unit, UnitUsage usage, uint32_t encoded_tokens) {
-  usage.path = request_.plan.units[index].path;
-  usage.digest = request_.plan.units[index].digest;
-  usage.bytes = unit->bytes;
-  usage.tokens = 0;
-  for (const PlanSegment& segment : request_.plan.segments) {
-    if (segment.unit == index) usage.tokens += segment.rows;
-  }
-  if (usage.source != Source::kEncoded) usage_.reused_tokens += usage.tokens;
-  usage_.encoded_tokens += encoded_tokens;
-  usage_.units[index] = std::move(usage);
+  account_.UnitCame(index, unit->bytes, std::move(usage), encoded_tokens);
   units_[index] = std::move(unit);
   --missing_;
 }
@@ -96,7 +81,7 @@ bool Sequence::can_begin() const {
 }
 
 Status Sequence::Begin(const Model& model, SteadyTime now) {
-  usage_.acquire_ms = MillisecondsBetween(request_.received, now) - usage_.queue_ms;
+  account_.Began(now);
   model_ = &model;
   if (done()) return {};
   try {
@@ -176,7 +161,7 @@ Status Sequence::StepsDone(LogitRows& rows, SteadyTime now) {
 }
 
 void Sequence::Accept(Sample& sample, std::span<const float> logits, SteadyTime now) {
-  if (usage_.ttft_ms == 0) usage_.ttft_ms = MillisecondsBetween(request_.received, now);
+  account_.Drew(now);
   sample.Accept(logits);
 }
 
@@ -221,16 +206,10 @@ std::vector<AnswerPart> Sequence::TakeParts() {
 }
 
 Usage Sequence::TakeUsage(FinishReason interrupted) {
-  Usage usage = std::move(usage_);
-  usage.finish = FinishReason::kStop;
   for (const Sample& sample : samples_) {
-    const FinishReason finish = sample.done() ? sample.finish() : interrupted;
-    usage.generated_tokens += sample.generated();
-    usage.samples.push_back({.finish = finish, .generated_tokens = sample.generated()});
-    if (finish == FinishReason::kLength) usage.finish = finish;
+    account_.SampleEnded(sample.done() ? sample.finish() : interrupted, sample.generated());
   }
-  if (interrupted != FinishReason::kNone) usage.finish = interrupted;
-  return usage;
+  return account_.Take(interrupted);
 }
 
 }  // namespace promptcache

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "worker/engine/account.h"
 #include "worker/engine/request.h"
 #include "worker/engine/sample.h"
 #include "worker/kv/unit.h"
@@ -80,7 +81,8 @@ class Sequence {
 
   // What was generated since the last call, by sample; samples without anything new are left out.
   std::vector<AnswerPart> TakeParts();
-  // The account at the end. `interrupted`: why samples that are not done ended; kNone when all are.
+  // The account at the end; once. `interrupted`: why samples that are not done ended; kNone when
+  // all are.
   Usage TakeUsage(FinishReason interrupted);
 
  private:
@@ -91,7 +93,7 @@ class Sequence {
   Status HandOutPrompt();
 
   const EngineRequest request_;
-  Usage usage_;
+  RequestAccount account_;
   std::vector<UnitPtr> units_;
   size_t missing_ = 0;
 

@@ -23,7 +23,7 @@ Lifetime Longer(const Lifetime& a, const Lifetime& b) {
   return {.ttl_ms = unlimited ? 0 : std::max(a.ttl_ms, b.ttl_ms), .pinned = a.pinned || b.pinned};
 }
 
-UnitPtr UnitCache::Find(const UnitKey& key, const Lifetime& lifetime) {
+KeptUnitPtr UnitCache::Find(const UnitKey& key, const Lifetime& lifetime) {
   DropExpired();
   const auto found = units_.find(key);
   if (found == units_.end()) return nullptr;
@@ -32,7 +32,7 @@ UnitPtr UnitCache::Find(const UnitKey& key, const Lifetime& lifetime) {
   return order_.front().unit;
 }
 
-void UnitCache::Insert(UnitPtr unit, const Lifetime& lifetime) {
+void UnitCache::Insert(KeptUnitPtr unit, const Lifetime& lifetime) {
   if (Find(unit->key, lifetime) != nullptr) return;
   DropDownTo(limit_ - std::min(limit_, unit->bytes));
   bytes_ += unit->bytes;
@@ -69,8 +69,8 @@ void UnitCache::Trim() {
   DropDownTo(limit_);
 }
 
-UnitCache::Removed UnitCache::Remove(const std::vector<UnitKey>& keys) {
-  Removed removed;
+RemovedUnits UnitCache::Remove(const std::vector<UnitKey>& keys) {
+  RemovedUnits removed;
   for (const UnitKey& key : keys) {
     const auto found = units_.find(key);
     if (found == units_.end()) continue;
@@ -121,6 +121,6 @@ std::vector<UnitKey> UnitCache::keys() const {
   return keys;
 }
 
-UnitCache::Changes UnitCache::TakeChanges() { return std::exchange(changes_, {}); }
+UnitChanges UnitCache::TakeChanges() { return std::exchange(changes_, {}); }
 
 }  // namespace promptcache

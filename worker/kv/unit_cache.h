@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "worker/kv/unit.h"
+#include "worker/kv/kept_unit.h"
+#include "worker/kv/unit_changes.h"
 
 namespace promptcache {
 
@@ -28,19 +29,14 @@ class UnitCache {
       : limit_(limit_bytes), clock_(clock) {}
 
   // An import: nullptr when absent; else the unit, now the most recently used.
-  UnitPtr Find(const UnitKey& key, const Lifetime& lifetime);
+  KeptUnitPtr Find(const UnitKey& key, const Lifetime& lifetime);
   // Drops the least recently used units that no one holds until the new one fits, then keeps it.
   // Of a key that is there it is one more import.
-  void Insert(UnitPtr unit, const Lifetime& lifetime);
+  void Insert(KeptUnitPtr unit, const Lifetime& lifetime);
   // Drops expired units, then unheld ones until the limit holds again; after requests have ended.
   void Trim();
-  // Of a removal by name: how many units there were, and which of them someone still holds.
-  struct Removed {
-    uint64_t units = 0;
-    std::vector<UnitKey> held;
-  };
   // Drops these units, held or pinned or not: none is found again.
-  Removed Remove(const std::vector<UnitKey>& keys);
+  RemovedUnits Remove(const std::vector<UnitKey>& keys);
   // After this much time, at the earliest, Trim has something to drop that has expired.
   SteadyTime::duration UntilNextExpiry() const { return next_expiry_ - clock_.Now(); }
 
@@ -50,17 +46,12 @@ class UnitCache {
   size_t size() const { return units_.size(); }
   std::vector<UnitKey> keys() const;
 
-  struct Changes {
-    std::vector<UnitKey> added;
-    std::vector<UnitKey> removed;
-    bool empty() const { return added.empty() && removed.empty(); }
-  };
-  // How the set of keys differs from what it was at the last call; a key is in one list at most.
-  Changes TakeChanges();
+  // Since the last call.
+  UnitChanges TakeChanges();
 
  private:
   struct Entry {
-    UnitPtr unit;
+    KeptUnitPtr unit;
     SteadyTime expires = SteadyTime::min();
     bool pinned = false;
     bool pin_refused = false;
@@ -82,7 +73,7 @@ class UnitCache {
   uint64_t bytes_ = 0;
   uint64_t pinned_bytes_ = 0;
   SteadyTime next_expiry_ = SteadyTime::max();  // no unit expires before
-  Changes changes_;
+  UnitChanges changes_;
 };
 
 }  // namespace promptcache

@@ -21,7 +21,7 @@ void CoordinatorLink::SendSnapshot(const ResidentUnits& units) {
   Report(Residency{.seq = ++residency_seq_, .snapshot = true, .added = units.keys()});
 }
 
-void CoordinatorLink::SendChanges(const UnitCache::Changes& changes) {
+void CoordinatorLink::SendChanges(const UnitChanges& changes) {
   if (!up()) return;  // the snapshot has them
   Report(Residency{.seq = ++residency_seq_, .added = changes.added, .removed = changes.removed});
 }

@@ -29,7 +29,7 @@ class CoordinatorLink {
   // ---- reports; nothing while the link is down ----
   // The first after on_up is a snapshot.
   void SendSnapshot(const ResidentUnits& units);
-  void SendChanges(const UnitCache::Changes& changes);
+  void SendChanges(const UnitChanges& changes);
   // Completed with what the coordinator has to know: `units` is what it was told last.
   void SendHeartbeat(Heartbeat heartbeat, const ResidentUnits& units);
 

@@ -6,14 +6,14 @@
 #include <unordered_set>
 #include <vector>
 
-#include "worker/kv/unit_cache.h"
+#include "worker/kv/unit_changes.h"
 
 namespace promptcache {
 
 // Not thread safe.
 class ResidentUnits {
  public:
-  void Apply(const UnitCache::Changes& changes) {
+  void Apply(const UnitChanges& changes) {
     for (const UnitKey& key : changes.added) {
       if (keys_.insert(key).second) digest_ ^= key.Head();
     }

@@ -1,28 +1,20 @@
-// The model behind WorkerModel. Internal to worker/service.
+// Loads the model that a worker runs. Hides LibTorch.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
-#include "cachestore/format/blob.h"
-#include "worker/model/model.h"
+#include "common/config.h"
+#include "common/status.h"
 #include "worker/service/worker_service.h"
 
 namespace promptcache {
 
-class WorkerModelImpl : public WorkerModel {
- public:
-  const Identity& identity() const override { return loaded.identity; }
-  const Tokenizer& tokenizer() const override { return *loaded_tokenizer; }
-  const std::string& name() const override { return loaded.name; }
-  uint32_t context_length() const override {
-    return static_cast<uint32_t>(loaded.model->shape().context_length);
-  }
-
-  uint64_t kv_bytes_per_token() const override { return loaded.model->kv_bytes_per_token(); }
-
-  LoadedModel loaded;
-  BlobEncoding encoding = BlobEncoding::kPlain;
-  std::unique_ptr<Tokenizer> loaded_tokenizer;
-};
+// Reads weights and tokenizer. Errors name the file and the fault; kFailedPrecondition when the
+// device is not there. `progress` may be empty; it gets bytes of weights read and in all.
+Result<std::shared_ptr<WorkerModel>> LoadWorkerModel(
+    const WorkerSettings& settings,
+    const std::function<void(uint64_t done, uint64_t total)>& progress = {});
 
 }  // namespace promptcache

@@ -10,7 +10,6 @@
 #include "worker/service/coordinator_link.h"
 #include "worker/service/reports.h"
 #include "worker/service/resident_units.h"
-#include "worker/service/worker_model.h"
 #include "worker/service/worker_requests.h"
 
 namespace promptcache {
@@ -82,16 +81,13 @@ class ServiceImpl : public WorkerService {
 
  private:
   void StartEngine() {
-    auto& model = static_cast<WorkerModelImpl&>(*deps_.model);
-    EngineDeps engine{.model = model.loaded.model.get(),
-                      .tokenizer = model.loaded_tokenizer.get(),
-                      .store = deps_.store,
-                      .format = {model.identity(), model.encoding},
-                      .store_tier = StoreTierOf(settings_)};
-    engine.on_residency = [this](UnitCache::Changes changes) {
-      PostHere([this, changes = std::move(changes)] { UnitsChanged(changes); });
-    };
-    engine_ = Engine::Start(std::move(engine), EngineOptionsOf(settings_));
+    engine_ = deps_.model->StartEngine(
+        {.store = deps_.store,
+         .store_tier = StoreTierOf(settings_),
+         .options = EngineOptionsOf(settings_),
+         .on_residency = [this](UnitChanges changes) {
+           PostHere([this, changes = std::move(changes)] { UnitsChanged(changes); });
+         }});
   }
 
   // Runs on the reactor thread unless the service has gone meanwhile.
@@ -131,7 +127,7 @@ class ServiceImpl : public WorkerService {
 
   // ---- reports ----
 
-  void UnitsChanged(const UnitCache::Changes& changes) {
+  void UnitsChanged(const UnitChanges& changes) {
     units_.Apply(changes);
     for (const auto& link : links_) link->SendChanges(changes);
   }
@@ -183,7 +179,7 @@ class ServiceImpl : public WorkerService {
   }
 
   void DropUnits(CoordinatorLink& link, const RequestId& id, const std::vector<UnitKey>& keys) {
-    engine_->Drop(keys, [this, &link, id](const UnitCache::Removed& removed) {
+    engine_->Drop(keys, [this, &link, id](const RemovedUnits& removed) {
       PostHere([this, &link, id, removed] {
         SendTo(link, id, UnitsDropped{{{settings_.name, removed.units, removed.held}}});
       });

@@ -15,17 +15,14 @@
 #include "common/status.h"
 #include "common/text/tokenizer.h"
 #include "common/types.h"
+#include "worker/engine/engine.h"
 
 namespace promptcache {
 
-// A model loaded once, with its tokenizer. Hides LibTorch; may be used by one worker at a time.
+// A model loaded once, with its tokenizer, and what runs it; may be used by one worker at a time.
+// worker_model.h loads one.
 class WorkerModel {
  public:
-  // Reads weights and tokenizer. Errors name the file and the fault; kFailedPrecondition when the
-  // device is not there. `progress` may be empty; it gets bytes of weights read and in all.
-  static Result<std::shared_ptr<WorkerModel>> Load(
-      const WorkerSettings& settings,
-      const std::function<void(uint64_t done, uint64_t total)>& progress = {});
   virtual ~WorkerModel() = default;
 
   virtual const Identity& identity() const = 0;  // complete, with the tokenizer
@@ -33,6 +30,8 @@ class WorkerModel {
   virtual const std::string& name() const = 0;
   virtual uint32_t context_length() const = 0;
   virtual uint64_t kv_bytes_per_token() const = 0;  // of a unit in memory
+  // The model outlives the engine.
+  virtual std::unique_ptr<Engine> StartEngine(EngineSetup setup) = 0;
 };
 
 struct WorkerDeps {

@@ -7,6 +7,7 @@
 
 #include "coordinator/layout/layout.h"
 #include "coordinator/plan/plan_builder.h"
+#include "tests/unit/kv/encode.h"
 #include "tests/unit/kv/recipes.h"
 #include "worker/engine/key_ranges.h"
 

@@ -20,11 +20,11 @@ class EngineCompression : public EngineTest, public ::testing::WithParamInterfac
     engine_ = nullptr;
     loaded_ = LoadTinyLlama(dtype_);
     loaded_.identity.kv_layout = parsed.kv_layout;
-    engine_ = Engine::Start({.model = loaded_.model.get(),
-                             .tokenizer = tokenizer_.get(),
-                             .store = &store,
-                             .format = {loaded_.identity, parsed.encoding}},
-                            options_);
+    engine_ = StartEngine({.model = loaded_.model.get(),
+                           .tokenizer = tokenizer_.get(),
+                           .store = &store,
+                           .format = {loaded_.identity, parsed.encoding}},
+                          options_);
   }
   std::shared_ptr<Answer> Ask() {
     EngineRequest request = Request(prompt_, 12);

@@ -8,6 +8,7 @@
 
 #include "cachestore/memory/memory_store.h"
 #include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/kv/encode.h"
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/kv/tampering_store.h"
 #include "worker/kv/unit_io.h"
@@ -118,7 +119,7 @@ class HugeModel : public Model {
 
 TEST_F(EngineFailures, MemoryThatCannotBeHadEndsTheRequestOnly) {
   HugeModel model;
-  engine_ = Engine::Start({.model = &model, .tokenizer = tokenizer_.get()}, options_);
+  engine_ = StartEngine({.model = &model, .tokenizer = tokenizer_.get()}, options_);
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(Run(Prompt())->status().code(), Code::kResourceExhausted);
     EXPECT_EQ(Run(PlanMaker().New({1}))->status().code(), Code::kResourceExhausted);
@@ -155,7 +156,7 @@ TEST_F(EngineFailures, LogitsThatAreNoNumbersEndTheirRequestOnly) {
     ASSERT_EQ(std::count(expected.begin(), expected.end(), marked), 0);
     loaded_ = LoadTinyLlama();
     OverflowingModel model(*loaded_.model, marked);
-    engine_ = Engine::Start({.model = &model, .tokenizer = tokenizer_.get()}, options_);
+    engine_ = StartEngine({.model = &model, .tokenizer = tokenizer_.get()}, options_);
     EngineRequest request = Request(bad, 20);
     request.options.samples = 2;
     const auto broken = Submit(std::move(request)), whole = Submit(Request(good, 20));
@@ -173,11 +174,11 @@ TEST_F(EngineFailures, UnitsThatNobodyWaitsForAnyMoreAreNotEncoded) {
   const RequestId id = request.id;
   loaded_ = LoadTinyLlama();
   // On the engine thread, as soon as the first unit is there.
-  engine_ = Engine::Start({.model = loaded_.model.get(),
-                           .tokenizer = tokenizer_.get(),
-                           .format = {loaded_.identity},
-                           .on_residency = [&](auto) { engine_->Cancel(id); }},
-                          options_);
+  engine_ = StartEngine({.model = loaded_.model.get(),
+                         .tokenizer = tokenizer_.get(),
+                         .format = {loaded_.identity},
+                         .on_residency = [&](auto) { engine_->Cancel(id); }},
+                        options_);
   EXPECT_EQ(Run(std::move(request))->status().code(), Code::kCancelled);
   (void)Run(PlanMaker().New({1}), 30);  // as many steps as the other units would take, and more
   std::promise<size_t> units;

@@ -150,7 +150,7 @@ TEST_F(Isolation, S088_UncachedModulesAreStoredNowhere) {
             "secrethiddenquestion");
   EXPECT_EQ(prompt.plan.new_tokens.positions.front(), 4);
   std::vector<UnitKey> in_memory;
-  on_residency_ = [&](const UnitCache::Changes& changes) {
+  on_residency_ = [&](const UnitChanges& changes) {
     in_memory.insert(in_memory.end(), changes.added.begin(), changes.added.end());
   };
   MemoryBlobStore store;

@@ -57,7 +57,7 @@ TEST_F(EngineLifetimes, ExpiredUnitIsReportedAsGone) {
 TEST_F(EngineLifetimes, UnitExpiresWithoutAnyRequest) {
   std::promise<void> added;
   std::promise<std::vector<UnitKey>> removed;
-  on_residency_ = [&](const UnitCache::Changes& changes) {
+  on_residency_ = [&](const UnitChanges& changes) {
     changes.removed.empty() ? added.set_value() : removed.set_value(changes.removed);
   };
   Start();

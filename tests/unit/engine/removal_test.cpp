@@ -22,10 +22,10 @@ class EngineRemoval : public EngineTest {
   UnitKey KeyOf(const PlanMaker& prompt) const {
     return MakeUnitKey(loaded_.identity.Digest(), 0, prompt.plan().units[0].digest);
   }
-  UnitCache::Removed Drop(const PlanMaker& prompt) {
-    std::promise<UnitCache::Removed> dropped;
+  RemovedUnits Drop(const PlanMaker& prompt) {
+    std::promise<RemovedUnits> dropped;
     engine_->Drop({KeyOf(prompt)},
-                  [&](const UnitCache::Removed& removed) { dropped.set_value(removed); });
+                  [&](const RemovedUnits& removed) { dropped.set_value(removed); });
     return dropped.get_future().get();
   }
   std::vector<UnitKey> InMemory() {
@@ -79,16 +79,16 @@ class InterruptedModel : public Model {
 TEST_F(EngineRemoval, UnitThatIsBeingEncodedReachesItsRequestAndIsNeitherKeptNorStored) {
   const PlanMaker prompt = PlanMaker().Unit(MakeRecipe({}, RandomIds(600, 1))).New({65});
   loaded_ = LoadTinyLlama();
-  std::promise<UnitCache::Removed> dropped;
+  std::promise<RemovedUnits> dropped;
   InterruptedModel model(*loaded_.model, [&] {
     engine_->Drop({KeyOf(prompt)},
-                  [&](const UnitCache::Removed& removed) { dropped.set_value(removed); });
+                  [&](const RemovedUnits& removed) { dropped.set_value(removed); });
   });
-  engine_ = Engine::Start({.model = &model,
-                           .tokenizer = tokenizer_.get(),
-                           .store = &store_,
-                           .format = {loaded_.identity}},
-                          options_);
+  engine_ = StartEngine({.model = &model,
+                         .tokenizer = tokenizer_.get(),
+                         .store = &store_,
+                         .format = {loaded_.identity}},
+                        options_);
   EXPECT_TRUE(Run(prompt)->status().ok());
   EXPECT_THAT(dropped.get_future().get().held, ElementsAre(KeyOf(prompt)));
   EXPECT_THAT(InMemory(), IsEmpty());

@@ -41,11 +41,11 @@ class Samples : public EngineTest {
   void StartCounting() {
     loaded_ = LoadTinyLlama(dtype_);
     counting_ = std::make_unique<CountingModel>(*loaded_.model);
-    engine_ = Engine::Start({.model = counting_.get(),
-                             .tokenizer = tokenizer_.get(),
-                             .format = {loaded_.identity},
-                             .clock = &clock_},
-                            options_);
+    engine_ = StartEngine({.model = counting_.get(),
+                           .tokenizer = tokenizer_.get(),
+                           .format = {loaded_.identity},
+                           .clock = &clock_},
+                          options_);
   }
   EngineRequest Drawn(uint32_t samples, uint32_t max_new_tokens = 20) const {
     const PlanMaker prompt =

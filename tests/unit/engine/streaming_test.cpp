@@ -61,11 +61,11 @@ class EngineStreaming : public EngineTest {
     loaded_ = LoadTinyLlama();
     model_.emplace(*loaded_.model);
     gated_.CloseFrom(header_.segments[layer].offset);
-    engine_ = Engine::Start({.model = &*model_,
-                             .tokenizer = tokenizer_.get(),
-                             .store = &gated_,
-                             .format = {loaded_.identity}},
-                            options_);
+    engine_ = StartEngine({.model = &*model_,
+                           .tokenizer = tokenizer_.get(),
+                           .store = &gated_,
+                           .format = {loaded_.identity}},
+                          options_);
   }
 
   static auto CameFrom(Source source) { return Each(Field(&UnitUsage::source, source)); }

@@ -85,7 +85,7 @@ TEST_F(EngineWorkload, CountsUnitsThatWaitingRequestsLack) {
   (void)Run(stored_, 1);
   const EngineStats before = Stats();
   ASSERT_EQ(before.prefill_tokens_per_s, 0);  // so that tokens count for nothing
-  engine_->Drop(Keys(stored_), [](const UnitCache::Removed&) {});
+  engine_->Drop(Keys(stored_), [](const RemovedUnits&) {});
   gated_.CloseFrom(0);
   const auto loading = Submit(Request(stored_, 1));
   gated_.WaitForReader();
@@ -132,12 +132,12 @@ TEST_F(EngineWorkload, LoadsAreMeasuredAndCountAsFromTheirTier) {
   EXPECT_EQ(Stats().load_cost.each, 0);
   engine_ = nullptr;  // its puts are done
   loaded_ = LoadTinyLlama();
-  engine_ = Engine::Start({.model = loaded_.model.get(),
-                           .tokenizer = tokenizer_.get(),
-                           .store = &memory_,
-                           .format = {loaded_.identity},
-                           .store_tier = Source::kRemote},
-                          options_);
+  engine_ = StartEngine({.model = loaded_.model.get(),
+                         .tokenizer = tokenizer_.get(),
+                         .store = &memory_,
+                         .format = {loaded_.identity},
+                         .store_tier = Source::kRemote},
+                        options_);
   EXPECT_THAT(Run(stored_, 1)->usage().units, Each(Field(&UnitUsage::source, Source::kRemote)));
   EXPECT_GT(Stats().load_cost.each, 0);
 }

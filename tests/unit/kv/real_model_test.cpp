@@ -5,6 +5,7 @@
 #include "cachestore/disk/open.h"
 #include "tests/fakes/test_env.h"
 #include "tests/unit/cachestore/temp_dir.h"
+#include "tests/unit/kv/encode.h"
 #include "tests/unit/kv/load_unit.h"
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/model/llama_reference.h"

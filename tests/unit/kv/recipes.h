@@ -1,4 +1,4 @@
-// Recipes and units for tests.
+// Recipes for tests. Without LibTorch.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,8 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/types.h"
-#include "worker/kv/unit_encoder.h"
+#include "common/recipe.h"
 
 namespace promptcache::testing {
 
@@ -34,21 +33,6 @@ inline std::shared_ptr<const Recipe> WithHidden(const std::shared_ptr<const Reci
   changed.hidden = std::move(hidden);
   EXPECT_TRUE(changed.Validate().ok());
   return std::make_shared<const Recipe>(std::move(changed));
-}
-
-struct Encoded {
-  UnitPtr unit;
-  uint32_t computed = 0;
-};
-
-inline Encoded Encode(Model& model, ContextCache& contexts, std::shared_ptr<const Recipe> recipe) {
-  UnitEncoder encoder(model, contexts, recipe->Digest(), recipe);
-  for (;;) {
-    const Result<bool> complete = encoder.Step();
-    EXPECT_TRUE(complete.ok()) << complete.status().ToString();
-    if (!complete.ok()) return {};
-    if (*complete) return {encoder.Take(), encoder.computed_tokens()};
-  }
 }
 
 }  // namespace promptcache::testing

@@ -19,8 +19,8 @@ UnitKey Key(uint8_t name) {
   return key;
 }
 
-UnitPtr MakeUnit(uint8_t name, uint64_t bytes) {
-  auto unit = std::make_shared<Unit>();
+KeptUnitPtr MakeUnit(uint8_t name, uint64_t bytes) {
+  auto unit = std::make_shared<KeptUnit>();
   unit->key = Key(name);
   unit->bytes = bytes;
   return unit;
@@ -29,7 +29,7 @@ UnitPtr MakeUnit(uint8_t name, uint64_t bytes) {
 TEST(UnitCache, FindsWhatItHolds) {
   UnitCache cache(100);
   EXPECT_EQ(cache.Find(Key(1), kRoom), nullptr);
-  const UnitPtr unit = MakeUnit(1, 40);
+  const KeptUnitPtr unit = MakeUnit(1, 40);
   cache.Insert(unit, kRoom);
   EXPECT_EQ(cache.Find(Key(1), kRoom), unit);
   EXPECT_EQ(cache.bytes(), 40u);
@@ -48,7 +48,7 @@ TEST(UnitCache, DropsTheLeastRecentlyUsedFirst) {
 
 TEST(UnitCache, NeverDropsAUnitInUse) {
   UnitCache cache(100);
-  UnitPtr held = MakeUnit(1, 60);
+  KeptUnitPtr held = MakeUnit(1, 60);
   cache.Insert(held, kRoom);
   cache.Insert(MakeUnit(2, 30), kRoom);
   cache.Insert(MakeUnit(3, 90), kRoom);
@@ -64,11 +64,11 @@ TEST(UnitCache, NeverDropsAUnitInUse) {
 
 TEST(UnitCache, RemovesByNameWhateverHoldsOrPinsTheUnit) {
   UnitCache cache(100);
-  const UnitPtr held = MakeUnit(1, 10);
+  const KeptUnitPtr held = MakeUnit(1, 10);
   cache.Insert(held, kRoom);
   cache.Insert(MakeUnit(2, 40), {.pinned = true});
   cache.Insert(MakeUnit(3, 10), kRoom);
-  const UnitCache::Removed removed = cache.Remove({Key(1), Key(2), Key(9)});
+  const RemovedUnits removed = cache.Remove({Key(1), Key(2), Key(9)});
   EXPECT_EQ(removed.units, 2u);
   EXPECT_THAT(removed.held, ElementsAre(Key(1)));
   EXPECT_THAT(cache.keys(), ElementsAre(Key(3)));
@@ -98,7 +98,7 @@ TEST(UnitCache, UnitOverTheLimitIsKeptUntilTrimmed) {
 
 TEST(UnitCache, SecondInsertOfAKeyChangesNothing) {
   UnitCache cache(100);
-  const UnitPtr first = MakeUnit(1, 40);
+  const KeptUnitPtr first = MakeUnit(1, 40);
   cache.Insert(first, kRoom);
   (void)cache.TakeChanges();
   cache.Insert(MakeUnit(1, 40), kRoom);
@@ -112,7 +112,7 @@ TEST(UnitCache, TellsWhatCameAndWent) {
   cache.Insert(MakeUnit(1, 60), kRoom);
   EXPECT_THAT(cache.TakeChanges().added, ElementsAre(Key(1)));
   cache.Insert(MakeUnit(2, 60), kRoom);
-  const UnitCache::Changes changes = cache.TakeChanges();
+  const UnitChanges changes = cache.TakeChanges();
   EXPECT_THAT(changes.added, ElementsAre(Key(2)));
   EXPECT_THAT(changes.removed, ElementsAre(Key(1)));
   EXPECT_TRUE(cache.TakeChanges().empty());
@@ -125,7 +125,7 @@ TEST(UnitCache, KeyThatWentAndCameBackIsNoChange) {
   (void)cache.TakeChanges();
   cache.Insert(MakeUnit(2, 60), kRoom);  // 1 goes
   cache.Insert(MakeUnit(1, 60), kRoom);  // 1 comes back, 2 goes
-  const UnitCache::Changes changes = cache.TakeChanges();
+  const UnitChanges changes = cache.TakeChanges();
   EXPECT_THAT(cache.keys(), ElementsAre(Key(1)));
   EXPECT_THAT(changes.added, IsEmpty());
   EXPECT_THAT(changes.removed, IsEmpty());
@@ -174,11 +174,11 @@ TEST_F(UnitLifetimes, ExpiredUnitGoesWithTheNextCallAndIsReported) {
 }
 
 TEST_F(UnitLifetimes, ExpiredUnitIsNotFoundEvenWhileItIsHeld) {
-  const UnitPtr held = MakeUnit(1, 10);
+  const KeptUnitPtr held = MakeUnit(1, 10);
   cache_.Insert(held, kHour);
   clock_.Advance(hours(1));
   EXPECT_FALSE(Has(1));
-  const UnitPtr again = MakeUnit(1, 10);
+  const KeptUnitPtr again = MakeUnit(1, 10);
   cache_.Insert(again, kHour);
   EXPECT_EQ(cache_.Find(Key(1), kHour), again);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "tests/unit/kv/encode.h"
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/model/llama_reference.h"
 

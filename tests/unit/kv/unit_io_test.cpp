@@ -11,6 +11,7 @@
 #include "cachestore/format/blob_io.h"
 #include "cachestore/memory/memory_store.h"
 #include "tests/unit/cachestore/temp_dir.h"
+#include "tests/unit/kv/encode.h"
 #include "tests/unit/kv/load_unit.h"
 #include "tests/unit/kv/recipes.h"
 #include "tests/unit/kv/tampering_store.h"

@@ -16,6 +16,7 @@
 #include "tests/fakes/fake_transport.h"
 #include "tests/unit/engine/engine_fixture.h"
 #include "tests/unit/kv/recipes.h"
+#include "worker/service/worker_model.h"
 #include "worker/service/worker_service.h"
 
 namespace promptcache::testing {
@@ -68,7 +69,7 @@ class WorkerFixture : public ::testing::Test {
     settings_.threads = 1;
     settings_.slots = 2;
     settings_.coordinator_endpoints = {kFirstEndpoint};
-    model_ = WorkerModel::Load(settings_).value();
+    model_ = LoadWorkerModel(settings_).value();
   }
 
   void Start() {

@@ -268,15 +268,15 @@ TEST_F(WorkerServiceTest, SaysWhatUnitsTakeAndWhereTheyComeFrom) {
 
 TEST(WorkerModelTest, ErrorsNameTheFault) {
   WorkerSettings settings = DefaultSettings().worker;
-  EXPECT_THAT(WorkerModel::Load(settings).status().message(), HasSubstr("--model"));
+  EXPECT_THAT(LoadWorkerModel(settings).status().message(), HasSubstr("--model"));
   settings.model = "/nowhere/model.gguf";
-  EXPECT_THAT(WorkerModel::Load(settings).status().message(), HasSubstr("/nowhere/model.gguf"));
+  EXPECT_THAT(LoadWorkerModel(settings).status().message(), HasSubstr("/nowhere/model.gguf"));
   settings.model = TinyLlamaPath();
   settings.dtype = "fp64";
-  EXPECT_THAT(WorkerModel::Load(settings).status().message(), HasSubstr("fp64"));
+  EXPECT_THAT(LoadWorkerModel(settings).status().message(), HasSubstr("fp64"));
   settings.dtype = "fp32";
   settings.device = "tpu";
-  EXPECT_THAT(WorkerModel::Load(settings).status().message(), HasSubstr("tpu"));
+  EXPECT_THAT(LoadWorkerModel(settings).status().message(), HasSubstr("tpu"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "worker/engine/engine.h"
+#include "worker/engine/model_engine.h"
 
 #include <algorithm>
 #include <atomic>
@@ -70,7 +70,7 @@ class EngineImpl : public Engine {
     });
   }
 
-  void Drop(std::vector<UnitKey> keys, std::function<void(UnitCache::Removed)> done) override {
+  void Drop(std::vector<UnitKey> keys, std::function<void(RemovedUnits)> done) override {
     inbox_.Post(
         [this, keys = std::move(keys), done = std::move(done)] { done(acquirer_.Drop(keys)); });
   }
@@ -163,10 +163,6 @@ class EngineImpl : public Engine {
     request.events.on_final(status, std::move(usage));
   }
 
-  static FinishReason FinishOf(const Status& status) {
-    return status.code() == Code::kCancelled ? FinishReason::kCancelled : FinishReason::kError;
-  }
-
   void Admit() {
     while (CanAdmit()) {
       EngineRequest request = std::move(queue_.front());
@@ -243,7 +239,6 @@ class EngineImpl : public Engine {
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
     if (sequence->missing_units() > 0) acquirer_.Abandon(sequence->request().id);
     Usage usage = sequence->TakeUsage(status.ok() ? FinishReason::kNone : FinishOf(status));
-    usage.total_ms = MillisecondsBetween(sequence->request().received, SystemClock().Now());
     ++finished_;
     sequence->request().events.on_final(status, std::move(usage));
   }
@@ -251,7 +246,7 @@ class EngineImpl : public Engine {
   void ReportChanges() {
     acquirer_.TellImports();
     acquirer_.cache().Trim();
-    UnitCache::Changes changes = acquirer_.cache().TakeChanges();
+    UnitChanges changes = acquirer_.cache().TakeChanges();
     const double rate = stepper_.prefill_rate();
     const double backlog = workload_.BacklogSeconds(running_, queue_, rate);
     const double kv_use = KvUse(running_, deps_.model->shape().context_length, options_.slots);
@@ -299,7 +294,7 @@ class EngineImpl : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> Engine::Start(EngineDeps deps, const EngineOptions& options) {
+std::unique_ptr<Engine> StartEngine(EngineDeps deps, const EngineOptions& options) {
   return std::make_unique<EngineImpl>(std::move(deps), options);
 }
 
