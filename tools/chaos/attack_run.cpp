@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/process.h"
 #include "tools/bench/series.h"
 #include "tools/chaos/load.h"
 #include "tools/chaos/questions.h"

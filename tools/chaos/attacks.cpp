@@ -1,7 +1,5 @@
 #include "tools/chaos/attacks.h"
 
-#include <sys/resource.h>
-
 #include <chrono>
 
 #include "cluster/wire/codec.h"
@@ -36,7 +34,9 @@ void SendGarbage(const TcpAddress& port, Dice& dice) {
 void SendBadMessages(const TcpAddress& port, Dice& dice) {
   RawPeer peer(port);
   peer.Greet();
+  peer.AwaitGreeting();
   for (int i = 0; i < 8; ++i) peer.SendMessage(Garbage(16 + dice.Below(512), dice));
+  peer.Hear();  // who leaves at once is not listened to
   peer.Leave();
 }
 
@@ -44,12 +44,15 @@ void SendBadMessages(const TcpAddress& port, Dice& dice) {
 void SendDamagedMessages(const TcpAddress& port, Dice& dice) {
   RawPeer peer(port);
   peer.Greet();
+  peer.AwaitGreeting();
   peer.SendMessage(Greeting());
+  peer.Hear();
   std::vector<uint8_t> bytes = EncodeEnvelope(
       {.request_id = RequestId::Random(), .body = Submit{.prompt = std::string(200, 'x')}});
   bytes[dice.Below(bytes.size())] ^= static_cast<uint8_t>(1 + dice.Below(255));
   bytes.resize(1 + dice.Below(bytes.size()));
   peer.SendMessage(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  peer.Hear();
   peer.Leave();
 }
 
@@ -57,6 +60,7 @@ void SendDamagedMessages(const TcpAddress& port, Dice& dice) {
 void TruncateFrames(const TcpAddress& port, Dice& dice) {
   RawPeer peer(port);
   peer.Greet();
+  peer.AwaitGreeting();
   peer.SendFrame(Garbage(dice.Below(500), dice), 1'000);
   peer.Leave();
 }
@@ -64,6 +68,7 @@ void TruncateFrames(const TcpAddress& port, Dice& dice) {
 void AnnounceTooMuch(const TcpAddress& port, Dice& dice) {
   RawPeer peer(port);
   peer.Greet();
+  peer.AwaitGreeting();
   peer.SendFrame(Garbage(kGarbageBytes, dice), dice.OneIn(2) ? kFourGiB : kOverEveryLimit);
   peer.Leave();
 }
@@ -72,7 +77,9 @@ void AnnounceTooMuch(const TcpAddress& port, Dice& dice) {
 void AskAsStranger(const TcpAddress& port, Dice&) {
   RawPeer peer(port);
   peer.Greet();
+  peer.AwaitGreeting();
   peer.SendMessage({.request_id = RequestId::Random(), .body = Submit{.prompt = "<prompt/>"}});
+  peer.Hear();
   peer.Leave();
 }
 
@@ -116,15 +123,6 @@ IdleCrowd::IdleCrowd(const TcpAddress& port, size_t count, IdleStage stage) {
     if (stage == IdleStage::kGreeted) peer.SendMessage(Greeting());
     peers_.push_back(std::move(peer));
   }
-}
-
-uint64_t RaiseOpenFiles() {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  return files.rlim_cur;
 }
 
 }  // namespace promptcache::chaos

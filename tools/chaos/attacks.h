@@ -46,8 +46,4 @@ class IdleCrowd {
   std::vector<RawPeer> peers_;
 };
 
-// Lets this process, and those it starts from now on, open as many files as the system allows; how
-// many that is.
-uint64_t RaiseOpenFiles();
-
 }  // namespace promptcache::chaos

@@ -79,6 +79,7 @@ json JsonOf(const RequestRecord& record) {
                     {"code", CodeName(end.code)},
                     {"message", end.message},
                     {"accepted", end.accepted},
+                    {"loaded", end.loaded},
                     {"samples", end.samples}});
   }
   return {{"id", record.id.ToHex()},

@@ -34,6 +34,7 @@ struct EndRecord {
   Code code = Code::kOk;
   std::string message;
   bool accepted = false;  // a coordinator had taken it
+  uint32_t loaded = 0;    // units that came from a store
   Samples samples;        // as the answer has them
 };
 

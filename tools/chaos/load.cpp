@@ -41,6 +41,9 @@ size_t Load::Submit(size_t client, const Asked& asked) {
                       .message = answer.status.message(),
                       .accepted = !answer.version.empty()};
         for (const SampleAnswer& sample : answer.samples) end.samples.push_back(sample.tokens);
+        for (const UnitUsage& unit : answer.usage.units) {
+          if (unit.source == Source::kDisk || unit.source == Source::kRemote) ++end.loaded;
+        }
         history_.Ended(request, answer.request_id, std::move(end));
       });
   history_.SetId(request, id);

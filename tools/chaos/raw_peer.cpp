@@ -13,11 +13,12 @@ namespace promptcache::chaos {
 namespace {
 
 constexpr uint64_t kShortFrame = 255;
+constexpr size_t kGreetingBytes = 64;
 
 // Signature, version 3.0, mechanism NULL, no server.
 std::string Greeting() {
   std::string greeting("\xff\0\0\0\0\0\0\0\0\x7f\3\0NULL", 16);
-  greeting.resize(64, '\0');
+  greeting.resize(kGreetingBytes, '\0');
   return greeting;
 }
 
@@ -31,7 +32,8 @@ std::string Ready() {
 RawPeer::RawPeer(const TcpAddress& address)
     : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const timeval second{.tv_sec = 1};
-  ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+  const timeval patience{.tv_sec = 5};  // a full backlog is asked again after a second
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
   sockaddr_in to{};
   to.sin_family = AF_INET;
@@ -40,9 +42,24 @@ RawPeer::RawPeer(const TcpAddress& address)
   if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
     socket_ = FileDescriptor();
   }
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
 }
 
 void RawPeer::Greet() { SendRaw(Greeting() + Ready()); }
+
+void RawPeer::AwaitGreeting() {
+  for (size_t heard = 0; heard < kGreetingBytes + 2;) {
+    std::array<char, 256> bytes;
+    const ssize_t count = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
+    if (count <= 0) return;
+    heard += static_cast<size_t>(count);
+  }
+}
+
+bool RawPeer::Hear() {
+  std::array<char, 4096> bytes;
+  return ::recv(socket_.get(), bytes.data(), bytes.size(), 0) > 0;
+}
 
 void RawPeer::SendRaw(std::string_view bytes) {
   (void)::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -66,8 +83,7 @@ void RawPeer::SendMessage(const Envelope& envelope) {
 
 void RawPeer::Leave() {
   ::shutdown(socket_.get(), SHUT_WR);
-  std::array<char, 4096> answer;
-  while (::recv(socket_.get(), answer.data(), answer.size(), 0) > 0) {
+  while (Hear()) {
   }
 }
 

@@ -18,6 +18,7 @@ void CountRequests(const std::vector<RequestRecord>& records, ChaosReport& repor
     const EndRecord& end = record.ends.front();
     ++report.ends[end.code];
     if (end.accepted) ++report.accepted;
+    report.loaded += end.loaded;
     if (end.code == Code::kOk)
       report.longest_gap = std::max(report.longest_gap, LongestGap(record));
   }
@@ -40,9 +41,10 @@ std::string RenderReport(const ChaosReport& report) {
     text += fmt::format(" {} {},", count, CodeName(code));
   text.back() = '\n';
   text += fmt::format(
-      "{} restarts, {} requests went on elsewhere, longest gap in an answer {}\nquiet {} after the "
-      "last fault\n{} violations\n",
-      report.restarts, report.resumed, FormatMs(static_cast<double>(report.longest_gap.count())),
+      "{} units came from a store\n{} restarts, {} requests went on elsewhere, longest gap in an "
+      "answer {}\nquiet {} after the last fault\n{} violations\n",
+      report.loaded, report.restarts, report.resumed,
+      FormatMs(static_cast<double>(report.longest_gap.count())),
       FormatMs(static_cast<double>(report.healed_after.count())), report.violations.size());
   for (const Violation& violation : report.violations) {
     text += violation.request.empty()
@@ -74,6 +76,7 @@ json ReportAsJson(const ChaosReport& report) {
           {"requests", report.requests},
           {"accepted", report.accepted},
           {"ends", std::move(ends)},
+          {"units_loaded", report.loaded},
           {"resumed", report.resumed},
           {"longest_gap_ms", report.longest_gap.count()},
           {"quiet_after_ms", report.healed_after.count()},

@@ -23,6 +23,7 @@ struct ChaosReport {
   uint64_t requests = 0;
   uint64_t accepted = 0;
   std::map<Code, uint64_t> ends;  // by how; without those that never ended
+  uint64_t loaded = 0;            // units that came from a store
   uint64_t resumed = 0;
   milliseconds longest_gap{0};   // between two parts of an answer that ended well
   milliseconds healed_after{0};  // from the last fault's end until all was quiet
