@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -82,6 +83,15 @@ ReloadSignal::~ReloadSignal() {
   ends_ = true;
   pthread_kill(thread_.native_handle(), SIGHUP);
   thread_.join();
+}
+
+uint64_t RaiseOpenFiles() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  files.rlim_cur = files.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &files);  // where that is refused, what there was remains
+  (void)::getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
 }
 
 void RestartWithEnvironment(std::span<const EnvironmentVariable> variables, char** argv) {

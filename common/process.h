@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -40,6 +41,11 @@ class ReloadSignal {
   std::atomic<bool> ends_{false};
   std::thread thread_;
 };
+
+// Lets this process, and those it starts from now on, have as many files and connections open as
+// the system allows it; how many these are. Where many connect, the usual 1,024 would shut out the
+// next one.
+uint64_t RaiseOpenFiles();
 
 struct EnvironmentVariable {
   const char* name;

@@ -26,6 +26,7 @@ int RunService(CLI::App& app, int argc, char** argv, const std::function<Status(
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  RaiseOpenFiles();
   const Status status = serve();
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s: error: %s\n", app.get_name().c_str(), status.message().c_str());

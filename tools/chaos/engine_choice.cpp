@@ -1,0 +1,16 @@
+#include "tools/chaos/engine_choice.h"
+
+#include <filesystem>
+
+#include "tests/integration/tiny_model_directory.h"
+
+namespace promptcache::chaos {
+
+EngineChoice FakeEngineIn(const std::string& directory) {
+  std::filesystem::create_directories(directory);
+  testing::WriteTinyModel("llama3", directory);
+  return {
+      directory, "promptcache-fake-worker", {"--step-us", "4000", "--kv-bytes-per-token", "4096"}};
+}
+
+}  // namespace promptcache::chaos

@@ -1,0 +1,22 @@
+// What the workers of a run answer with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace promptcache::chaos {
+
+struct EngineChoice {
+  std::string model;  // GGUF file or Hugging Face directory
+  std::string worker_program;
+  std::vector<std::string> worker_flags;
+};
+
+// Computes nothing, but moves blobs as the real one does. Writes a tiny model into `directory`,
+// which is created: coordinators need its tokenizer.
+EngineChoice FakeEngineIn(const std::string& directory);
+inline EngineChoice RealEngine(const std::string& model) {
+  return {model, "promptcache-worker", {}};
+}
+
+}  // namespace promptcache::chaos

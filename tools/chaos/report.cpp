@@ -1,0 +1,87 @@
+#include "tools/chaos/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tools/cli/table.h"
+
+namespace promptcache::chaos {
+
+using nlohmann::json;
+
+void CountRequests(const std::vector<RequestRecord>& records, ChaosReport& report) {
+  report.requests = records.size();
+  for (const RequestRecord& record : records) {
+    if (record.ends.empty()) continue;
+    const EndRecord& end = record.ends.front();
+    ++report.ends[end.code];
+    if (end.accepted) ++report.accepted;
+    report.loaded += end.loaded;
+    if (end.code == Code::kOk)
+      report.longest_gap = std::max(report.longest_gap, LongestGap(record));
+  }
+}
+
+std::string RenderReport(const ChaosReport& report) {
+  std::string text = fmt::format("seed {}, {} s of trouble\n\n", report.seed, report.time.count());
+  Table faults({{"fault"}, {"injected", Align::kRight}});
+  for (const FaultKind kind : kFaultKinds) {
+    const auto found = report.injected.find(kind);
+    faults.AddRow(
+        {FaultName(kind), std::to_string(found == report.injected.end() ? 0 : found->second)});
+  }
+  text += faults.Render() + "\n";
+  for (const auto& [what, why] : report.not_permitted) {
+    text += fmt::format("not permitted here: {} ({})\n", what, why);
+  }
+  text += fmt::format("{} requests, {} accepted; ended:", report.requests, report.accepted);
+  for (const auto& [code, count] : report.ends)
+    text += fmt::format(" {} {},", count, CodeName(code));
+  text.back() = '\n';
+  text += fmt::format(
+      "{} units came from a store\n{} restarts, {} requests went on elsewhere, longest gap in an "
+      "answer {}\nquiet {} after the last fault\n{} violations\n",
+      report.loaded, report.restarts, report.resumed,
+      FormatMs(static_cast<double>(report.longest_gap.count())),
+      FormatMs(static_cast<double>(report.healed_after.count())), report.violations.size());
+  for (const Violation& violation : report.violations) {
+    text += violation.request.empty()
+                ? "  " + violation.what + "\n"
+                : fmt::format("  request {}: {}\n", violation.request, violation.what);
+  }
+  if (report.directory.empty()) return text;
+  return text +
+         fmt::format("logs and history: {0}; of one request: grep ID {0}/history.jsonl {0}/*.log\n",
+                     report.directory);
+}
+
+json ReportAsJson(const ChaosReport& report) {
+  json injected = json::object();
+  for (const auto& [kind, count] : report.injected) injected[FaultName(kind)] = count;
+  json not_permitted = json::object();
+  for (const auto& [what, why] : report.not_permitted) not_permitted[what] = why;
+  json ends = json::object();
+  for (const auto& [code, count] : report.ends) ends[std::string(CodeName(code))] = count;
+  json violations = json::array();
+  for (const Violation& violation : report.violations) {
+    violations.push_back({{"request", violation.request}, {"what", violation.what}});
+  }
+  return {{"seed", report.seed},
+          {"seconds", report.time.count()},
+          {"injected", std::move(injected)},
+          {"not_permitted", std::move(not_permitted)},
+          {"restarts", report.restarts},
+          {"requests", report.requests},
+          {"accepted", report.accepted},
+          {"ends", std::move(ends)},
+          {"units_loaded", report.loaded},
+          {"resumed", report.resumed},
+          {"longest_gap_ms", report.longest_gap.count()},
+          {"quiet_after_ms", report.healed_after.count()},
+          {"violations", std::move(violations)},
+          {"directory", report.directory}};
+}
+
+}  // namespace promptcache::chaos

@@ -1,0 +1,40 @@
+// What a run under chaos has shown, as text and as JSON.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tools/chaos/checker.h"
+#include "tools/chaos/faults.h"
+
+namespace promptcache::chaos {
+
+struct ChaosReport {
+  uint64_t seed = 0;
+  std::chrono::seconds time{0};
+  std::map<FaultKind, uint64_t> injected;
+  std::vector<std::pair<std::string, std::string>> not_permitted;  // what, and why
+  uint64_t restarts = 0;
+  uint64_t requests = 0;
+  uint64_t accepted = 0;
+  std::map<Code, uint64_t> ends;  // by how; without those that never ended
+  uint64_t loaded = 0;            // units that came from a store
+  uint64_t resumed = 0;
+  milliseconds longest_gap{0};   // between two parts of an answer that ended well
+  milliseconds healed_after{0};  // from the last fault's end until all was quiet
+  std::vector<Violation> violations;
+  std::string directory;  // where logs and history lie; empty: nowhere any more
+};
+
+// Counts ends, gaps and what is accepted.
+void CountRequests(const std::vector<RequestRecord>& records, ChaosReport& report);
+
+std::string RenderReport(const ChaosReport& report);
+nlohmann::json ReportAsJson(const ChaosReport& report);
+
+}  // namespace promptcache::chaos
