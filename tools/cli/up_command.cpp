@@ -97,7 +97,7 @@ std::vector<std::string> ArgumentsOf(const CommandContext& context, const UpFlag
     if (!value.empty()) arguments.insert(arguments.end(), {name, value});
   };
   add("--config", context.config_file);
-  add("--connect", context.endpoint);
+  for (const std::string& endpoint : context.endpoints) add("--connect", endpoint);
   arguments.emplace_back("up");
   add("--model", flags.model);
   add("--device", flags.device);
