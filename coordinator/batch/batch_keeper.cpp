@@ -2,6 +2,7 @@
 #include "coordinator/batch/batch_keeper.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "common/log.h"
