@@ -10,7 +10,7 @@ EngineChoice FakeEngineIn(const std::string& directory) {
   std::filesystem::create_directories(directory);
   testing::WriteTinyModel("llama3", directory);
   return {
-      directory, "promptcache-fake-worker", {"--step-us", "4000", "--kv-bytes-per-token", "4096"}};
+      directory, "promptcache-fake-worker", {"--step-us", "10000", "--kv-bytes-per-token", "4096"}};
 }
 
 }  // namespace promptcache::chaos

@@ -25,6 +25,7 @@ constexpr int kExitSkipped = 77;  // as ctest and test programs have it
 
 struct Flags {
   int64_t seconds = 60;
+  int64_t pause_ms = 300;
   std::optional<uint64_t> seed;
   std::string bin_directory;
   std::string real;
@@ -68,6 +69,7 @@ EngineChoice EngineOf(const Flags& flags, const WorkDirectory& directory) {
 int MakeTrouble(const Flags& flags) {
   RunOptions options{.seed = flags.seed.value_or(std::random_device()()),
                      .time = std::chrono::seconds(flags.seconds),
+                     .pause = milliseconds(flags.pause_ms),
                      .bin_directory = flags.bin_directory,
                      .network = flags.netns ? NetworkUse::kNamespaces : NetworkUse::kLoopback,
                      .progress = Say};
@@ -116,6 +118,9 @@ int Main(int argc, char** argv) {
   flags.bin_directory = fs::read_symlink("/proc/self/exe", ignored).parent_path().string();
   app.add_option("--seconds", flags.seconds, "How long trouble is made")
       ->check(CLI::Range(1, 86'400));
+  app.add_option("--pause-ms", flags.pause_ms, "Between two faults, on average")
+      ->check(CLI::Range(1, 60'000))
+      ->capture_default_str();
   app.add_option("--seed", flags.seed, "What goes wrong and when; default: another one each time");
   app.add_option("--real", flags.real,
                  "A model: promptcache-worker answers with it, in fp32, not the fake engine");

@@ -6,6 +6,10 @@ namespace promptcache::chaos {
 namespace {
 
 constexpr int64_t kClockStepSeconds = 3'600;
+constexpr std::pair<const char*, const char*> kLinks[] = {{"client", "coordinator"},
+                                                          {"worker", "coordinator"},
+                                                          {"worker", "store"},
+                                                          {"coordinator", "store"}};
 
 template <typename Map>
 std::vector<std::string> KeysOf(const Map& map) {
@@ -22,6 +26,17 @@ std::vector<std::string> NamesOf(const std::vector<Node>& nodes) {
 
 }  // namespace
 
+std::map<std::string, std::vector<std::string>> LinkSets(const Topology& topology) {
+  std::map<std::string, std::vector<std::string>> sets;
+  for (const ProxiedLink& link : topology.links()) sets[link.name] = {link.name};
+  for (const Node& to : topology.coordinators()) {
+    for (const char* from : {"client", "worker"}) {
+      sets[std::string(from) + "s>" + to.name] = topology.LinksBetween(from, to.name);
+    }
+  }
+  return sets;
+}
+
 std::vector<FaultGroup> GroupsOf(const Topology& topology, const Hands& hands) {
   std::vector<FaultGroup> groups;
   const auto add = [&](FaultKind kind, std::vector<std::string> targets) {
@@ -34,14 +49,18 @@ std::vector<FaultGroup> GroupsOf(const Topology& topology, const Hands& hands) {
     add(FaultKind::kPartition, NamesOf(nodes));
     if (hands.namespaces->slowness().ok()) add(FaultKind::kSlow, NamesOf(nodes));
   }
-  constexpr std::pair<const char*, const char*> kLinks[] = {{"client", "coordinator"},
-                                                            {"worker", "coordinator"},
-                                                            {"worker", "store"},
-                                                            {"coordinator", "store"}};
   for (const auto& [from, to] : kLinks) {
     for (const FaultKind kind : {FaultKind::kPartition, FaultKind::kCut, FaultKind::kSlow}) {
       add(kind, topology.LinksBetween(from, to));
     }
+  }
+  // A client uses one link at a time: what happens to a single one is often nobody's trouble.
+  std::vector<std::string> sets;
+  for (const auto& [name, links] : hands.links) {
+    if (links.size() > 1) sets.push_back(name);
+  }
+  for (const FaultKind kind : {FaultKind::kPartition, FaultKind::kCut, FaultKind::kSlow}) {
+    add(kind, sets);
   }
   add(FaultKind::kDiskFull, KeysOf(hands.disks));
   add(FaultKind::kClockStep, KeysOf(hands.clocks));
@@ -90,6 +109,10 @@ bool Nemesis::Begin(const Fault& fault) {
   return false;
 }
 
+void Nemesis::SetLinks(const std::string& set, LinkMode mode) {
+  for (const std::string& link : hands_.links.at(set)) hands_.proxies->Set(link, mode);
+}
+
 void Nemesis::SetLink(const Fault& fault) {
   if (hands_.namespaces != nullptr) {
     return fault.kind == FaultKind::kSlow ? hands_.namespaces->SlowDown(fault.target)
@@ -98,7 +121,7 @@ void Nemesis::SetLink(const Fault& fault) {
   const LinkMode mode = fault.kind == FaultKind::kSlow  ? LinkMode::kSlow
                         : fault.kind == FaultKind::kCut ? LinkMode::kCut
                                                         : LinkMode::kPartitioned;
-  hands_.proxies->Set(fault.target, mode);
+  SetLinks(fault.target, mode);
 }
 
 void Nemesis::Undo(const Fault& fault) {
@@ -115,7 +138,7 @@ void Nemesis::Undo(const Fault& fault) {
     case FaultKind::kCut:
     case FaultKind::kSlow:
       if (hands_.namespaces != nullptr) return hands_.namespaces->Restore(fault.target);
-      return hands_.proxies->Set(fault.target, LinkMode::kWhole);
+      return SetLinks(fault.target, LinkMode::kWhole);
   }
 }
 

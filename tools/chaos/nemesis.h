@@ -20,9 +20,13 @@ struct Hands {
   Processes* processes = nullptr;
   LinkProxies* proxies = nullptr;
   Namespaces* namespaces = nullptr;
+  std::map<std::string, std::vector<std::string>> links;      // LinkSets, where there are proxies
   std::map<std::string, std::unique_ptr<SmallDisk>> disks;    // by process
   std::map<std::string, std::unique_ptr<FalseClock>> clocks;  // by process
 };
+
+// Links by the name that a fault has for them: one link, or all that lead to a coordinator.
+std::map<std::string, std::vector<std::string>> LinkSets(const Topology& topology);
 
 // What may happen where, with these hands.
 std::vector<FaultGroup> GroupsOf(const Topology& topology, const Hands& hands);
@@ -43,6 +47,7 @@ class Nemesis {
  private:
   bool Begin(const Fault& fault);
   void Undo(const Fault& fault);
+  void SetLinks(const std::string& set, LinkMode mode);
   void SetLink(const Fault& fault);
 
   Hands& hands_;

@@ -68,6 +68,7 @@ class ChaosRun {
     }
     hands_.namespaces = namespaces_.get();
     hands_.proxies = proxies_.get();
+    hands_.links = LinkSets(topology_);
     PrepareDisks();
     PrepareClocks();
     return {};
@@ -140,9 +141,11 @@ class ChaosRun {
 
   Status MakeTrouble() {
     options_.progress(fmt::format("{} s of trouble", options_.time.count()));
-    Nemesis nemesis(hands_,
-                    PlanFaults({.seed = options_.seed, .time = options_.time, .lease = kLease},
-                               GroupsOf(topology_, hands_)));
+    Nemesis nemesis(hands_, PlanFaults({.seed = options_.seed,
+                                        .time = options_.time,
+                                        .pause = options_.pause,
+                                        .lease = kLease},
+                                       GroupsOf(topology_, hands_)));
     load_.Begin(options_.seed);
     const SteadyTime begin = SystemClock().Now();
     for (SteadyTime now = begin; now < begin + options_.time; now = SystemClock().Now()) {

@@ -14,6 +14,7 @@ namespace promptcache::chaos {
 struct RunOptions {
   uint64_t seed = 0;
   std::chrono::seconds time{60};  // of trouble
+  milliseconds pause{300};        // between two faults, on average
   std::string bin_directory;
   std::string directory;  // for logs, history and stores; exists
   EngineChoice engine;

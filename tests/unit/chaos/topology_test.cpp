@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "tools/chaos/nemesis.h"
+
 namespace promptcache::chaos {
 namespace {
 
@@ -16,6 +18,14 @@ TEST(Topology, EveryProxiedLinkHasAProxyOfItsOwn) {
   EXPECT_EQ(listens.size(), topology.links().size());
   EXPECT_EQ(topology.LinksBetween("worker", "store").size(), 4u);
   EXPECT_EQ(topology.LinksBetween("client-1>", "coordinator-2").size(), 1u);
+}
+
+TEST(Topology, LinksGoByThemselvesAndByTheCoordinatorTheyLeadTo) {
+  const Topology topology({.network = "127.80.7"});
+  const auto sets = LinkSets(topology);
+  EXPECT_EQ(sets.at("client-1>coordinator-2"), std::vector<std::string>{"client-1>coordinator-2"});
+  EXPECT_EQ(sets.at("clients>coordinator-2").size(), 16u);
+  EXPECT_EQ(sets.at("workers>coordinator-2").size(), 4u);
 }
 
 TEST(Topology, WorkersAreSharedOutAmongTheStores) {
