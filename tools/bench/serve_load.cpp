@@ -55,7 +55,7 @@ class ServeLoadImpl : public ServeLoad {
     for (const std::string& document : documents) {
       std::promise<Result<Message>> done;
       transport_->Post([this, &document, &done] {
-        clients_[0]->Call(SchemaAdd{.document = document},
+        clients_[0]->Call(RequestId::Random(), SchemaAdd{.document = document},
                           [&done](Result<Message> reply) { done.set_value(std::move(reply)); });
       });
       PC_ASSIGN_OR_RETURN(const Message reply, done.get_future().get());
