@@ -126,7 +126,8 @@ TEST_F(ClientFailover, ACoordinatorThatCannotBeReachedIsLeftAndCallsToItEnd) {
   Connect({kFirst, kSecond});
   Submit();
   std::optional<Result<Message>> reply;
-  reactor_->Call(StatusQuery{}, [&](Result<Message> message) { reply = std::move(message); });
+  reactor_->Call(RequestId::Random(), StatusQuery{},
+                 [&](Result<Message> message) { reply = std::move(message); });
   network_.Partition("client", kFirst);
   Wait(seconds(3));
   EXPECT_THAT(second_->received, SizeIs(1));  // the call is not repeated
