@@ -44,11 +44,12 @@ bool FakeAcquirer::CallStore(StoreCall call, uint64_t bytes) {
 
 // ---- acquiring ----
 
-void FakeAcquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
-                           const Import& import, OnArrival on_arrival) {
-  const UnitKey key = MakeUnitKey(format_.digest, 0, recipe->digest);
+void FakeAcquirer::Acquire(const UnitOrder& order, OnArrival on_arrival) {
+  const auto& [owner, recipe, domain, import, purpose] = order;
+  const UnitKey key = MakeUnitKey(format_.digest, domain, recipe->digest);
+  const bool counts = purpose == Purpose::kAnswer;
   if (auto unit = std::static_pointer_cast<const FakeUnit>(cache_.Find(key, import.lifetime))) {
-    if (store_ != nullptr) imports_.Add(key, import, SystemClock().Now());
+    if (counts && store_ != nullptr) imports_.Add(key, import, SystemClock().Now());
     return on_arrival({.unit = std::move(unit), .usage = {.source = Source::kDevice}});
   }
   const auto [found, is_new] = pending_.try_emplace(key);
@@ -56,6 +57,7 @@ void FakeAcquirer::Acquire(const RequestId& owner, const KnownRecipePtr& recipe,
   pending.waiting.push_back({owner, SystemClock().Now(), std::move(on_arrival)});
   pending.lifetime = is_new ? import.lifetime : Longer(pending.lifetime, import.lifetime);
   AddImport(pending.imports, import);
+  if (counts) AddImport(pending.uses, import);
   if (!is_new) return;
   pending.known = recipe;
   Load(key, recipe);
@@ -86,7 +88,7 @@ void FakeAcquirer::Loaded(const UnitKey& key, const Result<FakeUnitPtr>& unit, d
   }
   loads_.Add(static_cast<double>((*unit)->bytes), seconds);
   if (!pending.dropped) {
-    for (const Import& import : pending.imports) imports_.Add(key, import, SystemClock().Now());
+    for (const Import& import : pending.uses) imports_.Add(key, import, SystemClock().Now());
   }
   Deliver(key, {.unit = *unit, .usage = {.source = store_tier_}});
 }

@@ -33,9 +33,8 @@ class FakeAcquirer {
   ~FakeAcquirer();
 
   // Calls `on_arrival` within the call when the unit is in memory; else later, unless
-  // Abandon(owner) comes first.
-  void Acquire(const RequestId& owner, const KnownRecipePtr& recipe, const Import& import,
-               OnArrival on_arrival);
+  // Abandon(order.owner) comes first. The store is told of the import when that is a use.
+  void Acquire(const UnitOrder& order, OnArrival on_arrival);
   // The owner waits for nothing any more. What then nobody waits for is not encoded.
   void Abandon(const RequestId& owner);
   RemovedUnits Drop(const std::vector<UnitKey>& keys);
@@ -64,6 +63,7 @@ class FakeAcquirer {
     KnownRecipePtr known;
     Lifetime lifetime;  // the longest that was asked for
     std::vector<Import> imports;
+    std::vector<Import> uses;  // of these, what is not for warming
     std::string miss_reason;
     std::vector<Waiter> waiting;
     bool dropped = false;

@@ -178,10 +178,9 @@ class FakeEngine : public Engine {
     const size_t units = sequence.missing_units();
     if (units == 0) return sequence.Begin(SystemClock().Now());
     for (size_t i = 0; i < units; ++i) {
-      acquirer_.Acquire(request.id, request.recipes[i], request.ImportOf(i),
-                        [this, id = request.id, i](FakeArrival arrival) {
-                          UnitArrived(id, i, std::move(arrival));
-                        });
+      acquirer_.Acquire(request.OrderOf(i), [this, id = request.id, i](FakeArrival arrival) {
+        UnitArrived(id, i, std::move(arrival));
+      });
     }
   }
 

@@ -176,6 +176,32 @@ TEST_F(FakeEngineTest, ADamagedUnitIsEncodedAgain) {
   EXPECT_EQ(Run(Request())->tokens(), answer->tokens());
 }
 
+TEST_F(FakeEngineTest, UnitsOfAnotherDomainAreOthers) {
+  Start(&store_);
+  const auto shared = Run(Request());
+  EngineRequest own = Request();
+  own.domain = 7;
+  const auto encoded = Run(own);
+  EXPECT_THAT(encoded->usage().units, CameFrom(Source::kEncoded));
+  EXPECT_EQ(encoded->tokens(), shared->tokens());
+  own.id = RequestId::Random();
+  EXPECT_THAT(Run(own)->usage().units, CameFrom(Source::kDevice));
+}
+
+TEST_F(FakeEngineTest, WarmingIsNoUse) {
+  StoreEverything();
+  EngineRequest warming = Request();
+  warming.purpose = Purpose::kWarming;
+  Start(&store_);
+  EXPECT_TRUE(Run(warming)->status().ok());
+  engine_ = nullptr;  // tells the store what it has not been told
+  for (const BlobInfo& blob : ListAll(store_).value()) EXPECT_EQ(blob.use.imports, 0u);
+  Start(&store_);
+  EXPECT_TRUE(Run(Request())->status().ok());
+  engine_ = nullptr;
+  for (const BlobInfo& blob : ListAll(store_).value()) EXPECT_EQ(blob.use.imports, 1u);
+}
+
 TEST_F(FakeEngineTest, AStoreThatIsGoneMeansEncoding) {
   TamperingStore gone(store_);
   gone.Fail(Unavailable("no store"));
