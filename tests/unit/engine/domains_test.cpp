@@ -29,7 +29,8 @@ class EngineDomains : public EngineTest {
   BlobUse UseIn(uint64_t domain) {
     const UnitKey key =
         MakeUnitKey(loaded_.identity.Digest(), domain, prompt_.plan().units[0].digest);
-    for (const BlobInfo& blob : ListAll(store_).value()) {
+    const std::vector<BlobInfo> blobs = *ListAll(store_);
+    for (const BlobInfo& blob : blobs) {
       if (blob.key == key) return blob.use;
     }
     ADD_FAILURE() << "no such unit is stored";
