@@ -81,7 +81,7 @@ TEST(UnitCache, RemovesByNameWhateverHoldsOrPinsTheUnit) {
 TEST(UnitCache, UnitStaysAliveForItsHolderAfterItWasDropped) {
   UnitCache cache(10);
   cache.Insert(MakeUnit(1, 5), kRoom);
-  std::weak_ptr<const Unit> watch = cache.Find(Key(1), kRoom);
+  std::weak_ptr<const KeptUnit> watch = cache.Find(Key(1), kRoom);
   cache.Insert(MakeUnit(2, 10), kRoom);
   EXPECT_TRUE(watch.expired());
 }
