@@ -42,10 +42,13 @@ std::string RenderReport(const ChaosReport& report) {
   text.back() = '\n';
   text += fmt::format(
       "{} units came from a store\n{} restarts, {} requests went on elsewhere, longest gap in an "
-      "answer {}\nquiet {} after the last fault\n{} violations\n",
+      "answer {}\nquiet {} after the last fault; the clients' own process stood still for {} at "
+      "most\n"
+      "{} violations\n",
       report.loaded, report.restarts, report.resumed,
       FormatMs(static_cast<double>(report.longest_gap.count())),
-      FormatMs(static_cast<double>(report.healed_after.count())), report.violations.size());
+      FormatMs(static_cast<double>(report.healed_after.count())),
+      FormatMs(static_cast<double>(report.longest_stall.count())), report.violations.size());
   for (const Violation& violation : report.violations) {
     text += violation.request.empty()
                 ? "  " + violation.what + "\n"
@@ -79,6 +82,7 @@ json ReportAsJson(const ChaosReport& report) {
           {"units_loaded", report.loaded},
           {"resumed", report.resumed},
           {"longest_gap_ms", report.longest_gap.count()},
+          {"longest_stall_ms", report.longest_stall.count()},
           {"quiet_after_ms", report.healed_after.count()},
           {"violations", std::move(violations)},
           {"directory", report.directory}};

@@ -25,7 +25,9 @@ struct ChaosReport {
   std::map<Code, uint64_t> ends;  // by how; without those that never ended
   uint64_t loaded = 0;            // units that came from a store
   uint64_t resumed = 0;
-  milliseconds longest_gap{0};   // between two parts of an answer that ended well
+  milliseconds longest_stall{
+      0};                       // of the clients' own process: on a machine that has too much to do
+  milliseconds longest_gap{0};  // between two parts of an answer that ended well
   milliseconds healed_after{0};  // from the last fault's end until all was quiet
   std::vector<Violation> violations;
   std::string directory;  // where logs and history lie; empty: nowhere any more

@@ -9,6 +9,7 @@
 #include "tools/chaos/nemesis.h"
 #include "tools/chaos/processes.h"
 #include "tools/chaos/questions.h"
+#include "tools/chaos/stall_watch.h"
 #include "tools/chaos/status_watch.h"
 
 namespace promptcache::chaos {
@@ -189,6 +190,7 @@ class ChaosRun {
   ChaosReport Judge() {
     const std::vector<RequestRecord> records = history_.records();
     CountRequests(records, report_);
+    report_.longest_stall = stalls_.longest();
     for (const Violation& violation : CheckHistory(records, expected_)) {
       report_.violations.push_back(violation);
     }
@@ -207,6 +209,7 @@ class ChaosRun {
   Hands hands_;
   Processes* processes_ = nullptr;
   Load load_;
+  const StallWatch stalls_;
   std::unique_ptr<StatusWatch> watch_;
 };
 
