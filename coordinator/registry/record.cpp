@@ -23,9 +23,14 @@ Result<uint64_t> NumberAt(const nlohmann::json& json, const char* key, uint64_t 
 
 }  // namespace
 
+std::string SchemaKey(const std::string& tenant, const std::string& name,
+                      const std::string& version) {
+  const std::string of = tenant.empty() ? "" : "@" + tenant;
+  return kSchemaKeyPrefix + of + "/" + name + "/" + version;
+}
+
 std::string SchemaKey(const RegisteredSchema& schema) {
-  const std::string of = schema.tenant.empty() ? "" : "@" + schema.tenant;
-  return kSchemaKeyPrefix + of + "/" + schema.name + "/" + schema.version;
+  return SchemaKey(schema.tenant, schema.name, schema.version);
 }
 
 std::string TenantOfSchemaKey(const std::string& key) {

@@ -47,6 +47,8 @@ Result<SchemaPtr> CompileSchema(const SchemaAdd& add, const TextEncoder& encoder
 // The record under which a schema is kept in the meta store.
 inline constexpr char kSchemaKeyPrefix[] = "schema";
 // "schema/NAME/VERSION", of a tenant "schema@TENANT/NAME/VERSION".
+std::string SchemaKey(const std::string& tenant, const std::string& name,
+                      const std::string& version);
 std::string SchemaKey(const RegisteredSchema& schema);
 // Empty also for what is no such key.
 std::string TenantOfSchemaKey(const std::string& key);

@@ -165,7 +165,7 @@ TEST(Cli, SaysWhatToDoWithoutACluster) {
 TEST(Cli, AClusterListensAtOneEndpoint) {
   const ProgramResult up =
       RunProgram("promptcache", {"--connect", "ipc://a", "--connect", "ipc://b", "up"});
-  EXPECT_EQ(up.exit_code, 2);
+  EXPECT_EQ(up.exit_code, 3);
   EXPECT_THAT(up.errors, HasSubstr("--connect once"));
 }
 

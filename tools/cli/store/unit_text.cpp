@@ -61,8 +61,14 @@ Result<std::string> TextOfTokens(const Tokenizer& tokenizer, std::span<const Tok
 }
 
 Result<std::optional<std::string>> TextInSchema(MetaStore& meta, const Reference& reference) {
-  PC_ASSIGN_OR_RETURN(const std::optional<MetaEntry> record,
-                      meta.Get(kSchemaKeyPrefix + reference.schema + "/" + reference.version));
+  const auto record_of = [&](const std::string& tenant) {
+    return meta.Get(SchemaKey(tenant, reference.schema, reference.version));
+  };
+  // Its own schema, or one that is shared with it.
+  PC_ASSIGN_OR_RETURN(std::optional<MetaEntry> record, record_of(reference.tenant));
+  if (!record) {
+    PC_ASSIGN_OR_RETURN(record, record_of(""));
+  }
   if (!record) return std::optional<std::string>();
   PC_ASSIGN_OR_RETURN(const StoredSchema stored, ParseSchemaRecord(record->value));
   const auto schema = OfflineSchema::Of({.name = reference.schema,
