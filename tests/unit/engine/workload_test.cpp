@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <thread>
 
 #include "cachestore/memory/memory_store.h"
 #include "tests/unit/engine/engine_fixture.h"
@@ -85,6 +86,8 @@ TEST_F(EngineWorkload, CountsUnitsThatWaitingRequestsLack) {
   (void)Run(stored_, 1);
   const EngineStats before = Stats();
   ASSERT_EQ(before.prefill_tokens_per_s, 0);  // so that tokens count for nothing
+  // A put goes on behind the answer; until its end there is nothing to load.
+  while (memory_.Contains(Keys(stored_)).value() != std::vector{true}) std::this_thread::yield();
   engine_->Drop(Keys(stored_), [](const RemovedUnits&) {});
   gated_.CloseFrom(0);
   const auto loading = Submit(Request(stored_, 1));
