@@ -39,7 +39,7 @@ uint64_t FillerBytes(uint64_t begin) {
 
 // Reads and hashes by turns, so that the hash finds the bytes in the CPU's caches.
 bool ReadHashed(int file, uint64_t offset, std::span<uint8_t> out, Hash128& hash) {
-  constexpr size_t kPiece = 128 << 10;
+  constexpr size_t kPiece = 256 << 10;
   Xxh3Stream hasher;
   while (!out.empty()) {
     const size_t piece = std::min(out.size(), kPiece);
