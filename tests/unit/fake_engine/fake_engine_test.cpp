@@ -195,11 +195,13 @@ TEST_F(FakeEngineTest, WarmingIsNoUse) {
   Start(&store_);
   EXPECT_TRUE(Run(warming)->status().ok());
   engine_ = nullptr;  // tells the store what it has not been told
-  for (const BlobInfo& blob : ListAll(store_).value()) EXPECT_EQ(blob.use.imports, 0u);
+  const std::vector<BlobInfo> warmed = ListAll(store_).value();
+  for (const BlobInfo& blob : warmed) EXPECT_EQ(blob.use.imports, 0u);
   Start(&store_);
   EXPECT_TRUE(Run(Request())->status().ok());
   engine_ = nullptr;
-  for (const BlobInfo& blob : ListAll(store_).value()) EXPECT_EQ(blob.use.imports, 1u);
+  const std::vector<BlobInfo> used = ListAll(store_).value();
+  for (const BlobInfo& blob : used) EXPECT_EQ(blob.use.imports, 1u);
 }
 
 TEST_F(FakeEngineTest, AStoreThatIsGoneMeansEncoding) {
