@@ -300,6 +300,7 @@ TEST_F(FakeEngineTest, AnIdIsInUseUntilItsFinal) {
   const auto first = Submit(request);
   EXPECT_EQ(Run(request)->status().code(), Code::kAlreadyExists);
   EXPECT_EQ(first->finals(), 0);
+  engine_ = nullptr;  // its end is told to the answer
 }
 
 TEST_F(FakeEngineTest, TellsWhatIsInMemoryUntilItIsDropped) {

@@ -144,7 +144,8 @@ TEST_F(ProduceUnitsTest, UsersOfWhatIsStoredAreRecorded) {
 TEST_F(ProduceUnitsTest, ARunThatFindsAllStoredCountsNoImport) {
   ASSERT_TRUE(Run().ok());
   ASSERT_TRUE(RecordUsers(store_, units_, std::vector<bool>(units_.size(), true)).ok());
-  for (const BlobInfo& blob : ListAll(store_).value()) EXPECT_EQ(blob.use.imports, 0U);
+  const std::vector<BlobInfo> blobs = ListAll(store_).value();
+  for (const BlobInfo& blob : blobs) EXPECT_EQ(blob.use.imports, 0U);
 }
 
 TEST_F(ProduceUnitsTest, ProgressRisesToTheTotal) {
