@@ -150,13 +150,14 @@ void SessionTable::Prefetch(const SessionRequest& request, const RoutingDecision
   const WorkerScore& chosen = decision.scores[decision.chosen];
   const std::vector<UnitKey>& asked = fleet.at(chosen.worker).KeysOf(request.route);
   const std::vector<uint32_t> wanted = demand_.Count(chosen.worker, asked, now);
+  if (wanted.empty()) return;
   const WorkerScore* next = nullptr;
   for (const WorkerScore& score : decision.scores) {
     const bool higher = next == nullptr || HomeRank(score) > HomeRank(*next);
     if (score.worker != chosen.worker && higher) next = &score;
   }
   // One run at a time: what it still lacks is counted again.
-  if (wanted.empty() || next == nullptr || warmups_.IsWarming(next->worker)) return;
+  if (next == nullptr || warmups_.IsWarming(next->worker)) return;
   PlannedPrompt prompt = request.prompt;
   prompt.plan = {};
   const FleetWorker& home = fleet.at(next->worker);
