@@ -365,7 +365,7 @@ class CoordinatorImpl : public Coordinator {
     if (!fits.ok()) return workers_.Drop(peer.id, fits);
     Log(LogLevel::kInfo, "worker ready",
         {{"worker", peer.hello.name}, {"device", ready.device}, {"dtype", ready.identity.dtype}});
-    const auto is_known = [this](const std::string& name) { return FindWarm(name).ok(); };
+    const auto is_known = [this](const std::string& name) { return FindWarm(catalog_, name).ok(); };
     if (std::all_of(settings_.warm.begin(), settings_.warm.end(), is_known)) {
       return Admit(peer.id, ready);
     }
@@ -382,30 +382,8 @@ class CoordinatorImpl : public Coordinator {
     const PeerInfo* const peer = workers_.Find(worker);
     if (peer == nullptr) return;  // it has gone while schemas were loaded
     if (const Status only = DropNamesake(*peer); !only.ok()) return workers_.Drop(worker, only);
-    Perform(sessions_.WorkerIsReady(worker, peer->hello.name, ready, WarmSet(), Now()));
-  }
-
-  Result<SchemaPtr> FindWarm(const std::string& name) const {
-    const size_t at = name.find('@');
-    const std::string version = at == std::string::npos ? "" : name.substr(at + 1);
-    return catalog_.Find({.sees_all = true}, name.substr(0, at),
-                         version == "latest" ? "" : version);
-  }
-
-  // What a worker must hold before it gets requests. A schema that is not registered yet is none.
-  std::vector<PlannedPrompt> WarmSet() const {
-    std::vector<PlannedPrompt> prompts;
-    for (const std::string& name : settings_.warm) {
-      const auto schema = FindWarm(name);
-      if (!schema.ok()) {
-        Log(LogLevel::kWarning, "nothing to warm a worker with",
-            {{"schema", name}, {"reason", schema.status().message()}});
-        continue;
-      }
-      auto more = WarmPlans(*schema, model_.context_length);
-      std::move(more.begin(), more.end(), std::back_inserter(prompts));
-    }
-    return prompts;
+    auto warm = WarmSet(catalog_, settings_.warm, model_.context_length);
+    Perform(sessions_.WorkerIsReady(worker, peer->hello.name, ready, std::move(warm), Now()));
   }
 
   // Of two workers with one name the one that started later stays: a worker that was restarted is
