@@ -22,6 +22,7 @@ struct Service {
   uint64_t failed = 0;
   double p50_ms = 0;  // from Submit to the end
   double p99_ms = 0;
+  double quiet_p99_ms = 0;  // just before, beside nobody
   uint64_t strikes = 0;     // rounds of the attack, or idle connections
   int64_t grown_bytes = 0;  // resident memory of coordinator and store, from before to the most
   uint64_t bad_frames = 0;  // that the coordinator counted meanwhile
@@ -36,6 +37,7 @@ class AttackedCluster {
 
   // Asks again and again for so long.
   Service Serve(std::chrono::milliseconds time);
+  // Likewise, beside nobody for as long before.
   Service ServeBeside(const Attack& attack, std::chrono::milliseconds time);
   Service ServeBeside(size_t idle_connections, IdleStage stage, std::chrono::milliseconds time);
 
@@ -64,7 +66,8 @@ struct AttackRunOptions {
   std::function<void(const std::string&)> progress;
 };
 
-// The first one is the quiet one; with every attack the client was served beside.
+// One of every attack, each with its own quiet time before: what a machine does is never the same
+// for long.
 Result<std::vector<Service>> RunAttacks(const AttackRunOptions& options);
 std::string RenderServices(const std::vector<Service>& services);
 nlohmann::json ServicesAsJson(const std::vector<Service>& services);

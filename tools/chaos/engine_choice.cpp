@@ -6,11 +6,14 @@
 
 namespace promptcache::chaos {
 
-EngineChoice FakeEngineIn(const std::string& directory) {
+std::string TinyModelIn(const std::string& directory) {
   std::filesystem::create_directories(directory);
   testing::WriteTinyModel("llama3", directory);
-  return {
-      directory, "promptcache-fake-worker", {"--step-us", "10000", "--kv-bytes-per-token", "4096"}};
+  return directory;
+}
+
+EngineChoice FakeEngine(const std::string& model) {
+  return {model, "promptcache-fake-worker", {"--step-us", "10000", "--kv-bytes-per-token", "4096"}};
 }
 
 }  // namespace promptcache::chaos

@@ -12,9 +12,11 @@ struct EngineChoice {
   std::vector<std::string> worker_flags;
 };
 
-// Computes nothing, but moves blobs as the real one does. Writes a tiny model into `directory`,
-// which is created: coordinators need its tokenizer.
-EngineChoice FakeEngineIn(const std::string& directory);
+// Writes a tiny model into `directory`, which is created, and gives it back.
+std::string TinyModelIn(const std::string& directory);
+
+// Computes nothing, but moves blobs as the real one does.
+EngineChoice FakeEngine(const std::string& model);
 inline EngineChoice RealEngine(const std::string& model) {
   return {model, "promptcache-worker", {}};
 }

@@ -23,6 +23,8 @@ constexpr int kExitViolations = 1;
 constexpr int kExitCannotTry = 2;
 constexpr int kExitSkipped = 77;  // as ctest and test programs have it
 
+constexpr std::string_view kTiny = "tiny";
+
 struct Flags {
   int64_t seconds = 60;
   int64_t pause_ms = 300;
@@ -63,7 +65,9 @@ class WorkDirectory {
 };
 
 EngineChoice EngineOf(const Flags& flags, const WorkDirectory& directory) {
-  return flags.real.empty() ? FakeEngineIn(directory.path() + "/model") : RealEngine(flags.real);
+  if (!flags.real.empty() && flags.real != kTiny) return RealEngine(flags.real);
+  const std::string tiny = TinyModelIn(directory.path() + "/model");
+  return flags.real.empty() ? FakeEngine(tiny) : RealEngine(tiny);
 }
 
 int MakeTrouble(const Flags& flags) {
@@ -123,7 +127,8 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", flags.seed, "What goes wrong and when; default: another one each time");
   app.add_option("--real", flags.real,
-                 "A model: promptcache-worker answers with it, in fp32, not the fake engine");
+                 "A model, or 'tiny' for one that is made for the run: promptcache-worker answers "
+                 "with it, in fp32, not the fake engine");
   app.add_flag("--netns", flags.netns,
                "Each process in a network namespace of its own, where that is permitted");
   app.add_flag("--keep", flags.keep, "Keep logs and history also when all is well");
@@ -140,7 +145,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kExitCannotTry;
   }
   InitLog("chaos", LogLevel::kError, LogFormat::kText);  // what clients warn of is no news here
-  if (!flags.real.empty() && !fs::exists(flags.real)) {
+  if (!flags.real.empty() && flags.real != kTiny && !fs::exists(flags.real)) {
     Say("skipped: there is no model " + flags.real);
     return kExitSkipped;
   }
