@@ -1,10 +1,12 @@
 #include "cachestore/disk/maintainer.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 namespace promptcache::internal {
 
-Maintainer::Maintainer(std::shared_ptr<DiskCore> core) : core_(std::move(core)) {
+Maintainer::Maintainer(std::shared_ptr<DiskCore> core)
+    : core_(std::move(core)), uses_saved_(SystemClock().Now()) {
   if (core_->options().maintain_every.count() == 0) return;
   if (core_->database()->mode() == OpenMode::kReadOnly) return;
   thread_ = std::jthread([this](const std::stop_token& stop) { Loop(stop); });
@@ -43,11 +45,18 @@ void Maintainer::Maintain() {
   had_no_room_ = had_no_room_ || !read_only.empty();
   if (!read_only.empty()) return;
   Status status = core_->table().CollectGarbage().status();
-  if (status.ok()) status = core_->table().SaveUses();
+  if (status.ok()) status = SaveUsesIfDue();
   // Files that could not be deleted when their blob went, as on a disk that was full.
   if (status.ok() && had_no_room_) status = core_->DropOrphans().status();
   had_no_room_ = false;
   if (!status.ok()) Log(LogLevel::kWarning, "store.maintenance", {{"reason", status.message()}});
+}
+
+Status Maintainer::SaveUsesIfDue() {
+  const SteadyTime now = SystemClock().Now();
+  if (now - uses_saved_ < core_->options().save_uses_every) return {};
+  uses_saved_ = now;
+  return core_->table().SaveUses();
 }
 
 }  // namespace promptcache::internal

@@ -10,7 +10,8 @@
 
 namespace promptcache::internal {
 
-// Drops expired blobs and saves uses every `maintain_every`; saves uses a last time when it goes.
+// Drops expired blobs every `maintain_every` and saves uses every `save_uses_every`, and a last
+// time when it goes.
 class Maintainer {
  public:
   explicit Maintainer(std::shared_ptr<DiskCore> core);
@@ -21,10 +22,12 @@ class Maintainer {
  private:
   void Loop(const std::stop_token& stop);
   void Maintain();
+  Status SaveUsesIfDue();
 
   const std::shared_ptr<DiskCore> core_;
   std::string complained_;    // of this thread
   bool had_no_room_ = false;  // of this thread: there may be files that belong to nothing
+  SteadyTime uses_saved_;     // of this thread
   std::jthread thread_;
 };
 

@@ -28,9 +28,12 @@ struct DiskStoreOptions {
   // A put that would leave less free on the disk is refused; below an eighth of it nothing is
   // written, until there is room again.
   uint64_t min_free_bytes = 64 << 20;
-  // How often expired blobs are dropped and uses saved; zero: when CollectGarbage is called and
+  // How often expired blobs are dropped; zero: when CollectGarbage is called, and uses are saved
   // when the store closes.
   std::chrono::milliseconds maintain_every{1'000};
+  // How often uses are saved, at the next maintenance: what a crash may lose of them. Each blob
+  // that was used costs a record of a synced write.
+  std::chrono::milliseconds save_uses_every{30'000};
   const Clock* clock = &SystemClock();
   std::shared_ptr<const internal::DiskEnvironment> environment;  // null: the machine's
 };
