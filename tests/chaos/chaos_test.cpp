@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/log.h"
 #include "tests/chaos/world.h"
 
 namespace promptcache::chaos {
@@ -38,6 +39,7 @@ struct Totals {
     injected.dropped += result.injected.dropped;
     injected.duplicated += result.injected.duplicated;
     injected.overtaken += result.injected.overtaken;
+    injected.full += result.injected.full;
     injected.crashes += result.injected.crashes;
     injected.partitions += result.injected.partitions;
     injected.torn_writes += result.injected.torn_writes;
@@ -54,7 +56,8 @@ struct Totals {
            std::to_string(injected.partitions) + " partitions, " +
            std::to_string(injected.dropped) + " messages lost, " +
            std::to_string(injected.duplicated) + " doubled, " + std::to_string(injected.overtaken) +
-           " overtaken, " + std::to_string(injected.torn_writes) + " torn writes, " +
+           " overtaken, " + std::to_string(injected.full) + " not taken, " +
+           std::to_string(injected.torn_writes) + " torn writes, " +
            std::to_string(injected.drains) + " drains\n";
   }
 };
@@ -93,6 +96,13 @@ TEST(Chaos, WithoutTroubleEveryRequestEndsWell) {
   EXPECT_EQ(totals.ok, totals.submitted);
 }
 
+// What waits for a tick may be late for the shortest deadlines.
+TEST(Chaos, WhatAFullQueueDidNotTakeComesLater) {
+  const Totals totals = RunSeeds(kSeeds / 25, {.full = 50});
+  EXPECT_GT(totals.injected.full, totals.submitted / 50);
+  EXPECT_GE(totals.ok, totals.submitted - totals.submitted / 200);
+}
+
 TEST(Chaos, CrashesAndPartitionsBreakNoPromise) {
   const Totals totals =
       RunSeeds(kSeeds, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12, .drain = 15});
@@ -104,6 +114,7 @@ TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
   const Totals totals = RunSeeds(kSeeds, {.drop = 60,
                                           .duplicate = 40,
                                           .overtake = 25,
+                                          .full = 20,
                                           .crash = 80,
                                           .partition = 6,
                                           .torn_write = 3,
@@ -114,7 +125,8 @@ TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
 }
 
 TEST(Chaos, OneSeedIsOneStory) {
-  const Faults faults{.drop = 60, .duplicate = 40, .overtake = 25, .crash = 50, .partition = 6};
+  const Faults faults{
+      .drop = 60, .duplicate = 40, .overtake = 25, .full = 20, .crash = 50, .partition = 6};
   const WorldResult first = World(7, faults).Run();
   const WorldResult second = World(7, faults).Run();
   EXPECT_EQ(first.clients.ok, second.clients.ok);
@@ -128,6 +140,7 @@ TEST(Chaos, OneSeedIsOneStory) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
+  promptcache::InitLog("chaos_test", promptcache::LogLevel::kError, promptcache::LogFormat::kText);
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string(argv[i]) == "--seed") {
       promptcache::chaos::only_seed = std::strtoull(argv[i + 1], nullptr, 10);

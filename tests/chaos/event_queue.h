@@ -12,9 +12,11 @@
 namespace promptcache::chaos {
 
 // Events at one time run in the order in which they were added.
-class EventQueue {
+class EventQueue : public Clock {
  public:
   SteadyTime now() const { return now_; }
+  SteadyTime Now() const override { return now_; }
+  uint64_t UnixMillis() const override { return 0; }
   void At(SteadyTime time, std::function<void()> event) {
     events_.emplace(std::pair(std::max(time, now_), ++last_), std::move(event));
   }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/hash.h"
+#include "common/recipe.h"
 #include "common/types.h"
 #include "tests/chaos/dice.h"
 
@@ -14,10 +14,22 @@ namespace promptcache::chaos {
 inline constexpr uint32_t kUnits = 12;
 inline constexpr uint32_t kUnitTokens = 64;
 
-inline RecipeDigest RecipeOf(uint32_t unit) {
-  RecipeDigest digest;
-  digest.bytes.fill(static_cast<uint8_t>(unit + 1));
-  return digest;
+inline Recipe RecipeOf(uint32_t unit) {
+  Recipe recipe{.mode = EncodingMode::kIndependent};
+  for (uint32_t i = 0; i < kUnitTokens; ++i) {
+    recipe.own.Append(static_cast<TokenId>(unit + 1), static_cast<Position>(i));
+  }
+  return recipe;
+}
+
+// Hashed once: seeds make millions of plans.
+inline const RecipeDigest& DigestOf(uint32_t unit) {
+  static const std::vector<RecipeDigest> digests = [] {
+    std::vector<RecipeDigest> made;
+    for (uint32_t i = 0; i < kUnits; ++i) made.push_back(RecipeOf(i).Digest());
+    return made;
+  }();
+  return digests[unit];
 }
 
 inline std::vector<uint32_t> UnitsOf(uint32_t prompt) {
@@ -27,9 +39,7 @@ inline std::vector<uint32_t> UnitsOf(uint32_t prompt) {
 }
 
 // What encoding gives.
-inline uint64_t StatesOf(const RecipeDigest& recipe) {
-  return Dice(recipe.bytes[0] * uint64_t{0x9E3779B97F4A7C15}).Next();
-}
+inline uint64_t StatesOf(const RecipeDigest& recipe) { return Dice(recipe.Head()).Next(); }
 
 inline TokenId TokenAt(uint32_t prompt, uint64_t states, uint32_t index) {
   return static_cast<TokenId>(Dice(states ^ (uint64_t{prompt} << 32) ^ index).Below(50'000));
@@ -39,7 +49,7 @@ inline uint32_t LengthOf(uint32_t prompt) { return 1 + prompt * 7 % 24; }
 
 inline std::vector<TokenId> AnswerOf(uint32_t prompt) {
   uint64_t states = 0;
-  for (const uint32_t unit : UnitsOf(prompt)) states ^= StatesOf(RecipeOf(unit));
+  for (const uint32_t unit : UnitsOf(prompt)) states ^= StatesOf(DigestOf(unit));
   std::vector<TokenId> tokens;
   for (uint32_t i = 0; i < LengthOf(prompt); ++i) tokens.push_back(TokenAt(prompt, states, i));
   return tokens;

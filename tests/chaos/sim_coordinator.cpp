@@ -1,5 +1,6 @@
 #include "tests/chaos/sim_coordinator.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace promptcache::chaos {
@@ -25,7 +26,7 @@ PlannedPrompt PlanOf(uint32_t prompt) {
   Position next = 0;
   for (const uint32_t unit : UnitsOf(prompt)) {
     const auto index = static_cast<uint32_t>(planned.plan.units.size());
-    planned.plan.units.push_back({.digest = RecipeOf(unit), .tokens = kUnitTokens});
+    planned.plan.units.push_back({.digest = DigestOf(unit), .tokens = kUnitTokens});
     planned.plan.segments.push_back({.unit = index, .rows = kUnitTokens, .first_position = next});
     next += static_cast<Position>(kUnitTokens);
   }
@@ -93,7 +94,19 @@ void SimCoordinator::FromWorker(LinkNumber link, NodeId worker, const Envelope& 
     Do(sessions_.FinalReceived(link, envelope, now));
   } else if (std::holds_alternative<RequestState>(envelope.body)) {
     Do(sessions_.RequestStateReceived(link, envelope, now));
+  } else if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
+    AnswerRecipes(link, envelope.request_id, *query);
   }
+}
+
+void SimCoordinator::AnswerRecipes(LinkNumber link, const RequestId& id, const RecipeQuery& query) {
+  RecipeReply reply;
+  for (uint32_t unit = 0; unit < kUnits; ++unit) {
+    const bool is_asked = std::find(query.digests.begin(), query.digests.end(), DigestOf(unit)) !=
+                          query.digests.end();
+    if (is_asked) reply.recipes.push_back(RecipeOf(unit));
+  }
+  network_.Send(link, id_, {.request_id = id, .body = std::move(reply)});
 }
 
 void SimCoordinator::Do(const Actions& actions) {

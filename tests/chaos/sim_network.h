@@ -22,6 +22,7 @@ struct Faults {
   uint64_t drop = 0;
   uint64_t duplicate = 0;
   uint64_t overtake = 0;
+  uint64_t full = 0;       // of a send of a worker: its queue takes no more
   uint64_t crash = 0;      // of a process, every 100 ms
   uint64_t partition = 0;  // of a pair of processes, every 100 ms
   uint64_t torn_write = 0;
@@ -33,6 +34,7 @@ struct FaultCounts {
   uint64_t dropped = 0;
   uint64_t duplicated = 0;
   uint64_t overtaken = 0;
+  uint64_t full = 0;
   uint64_t crashes = 0;
   uint64_t partitions = 0;
   uint64_t torn_writes = 0;

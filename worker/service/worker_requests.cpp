@@ -26,7 +26,10 @@ Status CheckParts(const Delivered& delivered) {
 }  // namespace
 
 WorkerRequests::WorkerRequests(RequestsDeps deps)
-    : deps_(std::move(deps)), recipes_(kRecipeCacheTokens), waiting_(deps_.waiting_limit) {}
+    : deps_(std::move(deps)),
+      recipes_(kRecipeCacheTokens),
+      waiting_(deps_.waiting_limit),
+      log_(deps_.log) {}
 
 // ---- messages ----
 
@@ -69,7 +72,7 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
   if (!begun.ok()) return turn_away(begun.status());
   if (begun->replaced) Stop(id);
   if (begun->farewell) Send(*std::move(begun->farewell));
-  const SteadyTime now = SystemClock().Now();
+  const SteadyTime now = deps_.engine_clock->Now();
   const milliseconds timeout(std::min<uint64_t>(envelope.timeout_ms, kLongestTimeoutMs));
   AskOrStart({.run = begun->run,
               .coordinator = coordinator,
@@ -236,7 +239,7 @@ void WorkerRequests::CoordinatorLost(uint32_t coordinator) {
 void WorkerRequests::Tick() {
   for (Outgoing& message : std::exchange(unsent_, {})) Send(std::move(message));
   for (const RequestId& id : std::exchange(behind_, {})) Deliver(id);
-  const SteadyTime now = SystemClock().Now();
+  const SteadyTime now = deps_.engine_clock->Now();
   for (const WaitingRun& run :
        waiting_.TakeIf([&](const WaitingRun& waiting) { return now >= waiting.deadline; })) {
     End(run.run, DeadlineExceeded("the deadline passed while recipes were asked for"), {});

@@ -20,8 +20,10 @@ namespace promptcache {
 struct RequestsDeps {
   Engine* engine = nullptr;      // outlives the requests, or Close comes before its end
   const Clock* clock = nullptr;  // of orphans, and of what is kept
-  std::string worker;            // its name
-  size_t waiting_limit = 0;      // runs that wait for recipes
+  const Clock* engine_clock = &SystemClock();  // that the engine goes by: of deadlines
+  RequestLogLimits log;
+  std::string worker;        // its name
+  size_t waiting_limit = 0;  // runs that wait for recipes
   // Runs a function on the reactor thread, unless the requests have gone; thread safe.
   std::function<void(std::function<void()>)> post;
   std::function<Status(uint32_t coordinator, const Envelope&)> send;
