@@ -33,9 +33,9 @@ class AttackTest : public ::testing::Test {
   static void SetUpTestSuite() {
     open_files_ = RaiseOpenFiles();
     files_ = std::make_unique<TempDir>();
-    auto cluster =
-        AttackedCluster::Start(ProgramDirectory().string(), files_->path().string(),
-                               chaos::FakeEngine(chaos::TinyModelIn(files_->Sub("model"))));
+    auto cluster = AttackedCluster::Start(
+        ProgramDirectory().string(), files_->path().string(),
+        chaos::FakeEngine(chaos::TinyModelIn(files_->Sub("model")), std::chrono::milliseconds(10)));
     ASSERT_TRUE(cluster.ok()) << cluster.status().ToString();
     cluster_ = *std::move(cluster);
     (void)cluster_->Serve(kTime);  // encodes what is not there yet

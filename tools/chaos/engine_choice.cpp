@@ -12,8 +12,10 @@ std::string TinyModelIn(const std::string& directory) {
   return directory;
 }
 
-EngineChoice FakeEngine(const std::string& model) {
-  return {model, "promptcache-fake-worker", {"--step-us", "10000", "--kv-bytes-per-token", "4096"}};
+EngineChoice FakeEngine(const std::string& model, std::chrono::microseconds step) {
+  return {model,
+          "promptcache-fake-worker",
+          {"--step-us", std::to_string(step.count()), "--kv-bytes-per-token", "4096"}};
 }
 
 }  // namespace promptcache::chaos

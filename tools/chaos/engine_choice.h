@@ -1,6 +1,7 @@
 // What the workers of a run answer with.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,8 @@ struct EngineChoice {
 // Writes a tiny model into `directory`, which is created, and gives it back.
 std::string TinyModelIn(const std::string& directory);
 
-// Computes nothing, but moves blobs as the real one does.
-EngineChoice FakeEngine(const std::string& model);
+// Computes nothing, but moves blobs as the real one does. A step takes so long.
+EngineChoice FakeEngine(const std::string& model, std::chrono::microseconds step);
 inline EngineChoice RealEngine(const std::string& model) {
   return {model, "promptcache-worker", {}};
 }

@@ -64,10 +64,15 @@ class WorkDirectory {
   bool kept_ = false;
 };
 
-EngineChoice EngineOf(const Flags& flags, const WorkDirectory& directory) {
+// Long enough for trouble to come while a request runs; short, where a request that waits for
+// others shall be seen.
+constexpr milliseconds kTroubledStep{10};
+constexpr milliseconds kAttackedStep{1};
+
+EngineChoice EngineOf(const Flags& flags, const WorkDirectory& directory, milliseconds step) {
   if (!flags.real.empty() && flags.real != kTiny) return RealEngine(flags.real);
   const std::string tiny = TinyModelIn(directory.path() + "/model");
-  return flags.real.empty() ? FakeEngine(tiny) : RealEngine(tiny);
+  return flags.real.empty() ? FakeEngine(tiny, step) : RealEngine(tiny);
 }
 
 int MakeTrouble(const Flags& flags) {
@@ -85,7 +90,7 @@ int MakeTrouble(const Flags& flags) {
   WorkDirectory directory;
   if (!directory.status().ok()) return CannotTry(directory.status());
   options.directory = directory.path();
-  options.engine = EngineOf(flags, directory);
+  options.engine = EngineOf(flags, directory, kTroubledStep);
   auto report = RunChaos(options);
   if (flags.keep || !report.ok() || !report->violations.empty()) {
     directory.Keep();
@@ -103,7 +108,7 @@ int AttackIt(const Flags& flags) {
   if (flags.keep) directory.Keep();
   const auto services = RunAttacks({.bin_directory = flags.bin_directory,
                                     .directory = directory.path(),
-                                    .engine = EngineOf(flags, directory),
+                                    .engine = EngineOf(flags, directory, kAttackedStep),
                                     .progress = Say});
   if (!services.ok()) {
     directory.Keep();
