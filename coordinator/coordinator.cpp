@@ -110,6 +110,7 @@ class CoordinatorImpl : public Coordinator {
     report.ready = Readiness();
     AddCoordinatorMetrics({.status = desk_.Status(Now()),
                            .requests = sessions_.counters(),
+                           .batches = batches_.counts(),
                            .generated_tokens = sessions_.history().generated_tokens(),
                            .client_links = clients_.size(),
                            .clients = clients_.counters(),

@@ -56,6 +56,7 @@ class BatchKeeper {
   void List(const Done<std::vector<KeptBatch>>& done);
   void Results(const RequestId& batch, const BatchQuery& query, const Done<BatchReply>& done);
   void Remove(const KeptBatch& batch, const BatchJournal::Ended& done);
+  BatchCounts counts() const { return table_.counts(); }
 
  private:
   using Records = MetaClient::Records;

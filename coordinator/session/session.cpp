@@ -107,7 +107,7 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
   if (refused.ok()) refused = AdmitTenant(client.tenant, submit);
   if (!refused.ok()) {
     ++counters_.failed;
-    ++counters_.ended.at(static_cast<size_t>(refused.code()));
+    CountEnd(refused.code(), counters_.ended);
     Final final = FinalOf(refused);
     if (refused.code() == Code::kBusy) final.retry_after_ms = kBusyRetryMs;
     return {ToClient(client.peer, envelope.request_id, std::move(final))};
@@ -280,7 +280,7 @@ void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime no
 void SessionTable::Forget(Requests::iterator request, const Final& final, SteadyTime now) {
   SessionRequest& entry = request->second;
   if (final.code != Code::kOk) ++counters_.failed;
-  ++counters_.ended.at(static_cast<size_t>(final.code));
+  CountEnd(final.code, counters_.ended);
   if (entry.stage == RequestStage::kRunning) {
     workers_.Measured(request->first, final.usage, entry.prompt.domain);
   }
