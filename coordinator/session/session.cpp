@@ -82,11 +82,9 @@ Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const 
 Status SessionTable::AdmitTenant(const std::string& tenant, const Submit& submit) {
   const uint64_t limit = limits_.tenants.Of(tenant).requests;
   if (limit == TenantLimit::kNone) return {};
-  const auto found = by_tenant_.find(tenant);
-  const size_t active = found == by_tenant_.end() ? 0 : found->second;
-  if (active < limit * (submit.tried.empty() ? 1 : 2)) return {};
+  if (active(tenant) < limit * (submit.tried.empty() ? 1 : 2)) return {};
   ++counters_.over_limit;
-  return Busy(std::to_string(active) + " requests of the tenant '" + tenant +
+  return Busy(std::to_string(active(tenant)) + " requests of the tenant '" + tenant +
               "' are active, its limit is " + std::to_string(limit) + "; try again later");
 }
 
@@ -240,6 +238,11 @@ Actions SessionTable::Tick(SteadyTime now) {
 }
 
 // ---- operators ----
+
+size_t SessionTable::active(const std::string& tenant) const {
+  const auto found = by_tenant_.find(tenant);
+  return found == by_tenant_.end() ? 0 : found->second;
+}
 
 std::optional<RequestReport> SessionTable::Explain(
     const RequestId& id, const std::function<bool(const RequestReport&)>& wanted) const {

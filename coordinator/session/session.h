@@ -137,6 +137,7 @@ class SessionTable {
 
   // ---- operators ----
   size_t active() const { return requests_.size(); }
+  size_t active(const std::string& tenant) const;
   size_t waiting() const { return waiting_.size(); }
   const SessionCounters& counters() const { return counters_; }
   const WorkerDirectory& workers() const { return workers_; }
