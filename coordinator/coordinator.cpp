@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "cluster/transport/peer_table.h"
@@ -13,10 +12,11 @@
 #include "coordinator/operator_desk.h"
 #include "coordinator/prompt_planner.h"
 #include "coordinator/reply.h"
+#include "coordinator/request_desk.h"
 #include "coordinator/schema_catalog.h"
 #include "coordinator/schema_desk.h"
 #include "coordinator/session/session.h"
-#include "coordinator/warm_plan.h"
+#include "coordinator/worker_desk.h"
 
 namespace promptcache {
 namespace {
@@ -28,7 +28,6 @@ constexpr milliseconds kTick{20};
 // thousands of units.
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
-constexpr PeerId kBatches = 0;  // as a client of the session table; no peer is called so
 
 SessionLimits LimitsOf(const CoordinatorSettings& settings, const TenantLimits& tenants) {
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
@@ -72,14 +71,19 @@ class CoordinatorImpl : public Coordinator {
                   LimitsOf(settings, deps.tenants), started_),
         clients_(transport, TableOptions(PeerRole::kClient), ClientEvents()),
         workers_(transport, TableOptions(PeerRole::kWorker), WorkerEvents()),
-        desk_(
+        operator_desk_(
             sessions_, workers_, [this] { return ProcessStatus(); }, Answerer()),
         compiling_(OrThread(std::move(deps.compiling), transport)),
         planning_(OrThread(std::move(deps.planning), transport)),
         catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
-        schemas_(catalog_, Answerer()),
-        batches_({transport, *compiling_, clock_}, settings, ItemRunner(), Answerer()),
-        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair) {}
+        schema_desk_(catalog_, Answerer()),
+        prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair),
+        request_desk_({sessions_, clients_, workers_, catalog_, prompts_, clock_},
+                      [this](const Envelope& envelope) { batch_desk_.Received(envelope); }),
+        batch_desk_({transport, *compiling_, clock_}, settings, request_desk_.ItemRunner(),
+                    Answerer()),
+        worker_desk_({workers_, sessions_, catalog_, model_, clock_}, settings.warm,
+                     [this](Actions actions) { request_desk_.Perform(std::move(actions)); }) {}
 
   ~CoordinatorImpl() override {
     transport_.CancelTimer(tick_);
@@ -98,7 +102,7 @@ class CoordinatorImpl : public Coordinator {
                         workers_.Listen({.endpoint = settings_.worker_endpoint,
                                          .max_message_bytes = kMaxWorkerMessage}));
     Tick();
-    PC_RETURN_IF_ERROR(batches_.Start(endpoints_.client));
+    PC_RETURN_IF_ERROR(batch_desk_.Start(endpoints_.client));
     return catalog_.Start();
   }
 
@@ -108,15 +112,16 @@ class CoordinatorImpl : public Coordinator {
 
   void Report(ProcessReport& report) const override {
     report.ready = Readiness();
-    AddCoordinatorMetrics({.status = desk_.Status(Now()),
+    AddCoordinatorMetrics({.status = operator_desk_.Status(Now()),
                            .requests = sessions_.counters(),
+                           .batches = batch_desk_.counts(),
                            .generated_tokens = sessions_.history().generated_tokens(),
                            .client_links = clients_.size(),
                            .clients = clients_.counters(),
                            .workers = workers_.counters(),
                            .ttft_s = sessions_.history().ttft_s(),
                            .duration_s = sessions_.history().duration_s(),
-                           .dispatch_s = dispatch_s_},
+                           .dispatch_s = request_desk_.dispatch_s()},
                           report.metrics);
   }
 
@@ -124,7 +129,8 @@ class CoordinatorImpl : public Coordinator {
   // workers: nothing is cancelled there.
   void Shutdown() override {
     shutting_down_ = true;
-    batches_.Shutdown();
+    request_desk_.Stop();
+    batch_desk_.Shutdown();
     for (const PeerId client : clients_.peers()) {
       clients_.Drop(client, Unavailable("the coordinator is shutting down"));
     }
@@ -155,8 +161,8 @@ class CoordinatorImpl : public Coordinator {
     return {
         .on_down =
             [this](const PeerInfo& peer, const Status& /*why*/) {
-              desk_.ClientGone(peer.id);
-              Perform(sessions_.ClientGone(peer.id, Now()));
+              operator_desk_.ClientGone(peer.id);
+              request_desk_.Perform(sessions_.ClientGone(peer.id, Now()));
             },
         .on_message = [this](const PeerInfo& peer, Envelope envelope,
                              const Frame& /*payload*/) { FromClient(peer, std::move(envelope)); }};
@@ -167,8 +173,8 @@ class CoordinatorImpl : public Coordinator {
                 [this](const PeerInfo& peer, const Status& why) {
                   Log(LogLevel::kWarning, "worker lost",
                       {{"worker", peer.hello.name}, {"reason", why.message()}});
-                  Perform(sessions_.WorkerGone(peer.id, Now()));
-                  desk_.WorkerGone(peer.id);
+                  request_desk_.Perform(sessions_.WorkerGone(peer.id, Now()));
+                  operator_desk_.WorkerGone(peer.id);
                 },
             .on_message = [this](const PeerInfo& peer, const Envelope& envelope,
                                  const Frame& /*payload*/) { FromWorker(peer, envelope); }};
@@ -177,50 +183,9 @@ class CoordinatorImpl : public Coordinator {
   SteadyTime Now() const { return clock_.Now(); }
 
   void Tick() {
-    Perform(sessions_.Tick(Now()));
-    batches_.Tick();
+    request_desk_.Perform(sessions_.Tick(Now()));
+    batch_desk_.Tick();
     tick_ = transport_.After(kTick, [this] { Tick(); });
-  }
-
-  // ---- actions ----
-
-  // A send that fails drops its peer, which leads to further actions. They come after those that
-  // were decided before: else a Cancel would overtake the Run it is for.
-  void Perform(Actions actions) {
-    if (shutting_down_) return;  // nothing is begun any more, and nothing cancelled
-    std::move(actions.begin(), actions.end(), std::back_inserter(actions_));
-    if (std::exchange(performing_, true)) return;
-    while (!actions_.empty()) {
-      Action action = std::move(actions_.front());
-      actions_.pop_front();
-      if (auto* plan = std::get_if<PlanAction>(&action)) {
-        StartPlanning(std::move(*plan));
-      } else {
-        Send(std::get<SendAction>(action));
-      }
-    }
-    performing_ = false;
-  }
-
-  void Send(const SendAction& send) {
-    if (send.side == Side::kClient && send.peer == kBatches) {
-      return batches_.Received(send.envelope);
-    }
-    PeerTable& table = send.side == Side::kClient ? clients_ : workers_;
-    const Status status = table.Send(send.peer, send.envelope);
-    if (status.ok()) return;
-    if (status.code() == Code::kResourceExhausted &&
-        std::holds_alternative<Run>(send.envelope.body)) {
-      // The worker will never see it: its Final is made here.
-      return Perform(sessions_.FinalReceived(
-          send.peer,
-          {.request_id = send.envelope.request_id,
-           .attempt = send.envelope.attempt,
-           .body = Final{.code = status.code(), .message = "the plan: " + status.message()}},
-          Now()));
-    }
-    // A peer that cannot be sent to is gone or hopelessly behind: its on_down does the rest.
-    table.Drop(send.peer, status);
   }
 
   void Answer(PeerId client, const RequestId& id, Message body) {
@@ -238,72 +203,20 @@ class CoordinatorImpl : public Coordinator {
     };
   }
 
-  // What another coordinator had accepted waits until schemas are loaded: workers may run it.
-  void StartPlanning(PlanAction plan) {
-    if (plan.submit.tried.empty()) return Plan(std::move(plan));
-    catalog_.WhenLoaded([this, plan = std::move(plan)] {
-      if (sessions_.WaitsFor(plan.ticket)) Plan(plan);
-    });
-  }
-
-  void Plan(PlanAction plan) {
-    prompts_.Plan(
-        std::move(plan.submit), plan.tenant,
-        [this, ticket = plan.ticket] { return sessions_.WaitsFor(ticket); },
-        [this, ticket = plan.ticket](Result<PlannedPrompt> planned) {
-          Planned(ticket, std::move(planned));
-        });
-  }
-
-  void Planned(const PlanTicket& ticket, Result<PlannedPrompt> planned) {
-    const SteadyTime begun = Now();
-    Actions actions = sessions_.Planned(ticket, std::move(planned), begun);
-    dispatch_s_.Observe(MillisecondsBetween(begun, Now()) / 1000);
-    Perform(std::move(actions));
-  }
-
-  // ---- clients ----
-
   void FromClient(const PeerInfo& peer, Envelope envelope) {
-    const PeerId client = peer.id;
     const RequestId id = envelope.request_id;
-    if (std::holds_alternative<Submit>(envelope.body)) return SubmitReceived(peer, envelope);
-    if (std::holds_alternative<Cancel>(envelope.body)) {
-      return Perform(
-          sessions_.CancelReceived({.peer = client, .tenant = peer.tenant()}, id, Now()));
-    }
-    if (schemas_.Handle(peer, id, envelope.body)) return;
-    if (batches_.Handle(peer, id, envelope.body)) return;
-    if (desk_.Handle(peer, id, envelope.body, Now())) return;
+    if (request_desk_.Handle(peer, envelope)) return;
+    if (schema_desk_.Handle(peer, id, envelope.body)) return;
+    if (batch_desk_.Handle(peer, id, envelope.body)) return;
+    if (operator_desk_.Handle(peer, id, envelope.body, Now())) return;
     ++unexpected_;
-    Answer(client, id, Reply{Code::kFailedPrecondition, "a client does not send this message"});
+    Answer(peer.id, id, Reply{Code::kFailedPrecondition, "a client does not send this message"});
   }
 
-  void SubmitReceived(const PeerInfo& peer, const Envelope& envelope) {
-    Perform(sessions_.SubmitReceived({.peer = peer.id,
-                                      .name = peer.hello.name,
-                                      .tenant = peer.tenant(),
-                                      .unix_ms = clock_.UnixMillis()},
-                                     envelope, Now()));
-  }
-
-  // Items of batches are requests like others, of a client that is here.
-  BatchRunner ItemRunner() {
-    const auto submitter = [this](const std::string& tenant) -> Submitter {
-      return {.peer = kBatches,
-              .name = "batch",
-              .tenant = tenant,
-              .unix_ms = clock_.UnixMillis(),
-              .in_background = true};
-    };
-    return {.submit =
-                [this, submitter](const std::string& tenant, const Envelope& submit) {
-                  Perform(sessions_.SubmitReceived(submitter(tenant), submit, Now()));
-                },
-            .cancel =
-                [this, submitter](const std::string& tenant, const RequestId& request) {
-                  Perform(sessions_.CancelReceived(submitter(tenant), request, Now()));
-                }};
+  void FromWorker(const PeerInfo& peer, const Envelope& envelope) {
+    if (worker_desk_.Handle(peer, envelope)) return;
+    if (operator_desk_.AnswerReceived(peer, envelope)) return;
+    ++unexpected_;
   }
 
   // Why requests cannot be served now.
@@ -329,89 +242,6 @@ class CoordinatorImpl : public Coordinator {
                           unexpected_};
   }
 
-  // ---- workers ----
-
-  void FromWorker(const PeerInfo& peer, const Envelope& envelope) {
-    if (const auto* ready = std::get_if<WorkerReady>(&envelope.body)) {
-      return WorkerIsReady(peer, *ready);
-    }
-    if (const auto* heartbeat = std::get_if<Heartbeat>(&envelope.body)) {
-      return Perform(sessions_.HeartbeatReceived(peer.id, *heartbeat, Now()));
-    }
-    if (const auto* residency = std::get_if<Residency>(&envelope.body)) {
-      return Perform(sessions_.ResidencyReceived(peer.id, *residency, Now()));
-    }
-    if (std::holds_alternative<Partial>(envelope.body)) {
-      return Perform(sessions_.PartialReceived(peer.id, envelope, Now()));
-    }
-    if (std::holds_alternative<Final>(envelope.body)) {
-      return Perform(sessions_.FinalReceived(peer.id, envelope, Now()));
-    }
-    if (std::holds_alternative<RequestState>(envelope.body)) {
-      return Perform(sessions_.RequestStateReceived(peer.id, envelope, Now()));
-    }
-    if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
-      return AnswerRecipes(peer.id, envelope.request_id, *query);
-    }
-    if (desk_.AnswerReceived(peer, envelope)) return;
-    ++unexpected_;
-  }
-
-  void WorkerIsReady(const PeerInfo& peer, const WorkerReady& ready) {
-    Status fits = CheckWorkerModel(ready, model_);
-    if (fits.ok() && sessions_.workers().contains(peer.id)) {
-      fits = FailedPrecondition("a worker says once what it serves");
-    }
-    if (!fits.ok()) return workers_.Drop(peer.id, fits);
-    Log(LogLevel::kInfo, "worker ready",
-        {{"worker", peer.hello.name}, {"device", ready.device}, {"dtype", ready.identity.dtype}});
-    const auto is_known = [this](const std::string& name) { return FindWarm(catalog_, name).ok(); };
-    if (std::all_of(settings_.warm.begin(), settings_.warm.end(), is_known)) {
-      return Admit(peer.id, ready);
-    }
-    catalog_.WhenLoaded([this, worker = peer.id, ready] {
-      catalog_.CatchUp([this, worker, ready](const Status& /*known*/) {
-        Admit(worker, ready);
-        // What it has said meanwhile was not heard.
-        (void)workers_.Send(worker, {.body = ResidencyResync{}});
-      });
-    });
-  }
-
-  void Admit(PeerId worker, const WorkerReady& ready) {
-    const PeerInfo* const peer = workers_.Find(worker);
-    if (peer == nullptr) return;  // it has gone while schemas were loaded
-    if (const Status only = DropNamesake(*peer); !only.ok()) return workers_.Drop(worker, only);
-    auto warm = WarmSet(catalog_, settings_.warm, model_.context_length);
-    Perform(sessions_.WorkerIsReady(worker, peer->hello.name, ready, std::move(warm), Now()));
-  }
-
-  // Of two workers with one name the one that started later stays: a worker that was restarted is
-  // back before the lease of the old one has ended. The failure is for the one that must go.
-  Status DropNamesake(const PeerInfo& peer) {
-    for (const auto& [id, worker] : sessions_.workers().all()) {
-      if (id == peer.id || worker.name != peer.hello.name) continue;
-      const Status taken = AlreadyExists("another worker named '" + worker.name +
-                                         "' started later; give each worker its own name");
-      if (workers_.Find(id)->hello.epoch > peer.hello.epoch) return taken;
-      workers_.Drop(id, taken);
-      return {};
-    }
-    return {};
-  }
-
-  // The worker takes what arrives without a request id, and goes on with the request when its id
-  // arrives: with the last part.
-  void AnswerRecipes(PeerId worker, const RequestId& id, const RecipeQuery& query) {
-    auto parts = catalog_.FindRecipes(query.digests);
-    for (RecipeReply& part : parts) {
-      const bool is_last = &part == &parts.back();
-      const Status status = workers_.Send(
-          worker, {.request_id = is_last ? id : RequestId{}, .body = std::move(part)});
-      if (!status.ok()) return workers_.Drop(worker, status);
-    }
-  }
-
   // Constant after construction.
   Transport& transport_;
   const CoordinatorSettings settings_;
@@ -425,18 +255,17 @@ class CoordinatorImpl : public Coordinator {
   SessionTable sessions_;
   PeerTable clients_;
   PeerTable workers_;
-  OperatorDesk desk_;
+  OperatorDesk operator_desk_;
   std::unique_ptr<Background> compiling_;
   std::unique_ptr<Background> planning_;
   SchemaCatalog catalog_;
-  SchemaDesk schemas_;
-  BatchDesk batches_;
+  SchemaDesk schema_desk_;
   PromptPlanner prompts_;
-  std::deque<Action> actions_;
-  bool performing_ = false;
+  RequestDesk request_desk_;
+  BatchDesk batch_desk_;
+  WorkerDesk worker_desk_;
   TimerId tick_ = 0;
   uint64_t unexpected_ = 0;
-  Histogram dispatch_s_{kShortSecondsBounds};  // of planned requests
   bool shutting_down_ = false;
 };
 

@@ -14,9 +14,9 @@ std::string LabelOf(Code code) {
   return label;
 }
 
-void AddEnded(const State& state, MetricSeries& series) {
-  for (size_t code = 0; code < state.requests.ended.size(); ++code) {
-    series.Add(LabelOf(static_cast<Code>(code)), state.requests.ended[code]);
+void AddByCode(const CountsByCode& counts, MetricSeries& series) {
+  for (size_t code = 0; code < counts.size(); ++code) {
+    series.Add(LabelOf(static_cast<Code>(code)), counts[code]);
   }
 }
 
@@ -67,10 +67,14 @@ constexpr MetricRow<State> kTable[] = {
     {{"promptcache_requests_ended_total", kCounter, "code",
       "Requests that have ended, by the code of their FINAL: ok, or why not; also those that were "
       "refused before they were accepted."},
-     AddEnded},
+     [](const State& state, MetricSeries& series) { AddByCode(state.requests.ended, series); }},
     {{"promptcache_requests_rejected_total", kCounter, "",
       "Requests that no worker could have begun before their deadline."},
      [](const State& state, MetricSeries& series) { series.Add(state.requests.rejected); }},
+    {{"promptcache_requests_over_limit_total", kCounter, "",
+      "Requests refused because their tenant had as many as it may have; items of batches count at "
+      "each try."},
+     [](const State& state, MetricSeries& series) { series.Add(state.requests.over_limit); }},
     {{"promptcache_requests_retried_total", kCounter, "",
       "Requests given to another worker, because the one before was lost or gave them back."},
      [](const State& state, MetricSeries& series) { series.Add(state.requests.retries); }},
@@ -108,6 +112,17 @@ constexpr MetricRow<State> kTable[] = {
     {{"promptcache_routed_calibration_ratio", kGauge, "worker",
       "How much longer the work of each worker takes than its rates say."},
      AddOfEachWorker<&WorkerStatus::calibration>},
+    {{"promptcache_batches", kGauge, "", "Batches that this coordinator runs."},
+     [](const State& state, MetricSeries& series) { series.Add(state.batches.batches); }},
+    {{"promptcache_batch_items", kGauge, "state",
+      "Items of these batches without a result: waiting or running."},
+     [](const State& state, MetricSeries& series) {
+       series.Add("waiting", state.batches.waiting);
+       series.Add("running", state.batches.running);
+     }},
+    {{"promptcache_batch_items_ended_total", kCounter, "code",
+      "Items of batches whose results are kept, by the code of the result: ok, or why not."},
+     [](const State& state, MetricSeries& series) { AddByCode(state.batches.ended, series); }},
     {{"promptcache_client_links", kGauge, "", "Connected clients."},
      [](const State& state, MetricSeries& series) {
        series.Add(static_cast<double>(state.client_links));

@@ -4,6 +4,7 @@
 #include "cluster/transport/peer_table.h"
 #include "cluster/wire/messages.h"
 #include "common/metrics/metric.h"
+#include "coordinator/batch/batch_table.h"
 #include "coordinator/session/session.h"
 
 namespace promptcache {
@@ -11,6 +12,7 @@ namespace promptcache {
 struct CoordinatorState {
   StatusReply status;
   SessionCounters requests;
+  BatchCounts batches;
   uint64_t generated_tokens = 0;
   size_t client_links = 0;
   PeerCounters clients;

@@ -10,13 +10,21 @@ namespace {
 
 constexpr size_t kMostSlowRequests = 20;  // that are told of at once
 
+// The scores of workers tell what they have to do for others.
+void HideRoutes(ExplainReply& reply) {
+  for (RequestReport& request : reply.requests) {
+    for (AttemptReport& attempt : request.attempts) attempt.routes.clear();
+  }
+}
+
 }  // namespace
 
 bool OperatorDesk::Handle(const PeerInfo& peer, const RequestId& id, const Message& body,
                           SteadyTime now) {
   const PeerId client = peer.id;
   if (std::holds_alternative<StatusQuery>(body)) {
-    answer_(client, id, Status(now));
+    const SchemaViewer viewer = ViewerOf(peer);
+    answer_(client, id, viewer.sees_all ? Status(now) : StatusFor(viewer.tenant, now));
   } else if (const auto* query = std::get_if<ExplainQuery>(&body)) {
     answer_(client, id, Explain(peer, *query));
   } else if (const auto* drain = std::get_if<DrainWorker>(&body)) {
@@ -56,18 +64,43 @@ StatusReply OperatorDesk::Status(SteadyTime now) const {
   return status;
 }
 
-Message OperatorDesk::Explain(const PeerInfo& peer, const ExplainQuery& query) const {
-  const auto may_hear = [viewer = ViewerOf(peer)](const RequestReport& report) {
-    return viewer.sees_all || report.tenant == viewer.tenant;
-  };
-  if (!query.request) {
-    return ExplainReply{sessions_.history().Slowest(kMostSlowRequests, may_hear)};
+// What is there to be used, and no count that moves with what other tenants do.
+StatusReply OperatorDesk::StatusFor(const std::string& tenant, SteadyTime now) const {
+  const StatusReply all = Status(now);
+  StatusReply status{.coordinator = all.coordinator,
+                     .uptime_ms = all.uptime_ms,
+                     .meta_available = all.meta_available,
+                     .model = all.model,
+                     .context_length = all.context_length,
+                     .requests_active = static_cast<uint32_t>(sessions_.active(tenant)),
+                     .policy = all.policy};
+  for (const WorkerStatus& worker : all.workers) {
+    status.workers.push_back({.name = worker.name,
+                              .model = worker.model,
+                              .device = worker.device,
+                              .identity = worker.identity,
+                              .live = worker.live,
+                              .slots = worker.slots,
+                              .draining = worker.draining});
   }
-  auto report = sessions_.Explain(*query.request, may_hear);
-  if (report) return ExplainReply{{*std::move(report)}};
-  return ReplyOf(NotFound("request " + query.request->ToHex() +
-                          " is not known here: it was never submitted to this coordinator, or is "
-                          "not among its last ones"));
+  return status;
+}
+
+Message OperatorDesk::Explain(const PeerInfo& peer, const ExplainQuery& query) const {
+  const SchemaViewer viewer = ViewerOf(peer);
+  const auto may_hear = [&](const RequestReport& report) { return viewer.Sees(report.tenant); };
+  ExplainReply reply;
+  if (!query.request) {
+    reply.requests = sessions_.history().Slowest(kMostSlowRequests, may_hear);
+  } else if (auto report = sessions_.Explain(*query.request, may_hear)) {
+    reply.requests.push_back(*std::move(report));
+  } else {
+    return ReplyOf(NotFound("request " + query.request->ToHex() +
+                            " is not known here: it was never submitted to this coordinator, or is "
+                            "not among its last ones"));
+  }
+  if (!viewer.sees_all) HideRoutes(reply);
+  return reply;
 }
 
 void OperatorDesk::Drain(PeerId client, const RequestId& id, const DrainWorker& drain) {

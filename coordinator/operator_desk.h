@@ -23,15 +23,16 @@ class OperatorDesk {
         relay_(workers, answer_) {}
 
   // False: the message is not for the desk. Where links have keys, a client hears of its own
-  // tenant's requests only.
+  // tenant's requests only, and not what workers have to do for others.
   bool Handle(const PeerInfo& peer, const RequestId& id, const Message& body, SteadyTime now);
   // Of a worker. False: nothing was asked that this answers.
   bool AnswerReceived(const PeerInfo& worker, const Envelope& envelope);
-  StatusReply Status(SteadyTime now) const;
+  StatusReply Status(SteadyTime now) const;  // all of it
   void ClientGone(PeerId client) { relay_.ClientGone(client); }
   void WorkerGone(PeerId worker) { relay_.WorkerGone(worker); }
 
  private:
+  StatusReply StatusFor(const std::string& tenant, SteadyTime now) const;
   Message Explain(const PeerInfo& peer, const ExplainQuery& query) const;
   void Drain(PeerId client, const RequestId& id, const DrainWorker& drain);
 

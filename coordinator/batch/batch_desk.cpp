@@ -5,21 +5,12 @@
 
 #include "coordinator/reply.h"
 #include "coordinator/session/session.h"
+#include "coordinator/viewer.h"
 
 namespace promptcache {
 namespace {
 
 constexpr uint32_t kMaxAdding = 4;  // their items are in memory
-
-// Whose batches a client may hear of.
-struct Ears {
-  explicit Ears(const PeerInfo& peer)
-      : all(peer.key == nullptr || peer.hello.role == PeerRole::kAdmin), tenant(peer.tenant()) {}
-  bool Hear(const BatchInfo& info) const { return all || info.tenant == tenant; }
-
-  bool all;
-  std::string tenant;
-};
 
 uint64_t BytesOf(const BatchAdd& add) {
   uint64_t bytes = 0;
@@ -109,18 +100,19 @@ void BatchDesk::Add(const std::string& tenant, const RequestId& id, BatchAdd add
 
 void BatchDesk::Query(const PeerInfo& peer, const BatchQuery& query, const AnswerOnce& answer) {
   if (!query.batch) {
-    return keeper_->List([ears = Ears(peer), answer](const Result<std::vector<KeptBatch>>& all) {
-      if (!all.ok()) return answer(ReplyOf(all.status()));
-      BatchReply reply;
-      for (const KeptBatch& batch : *all) {
-        if (ears.Hear(batch.head.info)) reply.batches.push_back(batch.head.info);
-      }
-      std::sort(reply.batches.begin(), reply.batches.end(),
-                [](const BatchInfo& a, const BatchInfo& b) {
-                  return std::pair(a.added_unix_ms, a.id) < std::pair(b.added_unix_ms, b.id);
-                });
-      answer(std::move(reply));
-    });
+    return keeper_->List(
+        [viewer = ViewerOf(peer), answer](const Result<std::vector<KeptBatch>>& all) {
+          if (!all.ok()) return answer(ReplyOf(all.status()));
+          BatchReply reply;
+          for (const KeptBatch& batch : *all) {
+            if (viewer.Sees(batch.head.info.tenant)) reply.batches.push_back(batch.head.info);
+          }
+          std::sort(reply.batches.begin(), reply.batches.end(),
+                    [](const BatchInfo& a, const BatchInfo& b) {
+                      return std::pair(a.added_unix_ms, a.id) < std::pair(b.added_unix_ms, b.id);
+                    });
+          answer(std::move(reply));
+        });
   }
   Find(peer, *query.batch, [this, query, answer](const Result<KeptBatch>& batch) {
     if (!batch.ok()) return answer(ReplyOf(batch.status()));
@@ -141,10 +133,10 @@ void BatchDesk::Remove(const PeerInfo& peer, const RequestId& batch, const Answe
 
 void BatchDesk::Find(const PeerInfo& peer, const RequestId& batch,
                      const BatchJournal::Done<KeptBatch>& found) {
-  keeper_->List([ears = Ears(peer), batch, found](const Result<std::vector<KeptBatch>>& all) {
+  keeper_->List([viewer = ViewerOf(peer), batch, found](const Result<std::vector<KeptBatch>>& all) {
     if (!all.ok()) return found(all.status());
     for (const KeptBatch& one : *all) {
-      if (one.head.info.id == batch && ears.Hear(one.head.info)) return found(one);
+      if (one.head.info.id == batch && viewer.Sees(one.head.info.tenant)) return found(one);
     }
     found(NotFound("there is no batch " + batch.ToHex() + "; `promptcache batch ls` lists them"));
   });

@@ -38,6 +38,7 @@ class BatchDesk {
   // False: the message is not for the desk. Where links have keys, a client hears of its own
   // tenant's batches only.
   bool Handle(const PeerInfo& peer, const RequestId& id, Message& body);
+  BatchCounts counts() const { return keeper_ == nullptr ? BatchCounts() : keeper_->counts(); }
 
  private:
   using AnswerOnce = std::function<void(Message)>;

@@ -1,4 +1,4 @@
-// Who owns which batch.
+// What clients want of batches, and what is done for them.
 #include "coordinator/batch/batch_keeper.h"
 
 #include <algorithm>
@@ -12,7 +12,6 @@ namespace promptcache {
 namespace {
 
 constexpr size_t kMaxBatches = 4096;  // with those whose results are still kept
-constexpr size_t kMaxBusy = 8;        // that are loaded at the same time
 constexpr int kSeizures = 3;
 constexpr int kLooksInLease = 3;
 
@@ -50,125 +49,7 @@ void BatchKeeper::Received(const Envelope& envelope) {
 
 void BatchKeeper::Shutdown() {
   stopped_ = true;
-  if (life_revision_ == 0) return;
-  meta_.Swap({.key = BatchLifeKey(life_), .expected = life_revision_, .remove = true},
-             [](const Result<Records>& /*removed*/) {});
-}
-
-// ---- lives ----
-
-// The owners first: an owner's life was there before it owned anything, so one that is not there
-// now has ended.
-void BatchKeeper::Look() {
-  looking_ = true;
-  const auto end = [this](const Status& why) {
-    looking_ = false;
-    if (why.ok()) return;
-    watch_.StartAgain();
-    Log(LogLevel::kWarning, "batches not looked after", {{"reason", why.message()}});
-  };
-  Renew([this, end](const Status& renewed) {
-    if (!renewed.ok()) return end(renewed);
-    meta_.List(kBatchOwnerPrefix, [this, end, mine = table_.refs()](Result<Records> owners) {
-      if (!owners.ok()) return end(owners.status());
-      meta_.List(kBatchLifePrefix, [this, end, mine, owners](const Result<Records>& lives) {
-        if (lives.ok() && !stopped_) LookAt(mine, *owners, *lives);
-        end(lives.status());
-      });
-    });
-  });
-}
-
-void BatchKeeper::Renew(const BatchJournal::Ended& done) {
-  std::vector<BatchInfo> progress = table_.infos();
-  for (BatchInfo& info : progress) info.coordinator = name_;
-  meta_.Swap(
-      {.key = BatchLifeKey(life_), .expected = life_revision_, .value = EncodeBatchLife(progress)},
-      [this, done](const Result<Records>& written) {
-        if (!written.ok()) return RenewalFailed(written.status(), done);
-        ++life_revision_;
-        done({});
-      });
-}
-
-// An earlier renewal may have been done without an answer; or another coordinator took this one for
-// dead, and its batches: then it begins anew.
-void BatchKeeper::RenewalFailed(const Status& why, const BatchJournal::Ended& done) {
-  if (why.code() != Code::kFailedPrecondition) return done(why);
-  meta_.Get(BatchLifeKey(life_), [this, why, done](const Result<Records>& found) {
-    if (!found.ok()) return done(found.status());
-    if (!found->empty()) {
-      life_revision_ = found->front().revision;
-      return done(why);
-    }
-    for (const BatchRef& ref : table_.refs()) Lose(ref, why);
-    life_ = RequestId::Random();
-    life_revision_ = 0;
-    done(why);
-  });
-}
-
-// `mine`: what was owned here when the owners were asked for.
-void BatchKeeper::LookAt(const std::vector<BatchRef>& mine, const Records& owners,
-                         const Records& lives) {
-  for (const BatchRef& ref : mine) {
-    const auto owner = std::find_if(owners.begin(), owners.end(), [&](const MetaRecord& one) {
-      return one.key == BatchOwnerKey(ref.id);
-    });
-    const bool is_kept = owner != owners.end() && owner->revision == ref.fence;
-    if (!is_kept) Lose(ref, FailedPrecondition("it has another owner, or was removed"));
-  }
-  std::set<std::string> living;
-  for (const MetaRecord& life : lives) living.insert(life.key);
-  for (const MetaRecord& ended : watch_.Look(lives, clock_.Now())) {
-    if (ended.key == BatchLifeKey(life_)) continue;
-    meta_.Swap({.key = ended.key, .expected = ended.revision, .remove = true},
-               [](const Result<Records>& /*removed*/) {});  // the next look sees
-  }
-  for (const MetaRecord& owner : owners) {
-    const auto id = IdOfBatchKey(owner.key);
-    const auto life = DecodeBatchOwner(owner);
-    const bool is_owned = life.ok() && *life != life_ && living.contains(BatchLifeKey(*life));
-    if (!id.ok() || is_owned || busy_.contains(*id) || damaged_.contains(*id)) continue;
-    if (table_.Find(*id) == nullptr) TakeOver(*id, owner.revision);
-  }
-}
-
-void BatchKeeper::TakeOver(const RequestId& batch, uint64_t revision) {
-  if (busy_.size() >= kMaxBusy) return;  // the next look comes soon
-  busy_.insert(batch);
-  journal_.Own(batch, revision, life_, [this, batch](const Result<BatchRef>& owned) {
-    if (owned.ok()) return LoadOwned(*owned);
-    busy_.erase(batch);  // another coordinator was faster
-  });
-}
-
-void BatchKeeper::LoadOwned(const BatchRef& ref) {
-  journal_.Load(ref, [this, ref](Result<OwnedBatch> batch) {
-    // It was never acknowledged, or was removed.
-    if (batch.status().code() == Code::kNotFound) return EraseRest(ref);
-    busy_.erase(ref.id);
-    if (batch.status().code() == Code::kDataLoss) damaged_.insert(ref.id);
-    if (!batch.ok()) {
-      return Log(LogLevel::kError, "batch not loaded",
-                 {{"batch", ref.id.ToHex()}, {"reason", batch.status().message()}});
-    }
-    Log(LogLevel::kInfo, "batch taken over",
-        {{"batch", batch->info.id.ToHex()},
-         {"items", batch->info.items},
-         {"ended", batch->info.ended}});
-    Perform(table_.Take(*std::move(batch), clock_.Now()));
-  });
-}
-
-void BatchKeeper::EraseRest(const BatchRef& ref) {
-  busy_.insert(ref.id);
-  journal_.Erase(ref, [this, ref](const Status& erased) {
-    busy_.erase(ref.id);  // what is left is seen at the next look
-    if (erased.ok()) return;
-    Log(LogLevel::kWarning, "batch not erased",
-        {{"batch", ref.id.ToHex()}, {"reason", erased.message()}});
-  });
+  life_.End();
 }
 
 // ---- what clients want ----
@@ -186,7 +67,6 @@ void BatchKeeper::Add(const RequestId& batch, const BatchInfo& info, const Encod
       return done(ResourceExhausted(std::to_string(all->size()) +
                                     " batches are kept; remove some with `promptcache batch rm`"));
     }
-    if (life_revision_ == 0) return done(Unavailable("the coordinator is starting; try again"));
     if (stopped_) return done(Unavailable("the coordinator is shutting down"));
     AddNew(batch, info, encoded, done);
   });
@@ -199,7 +79,7 @@ void BatchKeeper::AddNew(const RequestId& batch, const BatchInfo& info, const En
     busy_.erase(batch);
     done(std::move(added));
   };
-  journal_.Own(batch, 0, life_, [this, info, encoded, end](const Result<BatchRef>& owned) {
+  Own(batch, 0, [this, info, encoded, end](const Result<BatchRef>& owned) {
     if (!owned.ok()) {
       const bool is_taken = owned.status().code() == Code::kFailedPrecondition;
       return end(is_taken ? BusyElsewhere() : owned.status());
@@ -268,7 +148,7 @@ void BatchKeeper::Seize(const RequestId& batch, int attempts, const Done<BatchRe
   meta_.Get(BatchOwnerKey(batch), [this, batch, attempts, done](const Result<Records>& found) {
     if (!found.ok()) return done(found.status());
     const uint64_t revision = found->empty() ? 0 : found->front().revision;
-    journal_.Own(batch, revision, life_, [this, batch, attempts, done](Result<BatchRef> owned) {
+    Own(batch, revision, [this, batch, attempts, done](Result<BatchRef> owned) {
       const bool lost_race = owned.status().code() == Code::kFailedPrecondition && attempts > 1;
       if (lost_race) return Seize(batch, attempts - 1, done);
       done(std::move(owned));

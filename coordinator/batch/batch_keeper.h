@@ -15,6 +15,7 @@
 #include "coordinator/batch/batch_journal.h"
 #include "coordinator/batch/batch_table.h"
 #include "coordinator/batch/life_watch.h"
+#include "coordinator/batch/own_life.h"
 #include "coordinator/meta_client.h"
 
 namespace promptcache {
@@ -27,9 +28,10 @@ struct BatchRunner {
 
 // Belongs to the reactor thread. `done` is called once, unless the keeper goes before.
 //
-// A coordinator shows that it lives by renewing a record. When that has not changed for the lease
-// another one removes it, and then takes over each batch whose owner has no such record: by
-// compare-and-set, so that one of them wins, and whoever had it before can no longer write.
+// A coordinator that owns batches shows that it lives by renewing a record. When that has not
+// changed for the lease another one removes it, and then takes over each batch whose owner has no
+// such record: by compare-and-set, so that one of them wins, and whoever had it before can no
+// longer write.
 class BatchKeeper {
  public:
   template <typename T>
@@ -56,14 +58,16 @@ class BatchKeeper {
   void List(const Done<std::vector<KeptBatch>>& done);
   void Results(const RequestId& batch, const BatchQuery& query, const Done<BatchReply>& done);
   void Remove(const KeptBatch& batch, const BatchJournal::Ended& done);
+  BatchCounts counts() const { return table_.counts(); }
 
  private:
   using Records = MetaClient::Records;
 
   void Look();
-  void Renew(const BatchJournal::Ended& done);
-  void RenewalFailed(const Status& why, const BatchJournal::Ended& done);
+  void ShowLife(const BatchJournal::Ended& done);
+  void Own(const RequestId& batch, uint64_t revision, const Done<BatchRef>& done);
   void LookAt(const std::vector<BatchRef>& mine, const Records& owners, const Records& lives);
+  void RemoveEnded(const Records& lives);
   void TakeOver(const RequestId& batch, uint64_t revision);
   void LoadOwned(const BatchRef& ref);
   void AddNew(const RequestId& batch, const BatchInfo& info, const Encoded& encoded,
@@ -82,8 +86,6 @@ class BatchKeeper {
   std::string name_;
   BatchTable table_;
   LifeWatch watch_;
-  RequestId life_ = RequestId::Random();
-  uint64_t life_revision_ = 0;  // 0: its record is not written
   SteadyTime next_look_;
   bool looking_ = false;
   bool stopped_ = false;
@@ -93,6 +95,7 @@ class BatchKeeper {
   bool performing_ = false;
   MetaClient meta_;
   BatchJournal journal_{meta_};
+  OwnLife life_{meta_};
 };
 
 }  // namespace promptcache

@@ -6,8 +6,8 @@
 //   job/result/ID/ITEM    what became of an item: written once
 //   job/owner/ID          the life of the coordinator that writes all these; its revision is the
 //                         fence of every write. Removed when every item has a result
-//   job/life/LIFE         renewed by a coordinator for as long as it lives, with the progress of
-//                         its batches
+//   job/life/LIFE         renewed by a coordinator for as long as it owns batches, with their
+//                         progress
 //
 // ID is the batch's id within its tenant: ids of others are not known.
 #pragma once

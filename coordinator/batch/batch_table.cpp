@@ -102,7 +102,9 @@ BatchActions BatchTable::Kept(const BatchRef& ref, uint32_t item, SteadyTime now
   BatchActions actions;
   Batch* const batch = Owned(ref);
   if (batch == nullptr) return actions;
-  batch->open.erase(item);
+  const auto kept = batch->open.extract(item);
+  if (kept.empty()) return actions;
+  CountEnd(kept.mapped().code, ended_);
   batch->owned.ended[item] = true;
   BatchInfo& info = batch->owned.info;
   if (++info.ended == info.items) actions.emplace_back(EndBatch{ref});
@@ -154,6 +156,15 @@ std::vector<BatchInfo> BatchTable::infos() const {
   std::vector<BatchInfo> all;
   for (const auto& [id, batch] : batches_) all.push_back(batch.owned.info);
   return all;
+}
+
+BatchCounts BatchTable::counts() const {
+  BatchCounts counts{.batches = batches_.size(), .running = running_, .ended = ended_};
+  for (const auto& [id, batch] : batches_) {
+    counts.waiting += batch.owned.info.items - batch.owned.info.ended;
+  }
+  counts.waiting -= running_;
+  return counts;
 }
 
 // ---- what runs ----
@@ -261,7 +272,8 @@ void BatchTable::Keep(Batch& batch, uint32_t number, Final final, BatchActions& 
                            " bytes; ask for less";
   }
   result.final.usage.units.clear();  // as many as the schema has: `promptcache explain` tells them
-  if (result.final.code != Code::kOk) ++batch.owned.info.failed;
+  item.code = result.final.code;
+  if (item.code != Code::kOk) ++batch.owned.info.failed;
   actions.emplace_back(KeepResult{batch.owned.ref, std::move(result)});
 }
 

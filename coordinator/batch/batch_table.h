@@ -19,6 +19,7 @@
 #include "cluster/wire/messages.h"
 #include "common/clock.h"
 #include "coordinator/batch/batch_records.h"
+#include "coordinator/counts_by_code.h"
 
 namespace promptcache {
 
@@ -71,6 +72,14 @@ struct BatchTableLimits {
   uint64_t max_result_bytes = uint64_t{16} << 20;
 };
 
+// What is here, and what has been here since the start.
+struct BatchCounts {
+  uint64_t batches = 0;
+  uint64_t waiting = 0;  // items of these without a result, but for those that run
+  uint64_t running = 0;
+  CountsByCode ended{};  // items, since the start: results that are kept
+};
+
 // The same for whoever runs the item, so that workers know it.
 RequestId BatchItemRequest(const RequestId& batch, uint32_t item);
 
@@ -94,7 +103,7 @@ class BatchTable {
   bool Owns(const BatchRef& ref) const;
   std::vector<BatchRef> refs() const;
   std::vector<BatchInfo> infos() const;
-  uint32_t running() const { return running_; }
+  BatchCounts counts() const;
 
  private:
   enum class Stage : uint8_t { kRunning, kPausing, kKeeping };
@@ -104,6 +113,7 @@ class BatchTable {
     uint32_t tries = 0;
     SteadyTime next_try;
     std::vector<BatchSample> samples;
+    Code code = Code::kOk;  // of the result
   };
   struct Batch {
     uint64_t number = 0;  // ascends in the order of arrival
@@ -130,6 +140,7 @@ class BatchTable {
   std::unordered_map<RequestId, std::pair<RequestId, uint32_t>> requests_;  // that run
   uint32_t running_ = 0;
   uint64_t last_number_ = 0;
+  CountsByCode ended_{};
 };
 
 }  // namespace promptcache

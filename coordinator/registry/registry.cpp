@@ -23,7 +23,7 @@ std::string VersionOf(const SchemaAdd& add, const std::vector<SourceFile>& sourc
 }
 
 bool Sees(const SchemaViewer& viewer, const RegisteredSchema& schema) {
-  return schema.shared || schema.tenant == viewer.tenant || viewer.sees_all;
+  return schema.shared || viewer.Sees(schema.tenant);
 }
 
 std::vector<SchemaPtr> SeenOf(const SchemaViewer& viewer, const std::vector<SchemaPtr>& versions) {
@@ -163,7 +163,7 @@ Result<std::vector<SchemaPtr>> SchemaRegistry::Removable(const SchemaViewer& vie
                                                          const std::string& name) const {
   PC_ASSIGN_OR_RETURN(Versions versions, Matching(viewer, name));
   const std::string& tenant = versions.front()->tenant;
-  if (tenant == viewer.tenant || viewer.sees_all) return versions;
+  if (viewer.Sees(tenant)) return versions;
   return FailedPrecondition("the schema '" + name + "' is shared by the tenant '" + tenant +
                             "', who alone may remove it");
 }

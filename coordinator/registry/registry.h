@@ -67,6 +67,8 @@ Result<StoredSchema> ParseSchemaRecord(const std::string& record);
 struct SchemaViewer {
   std::string tenant;
   bool sees_all = false;  // an operator
+
+  bool Sees(const std::string& owner) const { return sees_all || owner == tenant; }
 };
 
 // Names are per tenant: a viewer's own schema goes before one that is shared under its name, of

@@ -82,11 +82,9 @@ Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const 
 Status SessionTable::AdmitTenant(const std::string& tenant, const Submit& submit) {
   const uint64_t limit = limits_.tenants.Of(tenant).requests;
   if (limit == TenantLimit::kNone) return {};
-  const auto found = by_tenant_.find(tenant);
-  const size_t active = found == by_tenant_.end() ? 0 : found->second;
-  if (active < limit * (submit.tried.empty() ? 1 : 2)) return {};
+  if (active(tenant) < limit * (submit.tried.empty() ? 1 : 2)) return {};
   ++counters_.over_limit;
-  return Busy(std::to_string(active) + " requests of the tenant '" + tenant +
+  return Busy(std::to_string(active(tenant)) + " requests of the tenant '" + tenant +
               "' are active, its limit is " + std::to_string(limit) + "; try again later");
 }
 
@@ -107,7 +105,7 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
   if (refused.ok()) refused = AdmitTenant(client.tenant, submit);
   if (!refused.ok()) {
     ++counters_.failed;
-    ++counters_.ended.at(static_cast<size_t>(refused.code()));
+    CountEnd(refused.code(), counters_.ended);
     Final final = FinalOf(refused);
     if (refused.code() == Code::kBusy) final.retry_after_ms = kBusyRetryMs;
     return {ToClient(client.peer, envelope.request_id, std::move(final))};
@@ -241,6 +239,11 @@ Actions SessionTable::Tick(SteadyTime now) {
 
 // ---- operators ----
 
+size_t SessionTable::active(const std::string& tenant) const {
+  const auto found = by_tenant_.find(tenant);
+  return found == by_tenant_.end() ? 0 : found->second;
+}
+
 std::optional<RequestReport> SessionTable::Explain(
     const RequestId& id, const std::function<bool(const RequestReport&)>& wanted) const {
   for (const auto& [within, request] : requests_) {
@@ -280,7 +283,7 @@ void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime no
 void SessionTable::Forget(Requests::iterator request, const Final& final, SteadyTime now) {
   SessionRequest& entry = request->second;
   if (final.code != Code::kOk) ++counters_.failed;
-  ++counters_.ended.at(static_cast<size_t>(final.code));
+  CountEnd(final.code, counters_.ended);
   if (entry.stage == RequestStage::kRunning) {
     workers_.Measured(request->first, final.usage, entry.prompt.domain);
   }

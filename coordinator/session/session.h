@@ -7,7 +7,6 @@
 // that is lost is replaced by another one, which goes on behind what the client has.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "common/tenant_limits.h"
+#include "coordinator/counts_by_code.h"
 #include "coordinator/routing/waiting_queue.h"
 #include "coordinator/session/request.h"
 #include "coordinator/session/request_history.h"
@@ -92,7 +92,7 @@ struct SessionCounters {
   uint64_t resumed = 0;     // found at a worker, or gone on with behind what was delivered
   uint64_t prefetched = 0;  // units that another worker was told to load
   // By the code of the end, also of those that were refused.
-  std::array<uint64_t, 1 + static_cast<size_t>(Code::kInternal)> ended{};
+  CountsByCode ended{};
 };
 
 // Not thread safe.
@@ -137,6 +137,7 @@ class SessionTable {
 
   // ---- operators ----
   size_t active() const { return requests_.size(); }
+  size_t active(const std::string& tenant) const;
   size_t waiting() const { return waiting_.size(); }
   const SessionCounters& counters() const { return counters_; }
   const WorkerDirectory& workers() const { return workers_; }

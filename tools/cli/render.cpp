@@ -179,7 +179,32 @@ json StatusToJson(const StatusReply& status) {
           {"workers", std::move(workers)}};
 }
 
+bool IsForOperators(const StatusReply& status) { return status.pid != 0; }
+
+namespace {
+
+// What there is to be used; the rest of the reply is not filled in.
+std::string RenderStatusOfTenant(const StatusReply& status) {
+  Table table(
+      {{"worker"}, {"state"}, {"device"}, {"dtype"}, {"slots", Align::kRight}, {"identity"}});
+  for (const WorkerStatus& w : status.workers) {
+    const std::string state = w.draining ? "draining" : StateName(w);
+    table.AddRow({w.name, state, w.device, w.identity.dtype, std::to_string(w.slots),
+                  FormatDigest(w.identity.Digest())});
+  }
+  return fmt::format(
+             "coordinator {}, up {}: model {}, context {} tokens, meta store {}\n"
+             "requests: {} of your tenant active; more is told to keys of role admin\n",
+             status.coordinator, FormatMs(static_cast<double>(status.uptime_ms)), status.model,
+             status.context_length, status.meta_available ? "available" : "not available",
+             status.requests_active) +
+         table.Render();
+}
+
+}  // namespace
+
 std::string RenderStatus(const StatusReply& status) {
+  if (!IsForOperators(status)) return RenderStatusOfTenant(status);
   std::string out = fmt::format(
       "coordinator {} (pid {}), up {}: model {}, context {} tokens, {} schemas, meta store {}\n"
       "requests: {} active, {} waiting, {} accepted, {} failed, {} rejected, {} resumed; policy "

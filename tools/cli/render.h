@@ -24,6 +24,8 @@ nlohmann::json TierTokensToJson(const TierTokens& tokens);
 std::string StateName(const WorkerStatus& worker);
 nlohmann::json StatusToJson(const StatusReply& status);
 std::string RenderStatus(const StatusReply& status);
+// False: it was told to one tenant, and counts are not filled in.
+bool IsForOperators(const StatusReply& status);
 
 nlohmann::json SchemasToJson(const std::vector<SchemaInfo>& schemas);
 std::string RenderSchemas(const std::vector<SchemaInfo>& schemas);

@@ -96,6 +96,18 @@ TEST(Top, ACoordinatorThatBeganAnewHasNoRates) {
   EXPECT_THAT(RenderClusterFrame(frame), HasSubstr("device -"));
 }
 
+TEST(StatusTable, ATenantReadsWhatThereIsAndNoCountsThatWereNotTold) {
+  StatusReply status{.model = "toy", .requests_active = 3};
+  status.workers = {{.name = "w1", .slots = 8, .draining = true}};
+  const std::string told = RenderStatus(status);
+  EXPECT_THAT(told, HasSubstr("3 of your tenant active"));
+  EXPECT_THAT(told, HasSubstr("w1"));
+  EXPECT_THAT(told, HasSubstr("draining"));
+  EXPECT_THAT(told, Not(HasSubstr("accepted")));
+  status.pid = 7;
+  EXPECT_THAT(RenderStatus(status), HasSubstr("3 active, 0 waiting, 0 accepted"));
+}
+
 TEST(StatusTable, NamesTheStateOfEachWorker) {
   EXPECT_EQ(StateName({.live = true}), "live");
   EXPECT_EQ(StateName({.live = false}), "starting");

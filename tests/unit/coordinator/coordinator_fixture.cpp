@@ -67,7 +67,8 @@ CoordinatorDeps CoordinatorTest::Deps() {
   planning_ = planning.get();
   return {.clock = &network_.clock(),
           .compiling = std::make_unique<FakeBackground>(*transport_),
-          .planning = std::move(planning)};
+          .planning = std::move(planning),
+          .tenants = limits_};
 }
 
 void CoordinatorTest::Start() {

@@ -86,6 +86,7 @@ class CoordinatorTest : public ::testing::Test {
   MemoryMetaStore records_;
   std::optional<FakeStore> store_;
   CoordinatorSettings settings_;
+  TenantLimits limits_;
   ServedModel model_;
   std::unique_ptr<FakeTransport> transport_;
   FakeBackground* planning_ = nullptr;  // the coordinator's

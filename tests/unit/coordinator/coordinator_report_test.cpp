@@ -4,6 +4,7 @@
 #include "common/metrics/exposition.h"
 #include "tests/fakes/http_client.h"
 #include "tests/unit/coordinator/coordinator_fixture.h"
+#include "tests/unit/coordinator/session_events.h"
 
 namespace promptcache::testing {
 namespace {
@@ -69,6 +70,38 @@ TEST_F(ReportTest, RefusedRequestsCountByTheirCode) {
   EXPECT_EQ(Value("requests_ended_total{code=\"invalid_argument\"}"), 1);
   EXPECT_EQ(Value("requests_ended_total{code=\"ok\"}"), 0);
   EXPECT_EQ(Value("requests_accepted_total"), 0);
+}
+
+TEST_F(ReportTest, RefusalsAtATenantsLimitCount) {
+  limits_ = *TenantLimits::Parse({"acme requests=1"});
+  Start();
+  const auto acme = ClientOf("acme");
+  Register(*acme, kSupportSchema);
+  SendPrompt(*acme, kPrompt);
+  EXPECT_EQ(Value("requests_over_limit_total"), 0);
+  SendPrompt(*acme, kPrompt);
+  EXPECT_EQ(Value("requests_over_limit_total"), 1);
+}
+
+TEST_F(ReportTest, BatchesCountWhileTheyRunAndTheirResultsForEver) {
+  settings_.store_endpoint = FakeStore::kEndpoint;
+  settings_.batch_requests = 1;
+  Start();
+  const auto client = Client();
+  EXPECT_EQ(Value("batches"), 0);
+  client->Send(IdOf(200), BatchAdd{{{.submit = SubmitOf("<prompt schema=\"nobody\">a</prompt>")},
+                                    {.submit = SubmitOf("<prompt>b</prompt>")},
+                                    {.submit = SubmitOf("<prompt>c</prompt>")}}});
+  Pass(milliseconds(500));
+  EXPECT_EQ(Value("batches"), 1);
+  EXPECT_EQ(Value("batch_items{state=\"running\"}"), 1);
+  EXPECT_EQ(Value("batch_items{state=\"waiting\"}"), 1);
+  EXPECT_EQ(Value("batch_items_ended_total{code=\"not_found\"}"), 1);
+  client->Send(IdOf(201), BatchRemove{IdOf(200)});
+  Pass(milliseconds(500));
+  EXPECT_EQ(Value("batches"), 0);
+  EXPECT_EQ(Value("batch_items{state=\"running\"}"), 0);
+  EXPECT_EQ(Value("batch_items_ended_total{code=\"not_found\"}"), 1);
 }
 
 TEST_F(ReportTest, WorkersCountByWhatTheyDo) {

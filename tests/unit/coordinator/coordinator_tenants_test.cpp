@@ -48,13 +48,14 @@ class TenantsTest : public CoordinatorTest {
   // Of the client's last prompt, how many tokens its worker was thought to have.
   uint64_t DeviceTokens(TestPeer& client) {
     RunOf(client);
+    const auto ops = ClientOf("", PeerRole::kAdmin);
+    return ExplainedTo(*ops).attempts.at(0).routes.at(0).device_tokens;
+  }
+  // The last request.
+  RequestReport ExplainedTo(TestPeer& client) {
     client.Send(IdOf(250), ExplainQuery{last_request_});
     Pass();
-    return client.Last<ExplainReply>(IdOf(250))
-        .requests.at(0)
-        .attempts.at(0)
-        .routes.at(0)
-        .device_tokens;
+    return client.Last<ExplainReply>(IdOf(250)).requests.at(0);
   }
   size_t ListedFor(TestPeer& client) {
     client.Send(IdOf(251), SchemaList{});
@@ -123,11 +124,51 @@ TEST_F(TenantsTest, WhatHappenedToARequestOnlyItsTenantAndOperatorsHear) {
   Register(*acme_, kSupportSchema);
   RunOf(*acme_);
   other_->Send(IdOf(250), ExplainQuery{last_request_});
-  const auto ops = ClientOf("", PeerRole::kAdmin);
-  ops->Send(IdOf(250), ExplainQuery{last_request_});
   Pass();
   EXPECT_EQ(other_->Last<Reply>(IdOf(250)).code, Code::kNotFound);
-  EXPECT_EQ(ops->Last<ExplainReply>(IdOf(250)).requests.at(0).tenant, "acme");
+  const auto ops = ClientOf("", PeerRole::kAdmin);
+  EXPECT_EQ(ExplainedTo(*ops).tenant, "acme");
+}
+
+TEST_F(TenantsTest, HowTheOtherWorkersWereIsToldToOperatorsOnly) {
+  StartWithTenants();
+  Register(*acme_, kSupportSchema);
+  RunOf(*acme_);
+  const AttemptReport told = ExplainedTo(*acme_).attempts.at(0);
+  EXPECT_EQ(told.worker, "w1");
+  EXPECT_TRUE(told.routes.empty());
+  acme_->Send(IdOf(252), ExplainQuery{});
+  Pass();
+  EXPECT_TRUE(acme_->Last<ExplainReply>(IdOf(252)).requests.at(0).attempts.at(0).routes.empty());
+  const auto ops = ClientOf("", PeerRole::kAdmin);
+  EXPECT_EQ(ExplainedTo(*ops).attempts.at(0).routes.size(), 1u);
+}
+
+TEST_F(TenantsTest, StatusTellsATenantNothingOfWhatOthersDo) {
+  StartWithTenants();
+  Register(*acme_, kSupportSchema);
+  const auto without_time = [&](TestPeer& client) {
+    StatusReply status = StatusFor(client);
+    status.uptime_ms = 0;
+    return status;
+  };
+  const StatusReply before = without_time(*other_);
+  EXPECT_EQ(before.model, "toy");
+  EXPECT_EQ(before.workers.at(0).slots, 2u);
+  RunOf(*acme_);
+  SendPrompt(*acme_, kHello);
+  Failure(*acme_, "<prompt schema=\"nobody\">hello</prompt>");
+  worker_->Send({}, Heartbeat{.active = 1, .queued = 1, .units = 3, .unit_bytes = 4096});
+  Pass();
+  EXPECT_EQ(without_time(*other_), before);
+  EXPECT_EQ(StatusFor(*acme_).requests_active, 1u) << "of its own it hears";
+  const auto ops = ClientOf("", PeerRole::kAdmin);
+  const StatusReply all = StatusFor(*ops);
+  EXPECT_EQ(all.requests_active, 1u);
+  EXPECT_EQ(all.requests_accepted, 2u);
+  EXPECT_EQ(all.schemas, 1u);
+  EXPECT_EQ(all.workers.at(0).active, 1u);
+  EXPECT_EQ(all.workers.at(0).assigned, 1u);
 }
 
 TEST_F(TenantsTest, SchemasAndKeysOfATenantSurviveARestart) {

@@ -73,7 +73,8 @@ std::string RenderAttempt(const AttemptReport& attempt) {
                                 attempt.worker, FormatMs(attempt.given_ms));
   if (!attempt.end.empty()) out += ", ended: " + attempt.end;
   out += "\n";
-  if (attempt.routes.empty()) return out + "  it was found there, running or ended\n";
+  if (attempt.routes.empty())
+    return out + "  no scores: it was found there, or they are told to keys of role admin only\n";
   return out + RenderRoutes(attempt.routes);
 }
 

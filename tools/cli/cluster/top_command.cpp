@@ -9,6 +9,7 @@
 #include "tools/cli/cluster/top_frame.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/render.h"
 
 namespace promptcache {
 namespace {
@@ -22,6 +23,11 @@ struct TopFlags {
 Result<ClusterSample> Look(Client& client) {
   ClusterSample sample{.at = SystemClock().Now(), .unix_ms = SystemClock().UnixMillis()};
   PC_ASSIGN_OR_RETURN(sample.status, client.GetStatus());
+  if (!IsForOperators(sample.status)) {
+    return FailedPrecondition(
+        "the coordinator tells what all tenants do to keys of role admin only; see "
+        "`promptcache keygen --help`");
+  }
   return sample;
 }
 

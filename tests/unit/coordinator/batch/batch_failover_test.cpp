@@ -33,6 +33,36 @@ TEST_F(BatchFailover, RestartedCoordinatorGoesOnWithWhatHasNoResult) {
   EXPECT_THAT(after.running, SizeIs(0));
 }
 
+TEST_F(BatchFailover, CoordinatorShowsItsLifeWhileItHasBatches) {
+  const auto lives = [&] { return *records_.List(kBatchLifePrefix, UINT64_MAX); };
+  BatchSite& site = Site("a");
+  Site("b");
+  PassLease();
+  EXPECT_THAT(lives(), SizeIs(0));
+  ASSERT_EQ(Add(site, 1, Prompts({"p"})), Code::kOk);
+  ASSERT_THAT(lives(), SizeIs(1));
+  const MetaRecord before = lives()[0];
+  PassLease();
+  ASSERT_THAT(lives(), SizeIs(1));
+  EXPECT_EQ(lives()[0].key, before.key);
+  EXPECT_GT(lives()[0].revision, before.revision + 3);
+  site.Answer();
+  PassLease();
+  EXPECT_THAT(lives(), SizeIs(0));
+  ASSERT_EQ(Add(site, 2, Prompts({"q"})), Code::kOk);
+  PassLease();
+  EXPECT_THAT(lives(), SizeIs(1));
+  EXPECT_THAT(site.running, SizeIs(1)) << "it was not taken over";
+}
+
+TEST_F(BatchFailover, BatchesThatAreAddedAtOnceShowOneLife) {
+  BatchSite& site = Site("a");
+  for (const uint8_t batch : {1, 2, 3}) site.Ask(PeerOf(""), Id(batch), Prompts({"p"}));
+  Pass();
+  for (const uint8_t batch : {1, 2, 3}) EXPECT_NE(site.Answered<BatchReply>(Id(batch)), nullptr);
+  EXPECT_THAT(*records_.List(kBatchLifePrefix, UINT64_MAX), SizeIs(1));
+}
+
 TEST_F(BatchFailover, OneOfTheOthersTakesOver) {
   BatchSite& owner = Site("a");
   BatchSite& second = Site("b");

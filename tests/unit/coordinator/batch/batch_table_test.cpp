@@ -56,6 +56,18 @@ class BatchTableTest : public ::testing::Test {
   std::string Load(uint8_t batch, BatchItems items, uint64_t fence = 1) {
     return Words(table_.ItemsLoaded({BatchId(batch), fence}, std::move(items), now_));
   }
+  std::string CountsInWords() const {
+    const BatchCounts counts = table_.counts();
+    std::string words = std::to_string(counts.batches) + " batches, " +
+                        std::to_string(counts.waiting) + " waiting, " +
+                        std::to_string(counts.running) + " running";
+    for (size_t code = 0; code < counts.ended.size(); ++code) {
+      if (counts.ended[code] == 0) continue;
+      words += ", " + std::to_string(counts.ended[code]) + " ";
+      words += code == 0 ? "ok" : CodeName(static_cast<Code>(code));
+    }
+    return words;
+  }
   std::string Tick(milliseconds later) { return Words(table_.Tick(now_ += later)); }
 
   BatchTable table_{{.max_running = kRunning,
@@ -113,7 +125,7 @@ TEST_F(BatchTableTest, ItemsRunAFewAtATimeAndTheBatchEndsWhenAllAreKept) {
   EXPECT_EQ(table_.Find(BatchId(1))->ended, 3u);
   EXPECT_EQ(table_.Find(BatchId(1))->failed, 1u);
   EXPECT_EQ(Words(table_.Forget(BatchId(1), now_)), "");
-  EXPECT_EQ(table_.running(), 0u);
+  EXPECT_EQ(table_.counts().running, 0u);
 }
 
 TEST_F(BatchTableTest, ItemsAreLoadedInPartsAndOnlyWhatHasNoResultRuns) {
@@ -190,6 +202,23 @@ TEST_F(BatchTableTest, WhatMayPassIsTriedAgainLaterAndThenKept) {
   EXPECT_EQ(Tick(milliseconds(1)), "run 1.0");
   EXPECT_EQ(End(1, 0, unavailable), "keep 1.0 unavailable") << "the third try was the last";
   EXPECT_EQ(result_.samples, (std::vector<BatchSample>{{}})) << "parts of other tries are none";
+}
+
+TEST_F(BatchTableTest, ItemsAreCountedByWhereTheyAre) {
+  (void)table_.Take(BatchOf(1, 5), now_);
+  Load(1, ItemsFrom(0, 5));
+  EXPECT_EQ(CountsInWords(), "1 batches, 3 waiting, 2 running");
+  End(1, 0);
+  End(1, 1, {.code = Code::kBusy});
+  EXPECT_EQ(CountsInWords(), "1 batches, 3 waiting, 2 running") << "two others have begun";
+  Kept(1, 0);
+  EXPECT_EQ(CountsInWords(), "1 batches, 2 waiting, 2 running, 1 ok");
+  End(1, 2, {.code = Code::kNotFound});
+  Kept(1, 2);
+  Kept(1, 2);
+  EXPECT_EQ(CountsInWords(), "1 batches, 1 waiting, 2 running, 1 ok, 1 not found");
+  (void)table_.Forget(BatchId(1), now_);
+  EXPECT_EQ(CountsInWords(), "0 batches, 0 waiting, 0 running, 1 ok, 1 not found");
 }
 
 TEST_F(BatchTableTest, ItemsThatPauseMakeRoomForOtherBatchesAndNotForAllOfTheirOwn) {
