@@ -1,8 +1,6 @@
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +9,7 @@
 #include "tools/bench/serve_bench.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/temporary_directory.h"
 
 namespace promptcache {
 namespace {
@@ -50,13 +49,10 @@ int RunBenchServe(const BenchServeFlags& flags) {
   InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
   ServeBenchOptions options = flags.bench;
   options.limits = LimitsOf(flags);
-  options.directory = std::filesystem::temp_directory_path().string() + "/promptcache-bench.XXXXXX";
-  if (::mkdtemp(options.directory.data()) == nullptr) {
-    return Fail(Unavailable("cannot create a directory in the temporary directory"));
-  }
+  const auto directory = TemporaryDirectory::Make("promptcache-bench");
+  if (!directory.ok()) return Fail(directory.status());
+  options.directory = directory->path();
   const Result<ServeBenchReport> report = MeasureServe(options, BarOnTerminal());
-  std::error_code ignored;
-  std::filesystem::remove_all(options.directory, ignored);
   if (!report.ok()) return Fail(report.status());
   if (flags.json) {
     fmt::print("{}\n", ServeBenchToJson(*report).dump(2));

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +7,7 @@
 #include "tools/bench/store_bench.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/temporary_directory.h"
 
 namespace promptcache {
 namespace {
@@ -21,17 +20,11 @@ struct BenchStoreFlags {
 int RunBenchStore(const BenchStoreFlags& flags) {
   InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
   StoreBenchOptions options = flags.bench;
-  const std::string parent = options.directory.empty()
-                                 ? std::filesystem::temp_directory_path().string()
-                                 : options.directory;
-  options.directory = parent + "/promptcache-bench.XXXXXX";
-  if (::mkdtemp(options.directory.data()) == nullptr) {
-    return Fail(Unavailable("cannot create a directory in " + parent));
-  }
+  const auto directory = TemporaryDirectory::Make("promptcache-bench", options.directory);
+  if (!directory.ok()) return Fail(directory.status());
+  options.directory = directory->path();
   const Result<StoreBenchReport> report =
       MeasureStore(options, [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
-  std::error_code ignored;
-  std::filesystem::remove_all(options.directory, ignored);
   if (!report.ok()) return Fail(report.status());
   if (flags.json) {
     fmt::print("{}\n", StoreBenchToJson(*report).dump(2));

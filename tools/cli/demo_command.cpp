@@ -1,7 +1,5 @@
 #include <fmt/format.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +8,7 @@
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/render.h"
 #include "tools/cli/table.h"
+#include "tools/cli/temporary_directory.h"
 
 namespace promptcache {
 namespace {
@@ -51,12 +50,9 @@ nlohmann::json RunsToJson(const DemoResult& result) {
 int RunDemoCommand(const CommandContext& context, const DemoFlags& flags) {
   DemoOptions options = flags.options;
   options.bin_directory = context.bin_directory;
-  std::string temporary =
-      (std::filesystem::temp_directory_path() / "promptcache-demo.XXXXXX").string();
-  if (::mkdtemp(temporary.data()) == nullptr) {
-    return Fail(Unavailable("cannot create a directory like " + temporary));
-  }
-  options.run_directory = temporary;
+  Result<TemporaryDirectory> directory = TemporaryDirectory::Make("promptcache-demo");
+  if (!directory.ok()) return Fail(directory.status());
+  options.run_directory = directory->path();
   const DemoEvents events{
       .on_step = [](const std::string& line) { fmt::print(stderr, "-- {}\n", line); },
       .on_text =
@@ -65,7 +61,7 @@ int RunDemoCommand(const CommandContext& context, const DemoFlags& flags) {
           }};
   const Result<DemoResult> result = RunDemo(options, events);
   if (!result.ok()) {
-    fmt::print(stderr, "logs are in {}\n", temporary);
+    fmt::print(stderr, "logs are in {}\n", directory->Keep());
     return Fail(result.status());
   }
   if (flags.json) {
@@ -76,11 +72,9 @@ int RunDemoCommand(const CommandContext& context, const DemoFlags& flags) {
   }
   for (const std::string& failure : result->failures) fmt::print(stderr, "FAILED: {}\n", failure);
   if (!result->failures.empty()) {
-    fmt::print(stderr, "logs are in {}\n", temporary);
+    fmt::print(stderr, "logs are in {}\n", directory->Keep());
     return kExitCheckFailed;
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(temporary, ignored);
   if (!flags.json) fmt::print("warm and restored answers equal the cold one, token for token\n");
   return kExitOk;
 }

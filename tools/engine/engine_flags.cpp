@@ -1,9 +1,5 @@
 #include "tools/engine/engine_flags.h"
 
-#include <stdlib.h>
-
-#include <filesystem>
-
 namespace promptcache {
 
 void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
@@ -19,20 +15,6 @@ void AddEngineFlags(CLI::App& command, EmbeddedOptions& options) {
       ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: one per core")
       ->capture_default_str();
-}
-
-Result<ScratchDirectory> ScratchDirectory::Make() {
-  std::string path = (std::filesystem::temp_directory_path() / "promptcache-bench.XXXXXX").string();
-  if (::mkdtemp(path.data()) == nullptr) {
-    return Unavailable("cannot create a directory like " + path);
-  }
-  return ScratchDirectory(std::move(path));
-}
-
-ScratchDirectory::~ScratchDirectory() {
-  if (path_.empty()) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace promptcache

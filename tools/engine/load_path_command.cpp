@@ -10,6 +10,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/offline_schema.h"
+#include "tools/cli/temporary_directory.h"
 #include "tools/engine/engine_flags.h"
 
 namespace promptcache {
@@ -26,7 +27,7 @@ struct LoadPathFlags {
 void ShowLine(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
 Status Sweep(const LoadPathFlags& flags, LoadPathReport& report) {
-  PC_ASSIGN_OR_RETURN(const ScratchDirectory directory, ScratchDirectory::Make());
+  PC_ASSIGN_OR_RETURN(const auto directory, TemporaryDirectory::Make("promptcache-bench"));
   EmbeddedOptions options = flags.system;
   options.store_directory = directory.path();
   options.unit_cache_bytes = 1;  // every unit is gone when its request has ended
@@ -40,7 +41,7 @@ Result<WarmStart> Restart(const LoadPathFlags& flags) {
   WarmStartWork work{.iterations = flags.sweep.iterations};
   PC_ASSIGN_OR_RETURN(work.schema, ReadSchemaAdd({.file = flags.schema_file}));
   PC_ASSIGN_OR_RETURN(work.prompt, ReadInput(flags.prompt_file));
-  PC_ASSIGN_OR_RETURN(const ScratchDirectory directory, ScratchDirectory::Make());
+  PC_ASSIGN_OR_RETURN(const auto directory, TemporaryDirectory::Make("promptcache-bench"));
   EmbeddedOptions options = flags.system;
   options.store_directory = directory.path();
   PC_ASSIGN_OR_RETURN(const auto system, EmbeddedSystem::Start(options));

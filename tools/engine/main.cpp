@@ -11,6 +11,7 @@
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
+#include "tools/cli/temporary_directory.h"
 #include "tools/engine/embedded.h"
 #include "tools/engine/engine_flags.h"
 #include "tools/engine/fidelity_command.h"
@@ -82,7 +83,7 @@ int RunTtft(const BenchFlags& flags) {
   // Workers come and go here on purpose.
   InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
   const auto measure = [&]() -> Result<TtftReport> {
-    PC_ASSIGN_OR_RETURN(const ScratchDirectory directory, ScratchDirectory::Make());
+    PC_ASSIGN_OR_RETURN(const auto directory, TemporaryDirectory::Make("promptcache-bench"));
     EmbeddedOptions options = flags.system;
     options.store_directory = directory.path();
     PC_ASSIGN_OR_RETURN(const auto system, EmbeddedSystem::Start(options));

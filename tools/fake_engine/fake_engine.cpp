@@ -58,13 +58,6 @@ class FakeEngine : public Engine {
     return stats;
   }
 
-  void Snapshot(std::function<void(std::vector<UnitKey>)> done) override {
-    inbox_.Post([this, done = std::move(done)] {
-      (void)acquirer_.cache().TakeChanges();
-      done(acquirer_.cache().keys());
-    });
-  }
-
   void Drop(std::vector<UnitKey> keys, std::function<void(RemovedUnits)> done) override {
     inbox_.Post(
         [this, keys = std::move(keys), done = std::move(done)] { done(acquirer_.Drop(keys)); });

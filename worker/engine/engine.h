@@ -63,9 +63,6 @@ class Engine {
   // ignored.
   virtual void Cancel(const RequestId& id) = 0;
   virtual EngineStats stats() const = 0;
-  // Keys of all units in memory, with the changes up to then consumed: a snapshot for residency.
-  // Calls `done` on the engine thread.
-  virtual void Snapshot(std::function<void(std::vector<UnitKey>)> done) = 0;
   // No memory holds these units any more but for requests that run. Calls `done` on the engine
   // thread.
   virtual void Drop(std::vector<UnitKey> keys, std::function<void(RemovedUnits)> done) = 0;

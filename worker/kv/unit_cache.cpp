@@ -115,12 +115,6 @@ void UnitCache::Move(const UnitKey& key, std::vector<UnitKey>& from, std::vector
   if (std::erase(from, key) == 0) to.push_back(key);
 }
 
-std::vector<UnitKey> UnitCache::keys() const {
-  std::vector<UnitKey> keys;
-  for (const Entry& entry : order_) keys.push_back(entry.unit->key);
-  return keys;
-}
-
 UnitChanges UnitCache::TakeChanges() { return std::exchange(changes_, {}); }
 
 }  // namespace promptcache

@@ -44,7 +44,6 @@ class UnitCache {
   bool Contains(const UnitKey& key) const { return units_.contains(key); }
   uint64_t bytes() const { return bytes_; }
   size_t size() const { return units_.size(); }
-  std::vector<UnitKey> keys() const;
 
   // Since the last call.
   UnitChanges TakeChanges();

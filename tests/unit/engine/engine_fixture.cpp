@@ -1,5 +1,6 @@
 #include "tests/unit/engine/engine_fixture.h"
 
+#include <future>
 #include <utility>
 
 namespace promptcache::testing {
@@ -48,6 +49,26 @@ std::shared_ptr<Answer> EngineTest::Run(EngineRequest request) {
   auto answer = Submit(std::move(request));
   answer->Wait();
   return answer;
+}
+
+std::vector<UnitKey> EngineTest::Keys(const PlanMaker& prompt) const {
+  std::vector<UnitKey> keys;
+  for (const PlanUnit& unit : prompt.plan().units) {
+    keys.push_back(MakeUnitKey(loaded_.identity.Digest(), 0, unit.digest));
+  }
+  return keys;
+}
+
+RemovedUnits EngineTest::Drop(const std::vector<UnitKey>& keys) {
+  std::promise<RemovedUnits> dropped;
+  engine_->Drop(keys, [&](const RemovedUnits& removed) { dropped.set_value(removed); });
+  return dropped.get_future().get();
+}
+
+EngineStats EngineTest::Stats() {
+  (void)Drop({});  // within a turn
+  (void)Drop({});  // within the next
+  return engine_->stats();
 }
 
 }  // namespace promptcache::testing

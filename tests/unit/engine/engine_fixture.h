@@ -33,6 +33,11 @@ class EngineTest : public ::testing::Test {
   std::shared_ptr<Answer> Run(const PlanMaker& prompt, uint32_t max_new_tokens = 8) {
     return Run(Request(prompt, max_new_tokens));
   }
+  // Of the plan's units.
+  std::vector<UnitKey> Keys(const PlanMaker& prompt) const;
+  RemovedUnits Drop(const std::vector<UnitKey>& keys);
+  // After a turn of the engine's loop that began after everything before this call.
+  EngineStats Stats();
   std::vector<TokenId> Reference(const PlanMaker& prompt, size_t count) const {
     return ReferenceGreedy(llama_, prompt.tokens(), prompt.next(), count, prompt.sees());
   }

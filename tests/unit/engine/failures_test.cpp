@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <future>
 
 #include "cachestore/memory/memory_store.h"
 #include "tests/unit/engine/engine_fixture.h"
@@ -182,9 +181,7 @@ TEST_F(EngineFailures, UnitsThatNobodyWaitsForAnyMoreAreNotEncoded) {
                         options_);
   EXPECT_EQ(Run(std::move(request))->status().code(), Code::kCancelled);
   (void)Run(PlanMaker().New({1}), 30);  // as many steps as the other units would take, and more
-  std::promise<size_t> units;
-  engine_->Snapshot([&](const std::vector<UnitKey>& keys) { units.set_value(keys.size()); });
-  EXPECT_EQ(units.get_future().get(), 1u);
+  EXPECT_EQ(Drop(Keys(prompt)).units, 1u);
   engine_ = nullptr;
 }
 
@@ -192,10 +189,8 @@ TEST_F(EngineFailures, UnitsBeyondTheLimitGoWhenNobodyUsesThem) {
   options_.unit_cache_bytes = 3 * 40 * 2 * 3 * 2 * 16 * 4;  // three units of 40 tokens
   Start();
   for (uint64_t i = 0; i < 10; ++i) (void)Run(Prompt(10 * i), 1);
-  std::promise<std::vector<UnitKey>> keys;
-  engine_->Snapshot([&](std::vector<UnitKey> found) { keys.set_value(std::move(found)); });
-  EXPECT_EQ(keys.get_future().get().size(), 3u);
-  EXPECT_LE(engine_->stats().unit_bytes, options_.unit_cache_bytes);
+  EXPECT_EQ(Stats().units, 3u);
+  EXPECT_LE(Stats().unit_bytes, options_.unit_cache_bytes);
 }
 
 TEST_F(EngineFailures, RequestLargerThanTheCacheStillAnswers) {

@@ -100,7 +100,7 @@ TEST_F(EngineImports, PutThatMeetsAnotherWriterIsNoFailureAndItsImportIsToldLate
   BusyStore busy(store_);
   Start(&busy);
   EXPECT_TRUE(Run(Of("a"))->status().ok());
-  const UnitKey key = MakeUnitKey(loaded_.identity.Digest(), 0, prompt_.plan().units[0].digest);
+  const UnitKey key = Keys(prompt_)[0];
   EXPECT_THAT(busy.WaitUntilTold(), ElementsAre(UnitImport{key, {By("a"), kDay}}));
   (void)Run(PlanMaker().New({65}), 1);  // statistics are written once a step
   EXPECT_EQ(engine_->stats().put_failures, 0u);

@@ -5,12 +5,12 @@
 
 #include "tests/unit/engine/engine_fixture.h"
 #include "tests/unit/kv/recipes.h"
+#include "worker/service/resident_units.h"
 
 namespace promptcache::testing {
 namespace {
 
 using std::chrono::hours;
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr Lifetime kHour{.ttl_ms = 3'600'000};
@@ -25,11 +25,6 @@ class EngineLifetimes : public EngineTest {
   }
   // Where the prompt's unit came from.
   Source SourceOf(const PlanMaker& prompt) { return Run(prompt, 1)->usage().units.at(0).source; }
-  std::vector<UnitKey> Keys() {
-    std::promise<std::vector<UnitKey>> keys;
-    engine_->Snapshot([&](std::vector<UnitKey> found) { keys.set_value(std::move(found)); });
-    return keys.get_future().get();
-  }
 };
 
 TEST_F(EngineLifetimes, ExpiredUnitIsEncodedAgain) {
@@ -44,14 +39,19 @@ TEST_F(EngineLifetimes, ExpiredUnitIsEncodedAgain) {
 }
 
 TEST_F(EngineLifetimes, ExpiredUnitIsReportedAsGone) {
+  ResidentUnits reported;
+  on_residency_ = [&](const UnitChanges& changes) { reported.Apply(changes); };
   Start();
   (void)Run(Prompt(1, kHour));
-  EXPECT_EQ(Keys().size(), 1u);
+  EXPECT_EQ(Stats().units, 1u);
+  EXPECT_EQ(reported.keys(), Keys(Prompt(1, kHour)));
   clock_.Advance(hours(1));
   (void)Run(PlanMaker().New({65}), 1);
-  EXPECT_THAT(Keys(), IsEmpty());
-  EXPECT_EQ(engine_->stats().units, 0u);
-  EXPECT_EQ(engine_->stats().unit_bytes, 0u);
+  const EngineStats stats = Stats();
+  EXPECT_EQ(stats.units, 0u);
+  EXPECT_EQ(stats.unit_bytes, 0u);
+  EXPECT_THAT(reported.keys(), IsEmpty());
+  engine_ = nullptr;  // before what it reports to
 }
 
 TEST_F(EngineLifetimes, UnitExpiresWithoutAnyRequest) {
@@ -65,8 +65,7 @@ TEST_F(EngineLifetimes, UnitExpiresWithoutAnyRequest) {
   (void)Run(prompt, 1);
   added.get_future().wait();
   clock_.Advance(std::chrono::milliseconds(10));  // the engine looks again by itself
-  EXPECT_THAT(removed.get_future().get(), ElementsAre(MakeUnitKey(loaded_.identity.Digest(), 0,
-                                                                  prompt.plan().units[0].digest)));
+  EXPECT_EQ(removed.get_future().get(), Keys(prompt));
   engine_ = nullptr;  // before the promises
 }
 

@@ -1,7 +1,6 @@
 // What an engine says of the work and the memory that its requests are.
 #include <gmock/gmock.h>
 
-#include <future>
 #include <thread>
 
 #include "cachestore/memory/memory_store.h"
@@ -20,24 +19,6 @@ class EngineWorkload : public EngineTest {
   void TearDown() override {
     gated_.Open();
     engine_ = nullptr;
-  }
-
-  // Of a loop that began after everything before this call.
-  EngineStats Stats() {
-    for (int turn = 0; turn < 2; ++turn) {
-      std::promise<void> done;
-      engine_->Snapshot([&](const std::vector<UnitKey>&) { done.set_value(); });
-      done.get_future().wait();
-    }
-    return engine_->stats();
-  }
-
-  std::vector<UnitKey> Keys(const PlanMaker& prompt) const {
-    std::vector<UnitKey> keys;
-    for (const PlanUnit& unit : prompt.plan().units) {
-      keys.push_back(MakeUnitKey(loaded_.identity.Digest(), 0, unit.digest));
-    }
-    return keys;
   }
 
   static PlanMaker Plain(size_t tokens, uint64_t seed = 2) {
@@ -88,7 +69,7 @@ TEST_F(EngineWorkload, CountsUnitsThatWaitingRequestsLack) {
   ASSERT_EQ(before.prefill_tokens_per_s, 0);  // so that tokens count for nothing
   // A put goes on behind the answer; until its end there is nothing to load.
   while (memory_.Contains(Keys(stored_)).value() != std::vector{true}) std::this_thread::yield();
-  engine_->Drop(Keys(stored_), [](const RemovedUnits&) {});
+  (void)Drop(Keys(stored_));
   gated_.CloseFrom(0);
   const auto loading = Submit(Request(stored_, 1));
   gated_.WaitForReader();

@@ -26,6 +26,15 @@ KeptUnitPtr MakeUnit(uint8_t name, uint64_t bytes) {
   return unit;
 }
 
+// Of Key(1) to Key(9).
+std::vector<UnitKey> Held(const UnitCache& cache) {
+  std::vector<UnitKey> held;
+  for (uint8_t name = 1; name < 10; ++name) {
+    if (cache.Contains(Key(name))) held.push_back(Key(name));
+  }
+  return held;
+}
+
 TEST(UnitCache, FindsWhatItHolds) {
   UnitCache cache(100);
   EXPECT_EQ(cache.Find(Key(1), kRoom), nullptr);
@@ -42,7 +51,7 @@ TEST(UnitCache, DropsTheLeastRecentlyUsedFirst) {
   ASSERT_NE(cache.Find(Key(1), kRoom), nullptr);  // now 2 is the oldest
   cache.Insert(MakeUnit(4, 30), kRoom);
   EXPECT_EQ(cache.Find(Key(2), kRoom), nullptr);
-  EXPECT_THAT(cache.keys(), ElementsAre(Key(4), Key(1), Key(3)));
+  EXPECT_THAT(Held(cache), ElementsAre(Key(1), Key(3), Key(4)));
   EXPECT_EQ(cache.bytes(), 90u);
 }
 
@@ -71,7 +80,7 @@ TEST(UnitCache, RemovesByNameWhateverHoldsOrPinsTheUnit) {
   const RemovedUnits removed = cache.Remove({Key(1), Key(2), Key(9)});
   EXPECT_EQ(removed.units, 2u);
   EXPECT_THAT(removed.held, ElementsAre(Key(1)));
-  EXPECT_THAT(cache.keys(), ElementsAre(Key(3)));
+  EXPECT_THAT(Held(cache), ElementsAre(Key(3)));
   EXPECT_EQ(cache.bytes(), 10u);
   cache.Insert(MakeUnit(4, 50), {.pinned = true});  // the pin's room is free again
   cache.Insert(MakeUnit(5, 100), kRoom);
@@ -90,7 +99,7 @@ TEST(UnitCache, UnitOverTheLimitIsKeptUntilTrimmed) {
   UnitCache cache(10);
   cache.Insert(MakeUnit(1, 5), kRoom);
   cache.Insert(MakeUnit(2, 50), kRoom);
-  EXPECT_THAT(cache.keys(), ElementsAre(Key(2)));
+  EXPECT_THAT(Held(cache), ElementsAre(Key(2)));
   cache.Trim();
   EXPECT_EQ(cache.bytes(), 0u);
   EXPECT_EQ(cache.size(), 0u);
@@ -126,7 +135,7 @@ TEST(UnitCache, KeyThatWentAndCameBackIsNoChange) {
   cache.Insert(MakeUnit(2, 60), kRoom);  // 1 goes
   cache.Insert(MakeUnit(1, 60), kRoom);  // 1 comes back, 2 goes
   const UnitChanges changes = cache.TakeChanges();
-  EXPECT_THAT(cache.keys(), ElementsAre(Key(1)));
+  EXPECT_THAT(Held(cache), ElementsAre(Key(1)));
   EXPECT_THAT(changes.added, IsEmpty());
   EXPECT_THAT(changes.removed, IsEmpty());
 }
@@ -210,7 +219,7 @@ TEST_F(UnitLifetimes, OtherUnitsOutliveOneThatExpires) {
   EXPECT_EQ(cache_.UntilNextExpiry(), hours(1));
   clock_.Advance(hours(2));
   cache_.Trim();
-  EXPECT_THAT(cache_.keys(), ElementsAre(Key(3), Key(2)));
+  EXPECT_THAT(Held(cache_), ElementsAre(Key(2), Key(3)));
   EXPECT_EQ(cache_.UntilNextExpiry(), hours(22));
 }
 
@@ -227,7 +236,7 @@ TEST_F(UnitLifetimes, PinnedUnitNeitherMakesRoomNorExpires) {
   cache_.Insert(MakeUnit(3, 40), kRoom);
   cache_.Insert(MakeUnit(4, 80), kRoom);
   cache_.Trim();
-  EXPECT_THAT(cache_.keys(), ElementsAre(Key(1)));
+  EXPECT_THAT(Held(cache_), ElementsAre(Key(1)));
 }
 
 TEST_F(UnitLifetimes, ImportPinsAUnitThatIsThere) {
@@ -243,10 +252,10 @@ TEST_F(UnitLifetimes, PinsTakeAtMostHalfOfTheLimit) {
   cache_.Insert(MakeUnit(2, 21), kPinned);  // one too many
   cache_.Insert(MakeUnit(3, 20), kPinned);
   cache_.Insert(MakeUnit(4, 50), kRoom);
-  EXPECT_THAT(cache_.keys(), ElementsAre(Key(4), Key(3), Key(1)));
+  EXPECT_THAT(Held(cache_), ElementsAre(Key(1), Key(3), Key(4)));
   cache_.Insert(MakeUnit(5, 60), kPinned);  // larger than what pins may take at all
   cache_.Trim();
-  EXPECT_THAT(cache_.keys(), ElementsAre(Key(3), Key(1)));
+  EXPECT_THAT(Held(cache_), ElementsAre(Key(1), Key(3)));
 }
 
 TEST_F(UnitLifetimes, PinThatIsIgnoredIsLoggedOnce) {
