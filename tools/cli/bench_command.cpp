@@ -77,7 +77,8 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
   bench->footer(
       "Examples:\n"
       "  promptcache bench ttft --model model.gguf --json\n"
-      "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl");
+      "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl\n"
+      "  promptcache bench serve --engine model --model model.gguf");
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
   AddBenchServeCommand(*bench, context);

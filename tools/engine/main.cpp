@@ -18,6 +18,7 @@
 #include "tools/engine/model_logits.h"
 #include "tools/engine/precompute_command.h"
 #include "tools/engine/probe_command.h"
+#include "tools/engine/serve_command.h"
 #include "worker/device/compute_environment.h"
 
 namespace promptcache {
@@ -128,6 +129,7 @@ void AddBench(CLI::App& app, std::function<int()>& run) {
   command->callback([flags, &run] { run = [flags] { return RunTtft(*flags); }; });
   AddFidelityCommand(*bench, run);
   AddLoadPathCommand(*bench, run);
+  AddServeCommand(*bench, run);
 }
 
 int Main(int argc, char** argv) {
