@@ -54,5 +54,17 @@ TEST_F(BenchPrograms, ServeKnowsNoOtherEngine) {
   EXPECT_THAT(bench.errors + bench.output, HasSubstr("steam"));
 }
 
+TEST_F(BenchPrograms, TenantsFindNoHitOfAnotherUnlessSchemasAreShared) {
+  const ProgramResult bench = Bench({"tenants", "--pairs", "2", "--tokens", "16", "--json"});
+  ASSERT_LE(bench.exit_code, 1) << bench.errors;  // what two pairs show is chance
+  const json report = json::parse(bench.output);
+  EXPECT_EQ(report["sharing_off"]["known_hits"], 0);
+  EXPECT_EQ(report["sharing_off"]["fresh_hits"], 0);
+  EXPECT_EQ(report["sharing_on"]["known_hits"], 2 * 2);
+  EXPECT_EQ(report["sharing_on"]["fresh_hits"], 0);
+  EXPECT_GT(report["sharing_off"]["p"], 0.0);
+  EXPECT_EQ(report["fault"] == "", bench.exit_code == 0);
+}
+
 }  // namespace
 }  // namespace promptcache::testing

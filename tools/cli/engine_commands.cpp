@@ -27,7 +27,7 @@ bool IsEngineCommand(std::span<char*> arguments) {
   const auto word = [&](size_t index) {
     return index < arguments.size() ? std::string_view(arguments[index]) : std::string_view();
   };
-  constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath"};
+  constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath", "tenants"};
   const bool is_bench =
       word(1) == "bench" && (std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0 ||
                              (word(2) == "serve" && NamesModelEngine(arguments)));

@@ -19,6 +19,7 @@
 #include "tools/engine/precompute_command.h"
 #include "tools/engine/probe_command.h"
 #include "tools/engine/serve_command.h"
+#include "tools/engine/tenants_command.h"
 #include "worker/device/compute_environment.h"
 
 namespace promptcache {
@@ -130,6 +131,7 @@ void AddBench(CLI::App& app, std::function<int()>& run) {
   AddFidelityCommand(*bench, run);
   AddLoadPathCommand(*bench, run);
   AddServeCommand(*bench, run);
+  AddTenantsCommand(*bench, run);
 }
 
 int Main(int argc, char** argv) {
