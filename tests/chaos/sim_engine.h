@@ -32,7 +32,6 @@ class SimEngine : public Engine {
   Status Submit(EngineRequest request) override;
   void Cancel(const RequestId& id) override;
   EngineStats stats() const override;
-  void Snapshot(std::function<void(std::vector<UnitKey>)> done) override { done({}); }
   void Drop(std::vector<UnitKey> keys, std::function<void(RemovedUnits)> done) override;
 
  private:

@@ -1,6 +1,7 @@
 // Times of any number of events in memory of a fixed size.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -26,7 +27,9 @@ class LatencyHistogram {
     uint64_t seen = 0;
     for (size_t i = 0; i < counts_.size(); ++i) {
       seen += counts_[i];
-      if (seen > 0 && static_cast<double>(seen) >= wanted) return UpperEndOf(i);
+      if (seen > 0 && static_cast<double>(seen) >= wanted) {
+        return std::min(UpperEndOf(i), maximum_);
+      }
     }
     return 0;
   }

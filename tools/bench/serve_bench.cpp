@@ -12,6 +12,8 @@
 namespace promptcache {
 namespace {
 
+constexpr int64_t kSlots = 64;  // of a worker
+
 double CpuSeconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -19,18 +21,6 @@ double CpuSeconds() {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-// How far a measurement has come, by requests or by time.
-ServeProgress ProgressOf(const ServeBenchProgress& progress, const std::string& what,
-                         const ServeLimits& limits) {
-  if (!progress) return nullptr;
-  return [progress, what, limits, start = SystemClock().Now()](uint64_t requests) {
-    const double of_time =
-        MillisecondsBetween(start, SystemClock().Now()) / static_cast<double>(limits.time.count());
-    const double of_requests = static_cast<double>(requests) / static_cast<double>(limits.requests);
-    progress(what, std::min(1.0, std::max(of_time, of_requests)));
-  };
 }
 
 // Takes a sample each second until it is destroyed.
@@ -70,33 +60,47 @@ void Soak(const ServeBenchOptions& options, ServeLoad& load, const ServeBenchPro
 
 void Measure(const ServeBenchOptions& options, ServeLoad& load, const ServeBenchProgress& progress,
              ServeBenchReport& report) {
+  const ServeLimits& limits = options.setup.limits;
   const double before = CpuSeconds();
-  report.closed =
-      load.RunClosed(options.limits, ProgressOf(progress, "as fast as it goes", options.limits));
+  report.closed = load.RunClosed(limits, ProgressOf(progress, "as fast as it goes", limits));
   report.cpu_seconds = CpuSeconds() - before;
   report.rate = options.rate > 0 ? options.rate : report.closed.requests_per_s() / 2;
-  report.open = load.RunOpen(report.rate, options.limits,
-                             ProgressOf(progress, "at half of that", options.limits));
+  report.open = load.RunOpen(report.rate, limits, ProgressOf(progress, "at half of that", limits));
 }
 
 }  // namespace
 
+ServeProgress ProgressOf(const ServeBenchProgress& progress, const std::string& what,
+                         const ServeLimits& limits) {
+  if (!progress) return nullptr;
+  return [progress, what, limits, start = SystemClock().Now()](uint64_t requests) {
+    const double of_time =
+        MillisecondsBetween(start, SystemClock().Now()) / static_cast<double>(limits.time.count());
+    const double of_requests = static_cast<double>(requests) / static_cast<double>(limits.requests);
+    progress(what, std::min(1.0, std::max(of_time, of_requests)));
+  };
+}
+
 Result<ServeBenchReport> MeasureServe(const ServeBenchOptions& options,
                                       const ServeBenchProgress& progress) {
-  PC_ASSIGN_OR_RETURN(const ServedModel model, LoadServedModel(options.model, "auto"));
-  FakeClusterOptions cluster_options = options.cluster;
-  cluster_options.directory = options.directory;
-  PC_ASSIGN_OR_RETURN(const auto cluster, FakeCluster::Start(model, cluster_options));
-  const ServeWorkload workload(options.workload);
+  const ServeSetup& setup = options.setup;
+  PC_ASSIGN_OR_RETURN(const ServedModel model, LoadServedModel(setup.model, "auto"));
+  BenchClusterOptions cluster_options = setup.cluster;
+  cluster_options.worker.slots = kSlots;
+  cluster_options.make_model = [&](const WorkerSettings& settings) {
+    return MakeFakeWorkerModel(model, settings, options.fake);
+  };
+  PC_ASSIGN_OR_RETURN(const auto cluster, BenchCluster::Start(model, cluster_options));
+  const ServeWorkload workload(setup.workload);
   PC_ASSIGN_OR_RETURN(
       const auto load,
       ServeLoad::Start({.endpoint = cluster->endpoint(),
-                        .clients = options.clients,
+                        .clients = setup.clients,
                         .prompt = [&](uint64_t index) { return workload.Prompt(index); },
-                        .generation = {.max_new_tokens = options.tokens}}));
+                        .generation = {.max_new_tokens = setup.tokens}}));
   PC_RETURN_IF_ERROR(load->AddSchemas(workload.Schemas()));
   // Every unit that is asked for often is in memory then.
-  const ServeLimits warm_up{.requests = uint64_t{100} * options.workload.schemas};
+  const ServeLimits warm_up{.requests = uint64_t{100} * setup.workload.schemas};
   (void)load->RunClosed(warm_up, ProgressOf(progress, "warming up", warm_up));
   ServeBenchReport report{
       .cpu = CpuName(), .cores = std::thread::hardware_concurrency(), .options = options};

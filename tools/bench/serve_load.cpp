@@ -136,10 +136,11 @@ class ServeLoadImpl : public ServeLoad {
               result_.first_token_ms.Add(MillisecondsBetween(due, SystemClock().Now()));
             },
         .on_final = [this, client, due](const Answer& answer) { Ended(client, due, answer); }};
-    clients_[client]->Submit(
-        RequestId::Random(),
-        {.prompt = options_.prompt(next_prompt_++), .options = options_.generation}, {},
-        std::move(callbacks));
+    clients_[client]->Submit(RequestId::Random(),
+                             {.prompt = options_.prompt(next_prompt_++),
+                              .options = options_.generation,
+                              .reuse = options_.reuse},
+                             {}, std::move(callbacks));
   }
 
   void Ended(size_t client, SteadyTime due, const Answer& answer) {
@@ -163,7 +164,8 @@ class ServeLoadImpl : public ServeLoad {
       ++result_.units;
       if (unit.source == Source::kDevice) ++result_.resident_units;
     }
-    const bool is_whole = answer.tokens().size() == options_.generation.max_new_tokens;
+    const bool is_whole = answer.tokens().size() == options_.generation.max_new_tokens ||
+                          answer.usage.finish == FinishReason::kStop;
     if (answer.status.ok() && is_whole) return;
     if (result_.failed++ == 0) result_.first_failure = answer.status.ToString();
   }

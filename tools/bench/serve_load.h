@@ -19,6 +19,7 @@ struct ServeLoadOptions {
   uint32_t clients = 64;
   std::function<std::string(uint64_t index)> prompt;  // number `index`
   GenerationOptions generation;
+  ReuseMode reuse = ReuseMode::kReuse;
 };
 
 // What ends first ends a measurement.
@@ -29,7 +30,8 @@ struct ServeLimits {
 
 struct ServeResult {
   uint64_t requests = 0;  // that ended
-  uint64_t failed = 0;    // of these, with another status than OK or another number of tokens
+  // Of these, with another status than OK, or cut short where the model did not end by itself.
+  uint64_t failed = 0;
   std::string first_failure;
   double seconds = 0;
   LatencyHistogram total_ms;        // of a request: from when it was due to its end
@@ -41,8 +43,9 @@ struct ServeResult {
   uint64_t units = 0;
   uint64_t resident_units = 0;  // of these, from a worker's memory
 
-  double requests_per_s() const {
-    return seconds == 0 ? 0 : static_cast<double>(requests) / seconds;
+  double requests_per_s() const { return per_s(requests); }
+  double per_s(uint64_t count) const {
+    return seconds == 0 ? 0 : static_cast<double>(count) / seconds;
   }
 };
 

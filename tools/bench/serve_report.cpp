@@ -1,3 +1,5 @@
+#include "tools/bench/serve_report.h"
+
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -9,32 +11,12 @@
 namespace promptcache {
 namespace {
 
-double ShareOf(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 nlohmann::json TimesToJson(const LatencyHistogram& times) {
   return {{"p50", times.Quantile(0.5)},
           {"p90", times.Quantile(0.9)},
           {"p99", times.Quantile(0.99)},
           {"p999", times.Quantile(0.999)},
           {"max", times.maximum()}};
-}
-
-nlohmann::json ResultToJson(const ServeResult& result) {
-  return {{"requests", result.requests},
-          {"failed", result.failed},
-          {"first_failure", result.first_failure},
-          {"seconds", result.seconds},
-          {"requests_per_s", result.requests_per_s()},
-          {"tokens_per_request", ShareOf(result.tokens, result.requests)},
-          {"parts_per_request", ShareOf(result.parts, result.requests)},
-          {"prompt_tokens_per_request", ShareOf(result.prompt_tokens, result.requests)},
-          {"cached_tokens_per_request", ShareOf(result.cached_tokens, result.requests)},
-          {"units_per_request", ShareOf(result.units, result.requests)},
-          {"resident_share", ShareOf(result.resident_units, result.units)},
-          {"total_ms", TimesToJson(result.total_ms)},
-          {"first_token_ms", TimesToJson(result.first_token_ms)}};
 }
 
 std::vector<std::string> Row(const std::string& name, const ServeResult& result) {
@@ -59,18 +41,38 @@ std::string RenderSoak(const ServeBenchReport& report) {
 
 }  // namespace
 
+double ShareOf(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+nlohmann::json ServeResultToJson(const ServeResult& result) {
+  return {{"requests", result.requests},
+          {"failed", result.failed},
+          {"first_failure", result.first_failure},
+          {"seconds", result.seconds},
+          {"requests_per_s", result.requests_per_s()},
+          {"tokens_per_request", ShareOf(result.tokens, result.requests)},
+          {"parts_per_request", ShareOf(result.parts, result.requests)},
+          {"prompt_tokens_per_request", ShareOf(result.prompt_tokens, result.requests)},
+          {"cached_tokens_per_request", ShareOf(result.cached_tokens, result.requests)},
+          {"units_per_request", ShareOf(result.units, result.requests)},
+          {"resident_share", ShareOf(result.resident_units, result.units)},
+          {"total_ms", TimesToJson(result.total_ms)},
+          {"first_token_ms", TimesToJson(result.first_token_ms)}};
+}
+
 nlohmann::json ServeBenchToJson(const ServeBenchReport& report) {
-  const ServeBenchOptions& options = report.options;
+  const ServeSetup& setup = report.options.setup;
   nlohmann::json json = {{"build_type", kBuildType},
                          {"version", kVersion},
                          {"cpu", report.cpu},
                          {"cores", report.cores},
-                         {"clients", options.clients},
-                         {"workers", options.cluster.workers},
-                         {"schemas", options.workload.schemas},
-                         {"zipf", options.workload.zipf},
-                         {"closed", ResultToJson(report.closed)}};
-  if (options.soak_seconds > 0) {
+                         {"clients", setup.clients},
+                         {"workers", setup.cluster.workers},
+                         {"schemas", setup.workload.schemas},
+                         {"zipf", setup.workload.zipf},
+                         {"closed", ServeResultToJson(report.closed)}};
+  if (report.options.soak_seconds > 0) {
     const ProcessSlopes slopes = SlopesOf(report.samples);
     json["rss_slope_bytes_per_s"] = slopes.rss_bytes_per_s;
     json["files_slope_per_s"] = slopes.files_per_s;
@@ -85,19 +87,19 @@ nlohmann::json ServeBenchToJson(const ServeBenchReport& report) {
             ? 0
             : 1000 * report.cpu_seconds / static_cast<double>(report.closed.requests);
     json["rate"] = report.rate;
-    json["open"] = ResultToJson(report.open);
+    json["open"] = ServeResultToJson(report.open);
   }
   return json;
 }
 
 std::string RenderServeBench(const ServeBenchReport& report) {
-  const ServeBenchOptions& options = report.options;
+  const ServeSetup& setup = report.options.setup;
   const ServeResult& closed = report.closed;
   std::string out = fmt::format(
       "{}, {} cores\n{} clients, {} workers without a model, {} schemas by Zipf {:g}; a prompt has "
       "{:.1f} units, {:.0f} tokens, {:.0f} of them cached; an answer {:.0f}\n\n",
-      report.cpu, report.cores, options.clients, options.cluster.workers, options.workload.schemas,
-      options.workload.zipf, ShareOf(closed.units, closed.requests),
+      report.cpu, report.cores, setup.clients, setup.cluster.workers, setup.workload.schemas,
+      setup.workload.zipf, ShareOf(closed.units, closed.requests),
       ShareOf(closed.prompt_tokens, closed.requests),
       ShareOf(closed.cached_tokens, closed.requests), ShareOf(closed.tokens, closed.requests));
   Table table({{""},
@@ -108,14 +110,14 @@ std::string RenderServeBench(const ServeBenchReport& report) {
                {"p99", Align::kRight},
                {"failed", Align::kRight}});
   table.AddRow(Row("as fast as it goes", closed));
-  if (options.soak_seconds == 0) {
+  if (report.options.soak_seconds == 0) {
     table.AddRow(Row(fmt::format("at {:.0f}/s, at random", report.rate), report.open));
   }
   out += table.Render();
   for (const ServeResult* result : {&report.closed, &report.open}) {
     if (result->failed > 0) out += fmt::format("first failure: {}\n", result->first_failure);
   }
-  if (options.soak_seconds > 0) return out + "\n" + RenderSoak(report);
+  if (report.options.soak_seconds > 0) return out + "\n" + RenderSoak(report);
   return out + fmt::format("\n{:.3f} ms of CPU time a request, everything included\n",
                            closed.requests == 0
                                ? 0.0

@@ -14,6 +14,7 @@ struct ServeWorkloadOptions {
   uint32_t schemas = 100;
   double zipf = 1.1;        // exponent of their popularity
   uint32_t references = 3;  // of a prompt, at least; at most two more
+  uint32_t words = 60;      // of a module
   uint64_t seed = 1;
 };
 
@@ -27,6 +28,8 @@ class ServeWorkload {
   std::vector<std::string> Schemas() const;
   // Prompt number `index`.
   std::string Prompt(uint64_t index) const;
+  // One that imports every module of a schema.
+  std::string WholePrompt(uint32_t schema) const;
 
   static constexpr uint32_t kModules = 8;  // of a schema
 

@@ -77,7 +77,9 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
   bench->footer(
       "Examples:\n"
       "  promptcache bench ttft --model model.gguf --json\n"
-      "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl");
+      "  promptcache bench fidelity --model model.gguf --data multi_news.jsonl\n"
+      "  promptcache bench serve --engine model --model model.gguf\n"
+      "  promptcache bench tenants --model model.gguf");
   AddBenchPml(*bench, context);
   AddBenchTokenizerCommand(*bench, context);
   AddBenchServeCommand(*bench, context);
@@ -88,6 +90,9 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
   AddEngineCommand(*bench, context,
                    {"bench loadpath", "loadpath",
                     "Units loaded, encoded and as chosen; first token after the loss of a worker"});
+  AddEngineCommand(*bench, context,
+                   {"bench tenants", "tenants",
+                    "Whether a tenant can find out, by time, what another one has imported"});
   AddEngineCommand(*bench, context,
                    {"bench ttft", "ttft", "Time to first token of the same work done five ways"});
 }

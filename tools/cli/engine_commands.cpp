@@ -13,13 +13,24 @@
 namespace promptcache {
 namespace {
 
+// `--engine model` or `--engine=model`.
+bool NamesModelEngine(std::span<char*> arguments) {
+  bool after_engine = false;
+  for (const std::string_view word : arguments) {
+    if (word == "--engine=model" || (after_engine && word == "model")) return true;
+    after_engine = word == "--engine";
+  }
+  return false;
+}
+
 bool IsEngineCommand(std::span<char*> arguments) {
   const auto word = [&](size_t index) {
     return index < arguments.size() ? std::string_view(arguments[index]) : std::string_view();
   };
-  constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath"};
+  constexpr std::string_view kBenches[] = {"ttft", "fidelity", "loadpath", "tenants"};
   const bool is_bench =
-      word(1) == "bench" && std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0;
+      word(1) == "bench" && (std::count(std::begin(kBenches), std::end(kBenches), word(2)) > 0 ||
+                             (word(2) == "serve" && NamesModelEngine(arguments)));
   constexpr std::string_view kOwn[] = {"run", "precompute", "probe"};
   return std::count(std::begin(kOwn), std::end(kOwn), word(1)) > 0 || is_bench ||
          (word(1) == "model" && word(2) == "logits");

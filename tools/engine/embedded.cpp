@@ -122,23 +122,10 @@ class EmbeddedImpl : public EmbeddedSystem {
 
  private:
   Status LoadModels() {
-    WorkerSettings settings = WorkerSettingsOf();
-    PC_ASSIGN_OR_RETURN(model_, LoadWorkerModel(settings, ProgressOnTerminal("loading")));
+    PC_ASSIGN_OR_RETURN(model_,
+                        LoadWorkerModel(WorkerSettingsOf(options_), ProgressOnTerminal("loading")));
     PC_ASSIGN_OR_RETURN(served_, LoadServedModel(options_.model, "auto"));
     return {};
-  }
-
-  WorkerSettings WorkerSettingsOf() const {
-    WorkerSettings settings = DefaultSettings().worker;
-    settings.model = options_.model;
-    settings.device = options_.device;
-    settings.dtype = options_.dtype;
-    settings.threads = options_.threads;
-    settings.store_compression = options_.store_compression;
-    settings.unit_cache_bytes = static_cast<int64_t>(options_.unit_cache_bytes);
-    settings.prefill_chunk_tokens = options_.prefill_chunk_tokens;
-    settings.coordinator_endpoints = {worker_endpoint_};
-    return settings;
   }
 
   // Runs on the reactor thread and waits for the outcome.
@@ -185,11 +172,13 @@ class EmbeddedImpl : public EmbeddedSystem {
   Status StartWorker() {
     auto ready = std::make_shared<std::promise<void>>();
     auto is_ready = ready->get_future();
-    PC_RETURN_IF_ERROR(OnReactor([this, ready]() -> Status {
+    WorkerSettings settings = WorkerSettingsOf(options_);
+    settings.coordinator_endpoints = {worker_endpoint_};
+    PC_RETURN_IF_ERROR(OnReactor([this, ready, &settings]() -> Status {
       PC_ASSIGN_OR_RETURN(
-          worker_, WorkerService::Start(
-                       {.transport = transport_.get(), .model = model_, .store = store_.get()},
-                       WorkerSettingsOf()));
+          worker_,
+          WorkerService::Start(
+              {.transport = transport_.get(), .model = model_, .store = store_.get()}, settings));
       worker_->OnReady([ready, done = false]() mutable {
         if (!std::exchange(done, true)) ready->set_value();
       });
@@ -230,6 +219,18 @@ class EmbeddedImpl : public EmbeddedSystem {
 };
 
 }  // namespace
+
+WorkerSettings WorkerSettingsOf(const EmbeddedOptions& options) {
+  WorkerSettings settings = DefaultSettings().worker;
+  settings.model = options.model;
+  settings.device = options.device;
+  settings.dtype = options.dtype;
+  settings.threads = options.threads;
+  settings.store_compression = options.store_compression;
+  settings.unit_cache_bytes = static_cast<int64_t>(options.unit_cache_bytes);
+  settings.prefill_chunk_tokens = options.prefill_chunk_tokens;
+  return settings;
+}
 
 Result<std::unique_ptr<EmbeddedSystem>> EmbeddedSystem::Start(const EmbeddedOptions& options) {
   auto system = std::make_unique<EmbeddedImpl>(options);

@@ -8,6 +8,7 @@
 
 #include "cachestore/store.h"
 #include "cluster/client/client.h"
+#include "common/config.h"
 #include "common/status.h"
 #include "common/text/tokenizer.h"
 #include "common/types.h"
@@ -24,6 +25,9 @@ struct EmbeddedOptions {
   uint64_t unit_cache_bytes = uint64_t{4} << 30;
   uint32_t prefill_chunk_tokens = 4096;
 };
+
+// Of a worker that runs this model; without endpoints.
+WorkerSettings WorkerSettingsOf(const EmbeddedOptions& options);
 
 // Thread safe but for RestartWorker.
 class EmbeddedSystem {

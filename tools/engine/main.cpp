@@ -19,6 +19,8 @@
 #include "tools/engine/model_logits.h"
 #include "tools/engine/precompute_command.h"
 #include "tools/engine/probe_command.h"
+#include "tools/engine/serve_command.h"
+#include "tools/engine/tenants_command.h"
 #include "worker/device/compute_environment.h"
 
 namespace promptcache {
@@ -129,6 +131,8 @@ void AddBench(CLI::App& app, std::function<int()>& run) {
   command->callback([flags, &run] { run = [flags] { return RunTtft(*flags); }; });
   AddFidelityCommand(*bench, run);
   AddLoadPathCommand(*bench, run);
+  AddServeCommand(*bench, run);
+  AddTenantsCommand(*bench, run);
 }
 
 int Main(int argc, char** argv) {

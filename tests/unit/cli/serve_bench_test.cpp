@@ -10,7 +10,9 @@
 #include "coordinator/pml/prompt.h"
 #include "coordinator/pml/schema.h"
 #include "tests/fakes/test_env.h"
+#include "tests/integration/tiny_model_directory.h"
 #include "tests/unit/cachestore/temp_dir.h"
+#include "tools/bench/reuse_bench.h"
 
 namespace promptcache {
 namespace {
@@ -23,6 +25,7 @@ TEST(LatencyHistogram, QuantilesAreWithinOnePercent) {
   EXPECT_NEAR(times.Quantile(0.5), 5, 0.1);
   EXPECT_NEAR(times.Quantile(0.99), 9.9, 0.2);
   EXPECT_EQ(times.maximum(), 10);
+  EXPECT_EQ(times.Quantile(1), times.maximum());
   EXPECT_EQ(times.count(), 1000u);
 }
 
@@ -82,17 +85,26 @@ TEST(ServeWorkload, PromptsImportThreeModulesOrMoreOfAPopularSchema) {
   EXPECT_GT(first, 3 * last);
 }
 
+TEST(ServeWorkload, WholePromptsImportEveryModule) {
+  const std::string prompt = ServeWorkload({.schemas = 4}).WholePrompt(2);
+  EXPECT_THAT(prompt, HasSubstr("\"bench-2\""));
+  for (uint32_t m = 0; m < ServeWorkload::kModules; ++m) {
+    EXPECT_THAT(prompt, HasSubstr("<part" + std::to_string(m) + "/>"));
+  }
+}
+
 TEST(ServeBench, EveryRequestIsAnsweredInFull) {
   const auto model = testing::ModelPath();
   PC_SKIP_WITHOUT(model, "the model of tools/bootstrap");
   const testing::TempDir directory;
-  const auto report = MeasureServe({.model = model->string(),
-                                    .directory = directory.path(),
-                                    .workload = {.schemas = 2},
-                                    .clients = 4,
-                                    .limits = {.requests = 40},
-                                    .rate = 200},
-                                   nullptr);
+  const auto report =
+      MeasureServe({.setup = {.model = model->string(),
+                              .cluster = {.directory = directory.path(), .workers = 2},
+                              .workload = {.schemas = 2},
+                              .clients = 4,
+                              .limits = {.requests = 40}},
+                    .rate = 200},
+                   nullptr);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
   for (const ServeResult* result : {&report->closed, &report->open}) {
     EXPECT_EQ(result->requests, 40u);
@@ -103,6 +115,63 @@ TEST(ServeBench, EveryRequestIsAnsweredInFull) {
     EXPECT_EQ(result->first_token_ms.count(), 40u);
     EXPECT_LE(result->first_token_ms.Quantile(0.5), result->total_ms.Quantile(0.5));
   }
+}
+
+// With workers that compute nothing, in place of a real model.
+class ReuseBench : public ::testing::Test {
+ protected:
+  ReuseBench() {
+    std::filesystem::create_directory(directory_.path() / "model");
+    testing::WriteTinyModel("llama3", directory_.path() / "model");
+    served_ = *LoadServedModel(setup_.model, "auto");
+  }
+
+  const testing::TempDir directory_;
+  ServedModel served_;
+  ServeSetup setup_ = {.model = directory_.Sub("model"),
+                       .cluster = {.directory = directory_.path(),
+                                   .make_model =
+                                       [this](const WorkerSettings& settings) {
+                                         return MakeFakeWorkerModel(served_, settings, {});
+                                       }},
+                       .workload = {.schemas = 3, .words = 4},
+                       .clients = 4,
+                       .limits = {.requests = 30}};
+};
+
+TEST_F(ReuseBench, WithReuseModulesAreInMemoryAndWithoutNothingIs) {
+  const auto report = MeasureReuse(setup_, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  for (const ServeResult* result : {&report->reuse, &report->full}) {
+    EXPECT_EQ(result->requests, 30u);
+    EXPECT_EQ(result->failed, 0u) << result->first_failure;
+    EXPECT_EQ(result->first_token_ms.count(), 30u);
+  }
+  EXPECT_GE(report->reuse.units, 30u * 3);
+  EXPECT_EQ(report->reuse.resident_units, report->reuse.units);
+  EXPECT_GT(report->reuse.cached_tokens, 0u);
+  EXPECT_EQ(report->full.cached_tokens, 0u);
+  EXPECT_EQ(report->full.units, 0u);
+  EXPECT_EQ(report->full.prompt_tokens, report->reuse.prompt_tokens);
+}
+
+TEST_F(ReuseBench, ReportsHaveBothInTheSameWords) {
+  ReuseBenchReport report{.setup = setup_};
+  report.reuse = {
+      .requests = 40, .seconds = 2, .tokens = 640, .prompt_tokens = 8000, .cached_tokens = 6000};
+  report.full = {.requests = 10, .seconds = 2, .tokens = 160, .prompt_tokens = 2000};
+  report.full.failed = 1;
+  report.full.first_failure = "busy: no room";
+  for (int i = 0; i < 10; ++i) report.full.first_token_ms.Add(100 + i);
+  const nlohmann::json json = ReuseBenchToJson(report);
+  EXPECT_EQ(json["cache_on"]["requests_per_s"], 20);
+  EXPECT_EQ(json["cache_on"]["tokens_per_s"], 320);
+  EXPECT_EQ(json["cache_on"]["prompt_tokens_per_s"], 4000);
+  EXPECT_EQ(json["cache_on"]["cached_share"], 0.75);
+  EXPECT_EQ(json["cache_off"]["cached_share"], 0);
+  EXPECT_NEAR(json["cache_off"]["first_token_ms"]["p90"].get<double>(), 108, 1.1);
+  EXPECT_EQ(json["requests_ratio"], 4);
+  EXPECT_THAT(RenderReuseBench(report), HasSubstr("busy: no room"));
 }
 
 TEST(ServeBench, ReportsSayWhatFailed) {

@@ -1,4 +1,6 @@
-#include "tools/bench/fake_cluster.h"
+#include "tools/bench/bench_cluster.h"
+
+#include <fmt/format.h>
 
 #include <atomic>
 #include <future>
@@ -9,10 +11,9 @@
 #include "cachestore/disk/open.h"
 #include "cachestore/service/remote_store.h"
 #include "cachestore/service/store_server.h"
+#include "cluster/transport/link_security.h"
 #include "cluster/transport/zmq_transport.h"
-#include "common/config.h"
 #include "coordinator/coordinator.h"
-#include "worker/service/worker_service.h"
 
 namespace promptcache {
 namespace {
@@ -22,8 +23,10 @@ constexpr std::chrono::seconds kPatience{30};
 // A transport as a process has one, and the thread that runs it.
 class Reactor {
  public:
-  static Result<std::unique_ptr<Reactor>> Create() {
-    PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create());
+  static Result<std::unique_ptr<Reactor>> Create(const SecuritySettings& settings,
+                                                 const std::string& process, PeerRole role) {
+    PC_ASSIGN_OR_RETURN(LinkSecurity security, LoadLinkSecurity(settings, process, {role}));
+    PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create({.security = std::move(security)}));
     return std::make_unique<Reactor>(std::move(transport));
   }
   explicit Reactor(std::unique_ptr<ZmqTransport> transport) : transport_(std::move(transport)) {}
@@ -43,11 +46,11 @@ class Reactor {
   std::jthread thread_;
 };
 
-class FakeClusterImpl : public FakeCluster {
+class BenchClusterImpl : public BenchCluster {
  public:
-  explicit FakeClusterImpl(const FakeClusterOptions& options) : options_(options) {}
+  explicit BenchClusterImpl(const BenchClusterOptions& options) : options_(options) {}
 
-  ~FakeClusterImpl() override {
+  ~BenchClusterImpl() override {
     for (const auto& worker : workers_) worker->Drain();
     store_ = nullptr;
     for (const auto& reactor : {&worker_reactor_, &coordinator_reactor_, &store_reactor_}) {
@@ -56,12 +59,17 @@ class FakeClusterImpl : public FakeCluster {
   }
 
   Status StartAll(const ServedModel& model) {
+    if (!options_.security.own_key.empty() && options_.workers != 1) {
+      return InvalidArgument("a cluster of a benchmark that has keys has one worker");
+    }
     PC_RETURN_IF_ERROR(StartStore());
     PC_RETURN_IF_ERROR(StartCoordinator(model));
-    return StartWorkers(model);
+    return StartWorkers();
   }
 
   const std::string& endpoint() const override { return coordinator_->endpoints().client; }
+  const Identity& identity() const override { return identity_; }
+  BlobStore& store() override { return disk_->blobs(); }
 
  private:
   std::string EndpointFor(const std::string& name) const {
@@ -71,7 +79,8 @@ class FakeClusterImpl : public FakeCluster {
 
   Status StartStore() {
     PC_ASSIGN_OR_RETURN(disk_, OpenDiskStore({.directory = options_.directory + "/store"}));
-    PC_ASSIGN_OR_RETURN(store_reactor_, Reactor::Create());
+    PC_ASSIGN_OR_RETURN(store_reactor_,
+                        Reactor::Create(options_.security, "store", PeerRole::kStore));
     PC_ASSIGN_OR_RETURN(
         server_, StoreServer::Create(
                      store_reactor_->transport(),
@@ -82,7 +91,8 @@ class FakeClusterImpl : public FakeCluster {
   }
 
   Status StartCoordinator(const ServedModel& model) {
-    PC_ASSIGN_OR_RETURN(coordinator_reactor_, Reactor::Create());
+    PC_ASSIGN_OR_RETURN(coordinator_reactor_,
+                        Reactor::Create(options_.security, "coordinator", PeerRole::kCoordinator));
     CoordinatorSettings settings = DefaultSettings().coordinator;
     settings.client_endpoint = EndpointFor("clients.sock");
     settings.worker_endpoint = EndpointFor("workers.sock");
@@ -97,25 +107,16 @@ class FakeClusterImpl : public FakeCluster {
     return Unavailable("the coordinator did not reach its store in 30 s");
   }
 
-  Status StartWorkers(const ServedModel& model) {
-    PC_ASSIGN_OR_RETURN(worker_reactor_, Reactor::Create());
+  Status StartWorkers() {
+    PC_ASSIGN_OR_RETURN(worker_reactor_,
+                        Reactor::Create(options_.security, kFirstWorker, PeerRole::kWorker));
     store_ = RemoteStore::Create(worker_reactor_->transport(), {.endpoint = server_->endpoint()});
     auto ready = std::make_shared<std::promise<void>>();
     auto is_ready = ready->get_future();
     auto left = std::make_shared<std::atomic<uint32_t>>(options_.workers);
     std::vector<std::unique_ptr<WorkerService>> workers;  // that do not run yet
     for (uint32_t i = 0; i < options_.workers; ++i) {
-      WorkerSettings settings = DefaultSettings().worker;
-      settings.name = "fake-" + std::to_string(i);
-      settings.slots = options_.slots;
-      settings.coordinator_endpoints = {coordinator_->endpoints().worker};
-      settings.store_endpoint = server_->endpoint();
-      PC_ASSIGN_OR_RETURN(auto fake, MakeFakeWorkerModel(model, settings, options_.fake));
-      PC_ASSIGN_OR_RETURN(auto worker,
-                          WorkerService::Start({.transport = &worker_reactor_->transport(),
-                                                .model = std::move(fake),
-                                                .store = store_.get()},
-                                               settings));
+      PC_ASSIGN_OR_RETURN(auto worker, StartWorker(i));
       worker->OnReady([ready, left] {
         if (--*left == 0) ready->set_value();
       });
@@ -127,7 +128,21 @@ class FakeClusterImpl : public FakeCluster {
     return Unavailable("the workers did not reach the coordinator in 30 s");
   }
 
-  const FakeClusterOptions options_;
+  Result<std::unique_ptr<WorkerService>> StartWorker(uint32_t index) {
+    WorkerSettings settings = options_.worker;
+    settings.name = index == 0 ? kFirstWorker : fmt::format("bench-{}", index);
+    settings.coordinator_endpoints = {coordinator_->endpoints().worker};
+    settings.store_endpoint = server_->endpoint();
+    PC_ASSIGN_OR_RETURN(auto model, options_.make_model(settings));
+    identity_ = model->identity();
+    return WorkerService::Start({.transport = &worker_reactor_->transport(),
+                                 .model = std::move(model),
+                                 .store = store_.get()},
+                                settings);
+  }
+
+  const BenchClusterOptions options_;
+  Identity identity_;
   std::unique_ptr<DiskStore> disk_;
   // What lives on a reactor goes after it has stopped, and before its transport.
   std::unique_ptr<Reactor> store_reactor_, coordinator_reactor_, worker_reactor_;
@@ -139,11 +154,11 @@ class FakeClusterImpl : public FakeCluster {
 
 }  // namespace
 
-Result<std::unique_ptr<FakeCluster>> FakeCluster::Start(const ServedModel& model,
-                                                        const FakeClusterOptions& options) {
-  auto cluster = std::make_unique<FakeClusterImpl>(options);
+Result<std::unique_ptr<BenchCluster>> BenchCluster::Start(const ServedModel& model,
+                                                          const BenchClusterOptions& options) {
+  auto cluster = std::make_unique<BenchClusterImpl>(options);
   PC_RETURN_IF_ERROR(cluster->StartAll(model));
-  return std::unique_ptr<FakeCluster>(std::move(cluster));
+  return std::unique_ptr<BenchCluster>(std::move(cluster));
 }
 
 }  // namespace promptcache
