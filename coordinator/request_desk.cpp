@@ -16,6 +16,7 @@ bool RequestDesk::Handle(const PeerInfo& peer, const Envelope& envelope) {
   const Submitter submitter{.peer = peer.id,
                             .name = peer.hello.name,
                             .tenant = peer.tenant(),
+                            .key = peer.key == nullptr ? "" : peer.key->owner().name,
                             .unix_ms = deps_.clock.UnixMillis()};
   if (std::holds_alternative<promptcache::Submit>(envelope.body)) {
     Submit(submitter, envelope);

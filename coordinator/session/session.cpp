@@ -48,6 +48,11 @@ bool IsSentAgain(const SessionRequest& known, const Submitter& client, const Env
          known.report.client == client.name && known.report.tenant == client.tenant;
 }
 
+// Who has a key cannot name what others of its tenant have asked for. No name has a slash.
+RequestId IdOf(const Submitter& client, const RequestId& id) {
+  return IdWithin(client.key.empty() ? client.tenant : client.tenant + '/' + client.key, id);
+}
+
 }  // namespace
 
 RequestId IdWithin(const std::string& tenant, const RequestId& id) {
@@ -90,11 +95,13 @@ Status SessionTable::AdmitTenant(const std::string& tenant, const Submit& submit
 
 Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& envelope,
                                      SteadyTime now) {
-  const RequestId id = IdWithin(client.tenant, envelope.request_id);
+  const RequestId id = IdOf(client, envelope.request_id);
+  Actions stop;  // what nobody waits for when this attempt is refused
   const auto same = requests_.find(id);
   if (same != requests_.end() && IsSentAgain(same->second, client, envelope)) {
     // Over a link that this side still takes for alive, or because a part did not arrive. Whatever
     // its worker does goes on, and is found there.
+    CancelOnWorker(id, same->second, stop);
     Forget(same, FinalOf(Cancelled("sent again by its client")), now);
   } else if (same != requests_.end() && same->second.client == client.peer) {
     ++counters_.unexpected;  // its one Final is on the way
@@ -108,7 +115,8 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
     CountEnd(refused.code(), counters_.ended);
     Final final = FinalOf(refused);
     if (refused.code() == Code::kBusy) final.retry_after_ms = kBusyRetryMs;
-    return {ToClient(client.peer, envelope.request_id, std::move(final))};
+    stop.push_back(ToClient(client.peer, envelope.request_id, std::move(final)));
+    return stop;
   }
   const milliseconds asked(
       std::min<uint64_t>(envelope.timeout_ms, static_cast<uint64_t>(limits_.max_deadline.count())));
@@ -177,7 +185,7 @@ Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> pl
 
 Actions SessionTable::CancelReceived(const Submitter& client, const RequestId& id, SteadyTime now) {
   Actions actions;
-  const auto found = requests_.find(IdWithin(client.tenant, id));
+  const auto found = requests_.find(IdOf(client, id));
   if (found == requests_.end() || found->second.client != client.peer) return actions;
   CancelOnWorker(found->first, found->second, actions);
   Final final = FinalOf(Cancelled("cancelled by the client"));

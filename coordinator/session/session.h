@@ -78,6 +78,7 @@ struct Submitter {
   PeerId peer = 0;
   std::string name;
   std::string tenant;
+  std::string key;  // whose its key is; empty: its link has none
   uint64_t unix_ms = 0;
   bool in_background = false;  // where requests wait, all others go first
 };

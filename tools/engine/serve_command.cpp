@@ -10,6 +10,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/serve_flags.h"
+#include "tools/cli/temporary_directory.h"
 #include "tools/engine/engine_flags.h"
 #include "worker/service/worker_model.h"
 
@@ -30,7 +31,7 @@ struct ServeModelFlags {
 };
 
 Result<ReuseBenchReport> Measure(const ServeModelFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const ScratchDirectory directory, ScratchDirectory::Make());
+  PC_ASSIGN_OR_RETURN(const auto directory, TemporaryDirectory::Make("promptcache-bench"));
   ServeSetup setup = flags.serve.setup;
   setup.model = flags.system.model;
   setup.limits = flags.serve.limits();

@@ -10,6 +10,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/serve_flags.h"
+#include "tools/cli/temporary_directory.h"
 #include "tools/engine/engine_flags.h"
 #include "worker/service/worker_model.h"
 
@@ -23,7 +24,7 @@ struct TenantsFlags {
 };
 
 Result<TenantsBenchReport> Measure(const TenantsFlags& flags) {
-  PC_ASSIGN_OR_RETURN(const ScratchDirectory directory, ScratchDirectory::Make());
+  PC_ASSIGN_OR_RETURN(const auto directory, TemporaryDirectory::Make("promptcache-bench"));
   TenantsBenchOptions options = flags.bench;
   options.model = flags.system.model;
   options.cluster.directory = directory.path();

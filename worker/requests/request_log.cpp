@@ -63,7 +63,9 @@ Result<RequestLog::Begun> RequestLog::Begin(const RequestId& id, const RequestOw
   Begun begun{.run = {id, ++last_run_}};
   if (const auto found = requests_.find(id); found != requests_.end()) {
     const Request& known = found->second;
-    if (known.owner == owner) return AlreadyExists("this attempt of the request has begun");
+    if (known.owner == owner && known.end_number == 0) {
+      return AlreadyExists("this attempt of the request has begun");
+    }
     if (owner.attempt <= known.attempt) {
       return FailedPrecondition("attempt " + std::to_string(known.attempt) +
                                 " of the request is known here; this is attempt " +

@@ -58,8 +58,9 @@ class RequestLog {
     bool replaced = false;             // an earlier run of the request: it has to be stopped
     std::optional<Outgoing> farewell;  // the Final of another coordinator's
   };
-  // A run that goes on behind what was delivered. kAlreadyExists when the owner has begun it;
-  // kFailedPrecondition when the attempt is not newer than the one that is known.
+  // A run that goes on behind what was delivered. kAlreadyExists when the owner has begun it and
+  // will hear of its end; kFailedPrecondition when the attempt is not newer than the one that is
+  // known.
   Result<Begun> Begin(const RequestId& id, const RequestOwner& owner, Delivered delivered);
   // Keeps the part under the next seq. Ignored when the run has ended or was replaced.
   void Part(const RequestRun& run, Partial part);

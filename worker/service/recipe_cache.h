@@ -2,50 +2,48 @@
 #pragma once
 
 #include <list>
-#include <set>
-#include <unordered_map>
+#include <map>
+#include <utility>
 
 #include "worker/engine/known_recipe.h"
 
 namespace promptcache {
 
-// Not thread safe. Drops the least recently used beyond `limit` tokens.
+// Not thread safe. Each domain has its own: who has not asked for a recipe asks, and one that was
+// used by others stays no longer, or the time that takes would tell of them. Drops the least
+// recently used beyond `limit` tokens.
 class RecipeCache {
  public:
   explicit RecipeCache(uint64_t limit_tokens) : limit_(limit_tokens) {}
 
-  // Whether units of this domain were made by it: who has not asked for a recipe asks, or the time
-  // that takes would tell of others.
-  bool IsFor(uint64_t domain, const RecipeDigest& digest) const {
-    const auto found = entries_.find(digest);
-    return found != entries_.end() && found->second->domains.contains(domain);
+  bool contains(uint64_t domain, const RecipeDigest& digest) const {
+    return entries_.contains({domain, digest});
   }
-
-  // From now on it is for this domain too.
   KnownRecipePtr Find(uint64_t domain, const RecipeDigest& digest) {
-    const auto found = entries_.find(digest);
+    const auto found = entries_.find({domain, digest});
     if (found == entries_.end()) return nullptr;
     order_.splice(order_.begin(), order_, found->second);
-    order_.front().domains.insert(domain);
     return order_.front().recipe;
   }
 
-  void Insert(KnownRecipePtr recipe) {
-    if (entries_.contains(recipe->digest)) return;
+  void Insert(uint64_t domain, KnownRecipePtr recipe) {
+    const Key key{domain, recipe->digest};
+    if (entries_.contains(key)) return;
     tokens_ += TokensOf(*recipe);
-    order_.push_front({std::move(recipe), {}});
-    entries_.emplace(order_.front().recipe->digest, order_.begin());
+    order_.push_front({key, std::move(recipe)});
+    entries_.emplace(key, order_.begin());
     while (tokens_ > limit_ && order_.size() > 1) {
       tokens_ -= TokensOf(*order_.back().recipe);
-      entries_.erase(order_.back().recipe->digest);
+      entries_.erase(order_.back().key);
       order_.pop_back();
     }
   }
 
  private:
+  using Key = std::pair<uint64_t, RecipeDigest>;
   struct Entry {
+    Key key;
     KnownRecipePtr recipe;
-    std::set<uint64_t> domains;
   };
 
   static uint64_t TokensOf(const KnownRecipe& known) {
@@ -54,7 +52,7 @@ class RecipeCache {
 
   const uint64_t limit_;
   std::list<Entry> order_;
-  std::unordered_map<RecipeDigest, std::list<Entry>::iterator> entries_;
+  std::map<Key, std::list<Entry>::iterator> entries_;
   uint64_t tokens_ = 0;
 };
 

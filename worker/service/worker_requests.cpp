@@ -84,7 +84,7 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
 void WorkerRequests::AskOrStart(WaitingRun run) {
   std::vector<RecipeDigest> missing;
   for (const PlanUnit& unit : run.order.plan.units) {
-    if (!recipes_.IsFor(run.order.domain, unit.digest)) missing.push_back(unit.digest);
+    if (!recipes_.contains(run.order.domain, unit.digest)) missing.push_back(unit.digest);
   }
   if (missing.empty()) return Start(std::move(run));
   if (waiting_.full()) return Refuse(run.run, Busy("too many requests wait for recipes"));
@@ -96,12 +96,14 @@ void WorkerRequests::AskOrStart(WaitingRun run) {
 
 void WorkerRequests::RecipesReceived(uint32_t coordinator, const RequestId& id,
                                      const RecipeReply& reply) {
+  auto run = waiting_.TakeFrom(coordinator, id);
+  if (!run) return;
   for (const Recipe& recipe : reply.recipes) {
     // The digest is computed here: a name is never taken on trust.
     auto known = MakeKnownRecipe(recipe);
-    if (known.ok()) recipes_.Insert(std::move(*known));
+    if (known.ok()) recipes_.Insert(run->order.domain, std::move(*known));
   }
-  if (auto run = waiting_.TakeFrom(coordinator, id)) Start(*std::move(run));
+  Start(*std::move(run));
 }
 
 void WorkerRequests::ReplyReceived(uint32_t coordinator, const RequestId& id, const Reply& reply) {
@@ -206,12 +208,22 @@ void WorkerRequests::Stop(const RequestId& id) {
 
 void WorkerRequests::Deliver(const RequestId& id) {
   while (const auto message = log_.Next(id)) {
-    if (!deps_.send(message->coordinator, message->envelope).ok()) {
+    if (!SendAnswer(*message).ok()) {
       behind_.insert(id);  // the link is full, or it goes down, which makes an orphan of it
       return;
     }
     log_.Sent(id, deps_.clock->Now());
   }
+}
+
+// An end that no message holds comes without what its units cost.
+Status WorkerRequests::SendAnswer(const Outgoing& message) {
+  const Status sent = deps_.send(message.coordinator, message.envelope);
+  const auto* final = std::get_if<Final>(&message.envelope.body);
+  if (sent.code() != Code::kResourceExhausted || final == nullptr) return sent;
+  Envelope shorter = message.envelope;
+  std::get<Final>(shorter.body).usage.units.clear();
+  return deps_.send(message.coordinator, shorter);
 }
 
 // But for a full queue, a failed send means that the link goes down.

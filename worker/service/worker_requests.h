@@ -70,6 +70,7 @@ class WorkerRequests {
 
   // Sends the request's owner what there is for it, as far as the link takes it.
   void Deliver(const RequestId& id);
+  Status SendAnswer(const Outgoing& message);
   void Send(Outgoing message);
 
   RequestsDeps deps_;

@@ -192,6 +192,31 @@ TEST_F(SessionAgainTest, TenantsDoNotKnowEachOthersIds) {
   EXPECT_EQ(table_.active(), 2u);
 }
 
+TEST_F(SessionAgainTest, NorDoClientsThatHaveKeys) {
+  Ready(kWorkerA);
+  const Submitter owner{.peer = kClient, .name = "ann", .tenant = "acme", .key = "ann"};
+  const Submitter thief{.peer = kOther, .name = "bob", .tenant = "acme", .key = "bob"};
+  const auto id_at_workers = [&](const Submitter& client) {
+    const auto submitted = table_.SubmitReceived(client, Again(IdOf(1)), now());
+    const auto asked = table_.Planned(TicketIn(submitted), PlanOfUnit(5), now());
+    return std::get<SendAction>(asked.at(1)).envelope.request_id;
+  };
+  const RequestId of_owner = id_at_workers(owner);
+  EXPECT_NE(id_at_workers(thief), of_owner) << "an answer that has ended is not asked for either";
+  table_.ClientGone(kClient, now());
+  EXPECT_EQ(id_at_workers(owner), of_owner) << "wherever the owner comes back";
+}
+
+TEST_F(SessionAgainTest, AnAttemptThatIsRefusedEndsWhatTheOneBeforeRuns) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  Envelope bad = Again(IdOf(1));
+  std::get<Submit>(bad.body).options.temperature = 1'000;
+  EXPECT_EQ(Words(table_.SubmitReceived({kOther}, bad, now())),
+            "worker 11: cancel attempt 0; client 2: final invalid argument");
+  EXPECT_EQ(table_.active(), 0u);
+}
+
 TEST_F(SessionAgainTest, MoreThanCanHaveBeenDeliveredIsRefused) {
   const auto refusal = [&](auto change) {
     Envelope envelope = Again(IdOf(1), 1);

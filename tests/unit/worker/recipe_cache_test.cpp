@@ -20,22 +20,31 @@ KnownRecipePtr RecipeOf(uint8_t number, size_t tokens = 1) {
 
 TEST(RecipeCache, WhoHasNotAskedForARecipeAsksThoughItIsThere) {
   RecipeCache cache(100);
-  cache.Insert(RecipeOf(1));
-  EXPECT_FALSE(cache.IsFor(7, DigestOf(1)));
+  cache.Insert(7, RecipeOf(1));
+  EXPECT_TRUE(cache.contains(7, DigestOf(1)));
   EXPECT_NE(cache.Find(7, DigestOf(1)), nullptr);
-  EXPECT_TRUE(cache.IsFor(7, DigestOf(1)));
-  EXPECT_FALSE(cache.IsFor(8, DigestOf(1)));
-  EXPECT_FALSE(cache.IsFor(7, DigestOf(2)));
+  EXPECT_FALSE(cache.contains(8, DigestOf(1)));
+  EXPECT_EQ(cache.Find(8, DigestOf(1)), nullptr);
+  EXPECT_FALSE(cache.contains(7, DigestOf(2)));
 }
 
-TEST(RecipeCache, DropsWhatWasUsedLeastRecentlyAndForWhomItWas) {
+TEST(RecipeCache, DropsWhatWasUsedLeastRecently) {
   RecipeCache cache(20);
-  cache.Insert(RecipeOf(1, 10));
-  cache.Insert(RecipeOf(2, 10));
+  cache.Insert(7, RecipeOf(1, 10));
+  cache.Insert(7, RecipeOf(2, 10));
   ASSERT_NE(cache.Find(7, DigestOf(1)), nullptr);
-  cache.Insert(RecipeOf(3, 10));
-  EXPECT_EQ(cache.Find(7, DigestOf(2)), nullptr);
-  EXPECT_TRUE(cache.IsFor(7, DigestOf(1)));
+  cache.Insert(7, RecipeOf(3, 10));
+  EXPECT_FALSE(cache.contains(7, DigestOf(2)));
+  EXPECT_TRUE(cache.contains(7, DigestOf(1)));
+}
+
+TEST(RecipeCache, UseByOneDomainKeepsNothingForAnother) {
+  RecipeCache cache(30);
+  for (const uint64_t domain : {7, 8}) cache.Insert(domain, RecipeOf(1, 10));
+  cache.Insert(8, RecipeOf(2, 10));
+  ASSERT_NE(cache.Find(7, DigestOf(1)), nullptr);
+  cache.Insert(8, RecipeOf(3, 10));
+  EXPECT_FALSE(cache.contains(8, DigestOf(1)));
 }
 
 }  // namespace

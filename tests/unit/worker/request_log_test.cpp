@@ -135,6 +135,15 @@ TEST_F(RequestLogTest, OlderAttemptBeginsNothing) {
   EXPECT_EQ(log_.Begin(Id(1), kFirst, {}).status().code(), Code::kFailedPrecondition);
 }
 
+TEST_F(RequestLogTest, IdThatWasUsedAndWhoseEndWasHeardOfIsRefusedNotIgnored) {
+  const RequestRun run = Begin(Id(1));
+  log_.End(run, {}, At(0));
+  EXPECT_EQ(log_.Begin(Id(1), kFirst, {}).status().code(), Code::kAlreadyExists);
+  EXPECT_EQ(CodeOf(Only(1)), Code::kOk);
+  EXPECT_EQ(log_.Begin(Id(1), kFirst, {}).status().code(), Code::kFailedPrecondition)
+      << "nothing of it is on its way to whoever waits";
+}
+
 TEST_F(RequestLogTest, CoordinatorThatTakesOverGetsTheRestAndTheOtherAFarewell) {
   const RequestRun run = Begin(Id(1));
   for (const char* text : {"a", "b", "c"}) log_.Part(run, Text(text));

@@ -1,0 +1,77 @@
+#include "worker/service/worker_requests.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/fakes/fake_clock.h"
+
+namespace promptcache::testing {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Ends each request at once; its one unit cost something.
+class PromptEngine : public Engine {
+ public:
+  Status Submit(EngineRequest request) override {
+    request.events.on_final({}, {.units = {UnitUsage{.path = "a"}}});
+    return {};
+  }
+  void Cancel(const RequestId&) override {}
+  EngineStats stats() const override { return {}; }
+  void Drop(std::vector<UnitKey>, std::function<void(RemovedUnits)>) override {}
+};
+
+class WorkerRequestsTest : public ::testing::Test {
+ protected:
+  static Envelope RunOf(uint8_t number) {
+    Envelope run{.body = promptcache::Run{}};
+    run.request_id.bytes[0] = number;
+    return run;
+  }
+  const Final& FinalAt(size_t index) { return std::get<Final>(sent_.at(index).body); }
+
+  FakeClock clock_;
+  PromptEngine engine_;
+  std::vector<Envelope> sent_;
+  std::function<Status(const Envelope&)> link_ = [](const Envelope&) { return Status(); };
+  WorkerRequests requests_{{.engine = &engine_,
+                            .clock = &clock_,
+                            .worker = "w",
+                            .post = [](const std::function<void()>& event) { event(); },
+                            .send = [this](uint32_t, const Envelope& envelope) {
+                              Status status = link_(envelope);
+                              if (status.ok()) sent_.push_back(envelope);
+                              return status;
+                            }}};
+};
+
+TEST_F(WorkerRequestsTest, ARunUnderAnIdThatHasEndedIsAnswered) {
+  for (int i = 0; i < 2; ++i) requests_.Receive(0, RunOf(1));
+  ASSERT_THAT(sent_, SizeIs(2)) << "or its slot would be held until the deadline";
+  EXPECT_EQ(FinalAt(0).code, Code::kOk);
+  EXPECT_EQ(FinalAt(1).code, Code::kFailedPrecondition);
+}
+
+TEST_F(WorkerRequestsTest, AnEndThatNoMessageHoldsComesWithoutItsUnits) {
+  link_ = [](const Envelope& envelope) {
+    const bool fits = std::get<Final>(envelope.body).usage.units.empty();
+    return fits ? Status() : ResourceExhausted("too large");
+  };
+  requests_.Receive(0, RunOf(1));
+  ASSERT_THAT(sent_, SizeIs(1));
+  EXPECT_EQ(FinalAt(0).code, Code::kOk);
+}
+
+TEST_F(WorkerRequestsTest, WhatAFullLinkDidNotTakeIsSentWithTheNextTick) {
+  link_ = [](const Envelope&) { return Busy("full"); };
+  requests_.Receive(0, RunOf(1));
+  link_ = [](const Envelope&) { return Status(); };
+  EXPECT_THAT(sent_, IsEmpty());
+  requests_.Tick();
+  EXPECT_THAT(sent_, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace promptcache::testing
