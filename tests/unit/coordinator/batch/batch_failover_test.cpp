@@ -41,7 +41,7 @@ TEST_F(BatchFailover, CoordinatorShowsItsLifeWhileItHasBatches) {
   EXPECT_THAT(lives(), SizeIs(0));
   ASSERT_EQ(Add(site, 1, Prompts({"p"})), Code::kOk);
   ASSERT_THAT(lives(), SizeIs(1));
-  const MetaRecord before = lives()[0];
+  const MetaEntry before = lives()[0];
   PassLease();
   ASSERT_THAT(lives(), SizeIs(1));
   EXPECT_EQ(lives()[0].key, before.key);
