@@ -40,11 +40,12 @@ class WorkerRequestsTest : public ::testing::Test {
                             .clock = &clock_,
                             .worker = "w",
                             .post = [](const std::function<void()>& event) { event(); },
-                            .send = [this](uint32_t, const Envelope& envelope) {
-                              Status status = link_(envelope);
-                              if (status.ok()) sent_.push_back(envelope);
-                              return status;
-                            }}};
+                            .send =
+                                [this](uint32_t, const Envelope& envelope) {
+                                  Status status = link_(envelope);
+                                  if (status.ok()) sent_.push_back(envelope);
+                                  return status;
+                                }}};
 };
 
 TEST_F(WorkerRequestsTest, ARunUnderAnIdThatHasEndedIsAnswered) {
