@@ -120,7 +120,9 @@ Result<std::vector<BlobInfo>> ListAll(BlobStore& store);
 struct MetaEntry {
   std::string key;
   std::string value;
-  uint64_t revision = 0;  // 1 for the first write of a key, then one more each time
+  // One more with each write. A key that is written anew begins above all it ever had: nobody who
+  // knew what was removed takes the new one for it.
+  uint64_t revision = 0;
   bool operator==(const MetaEntry&) const = default;
 };
 

@@ -84,7 +84,7 @@ void MetaClient::Write(MetaSet set, int attempts, Callback callback) {
   Get(set.key, [this, set, attempts, callback](Result<Records> found) mutable {
     if (!found.ok()) return callback(found.status());
     if (found->empty() && set.remove) return callback(std::move(found));
-    set.expected = found->empty() ? 0 : found->front().revision;
+    set.expected = RevisionIn(*found);
     Swap(set, [this, set, attempts, callback](Result<Records> written) {
       const bool lost_race =
           !written.ok() && written.status().code() == Code::kFailedPrecondition && attempts > 1;

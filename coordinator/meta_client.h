@@ -13,6 +13,11 @@
 
 namespace promptcache {
 
+// Of what Get and Swap give; 0: there is no record.
+inline uint64_t RevisionIn(const std::vector<MetaRecord>& records) {
+  return records.empty() ? 0 : records.front().revision;
+}
+
 // Belongs to the reactor thread. Every call's callback is called exactly once, on that thread; with
 // kUnavailable when the link is down, goes down, or says nothing for the timeout. Callbacks may be
 // dropped when the client itself goes.

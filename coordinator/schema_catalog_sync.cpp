@@ -172,7 +172,7 @@ void SchemaCatalog::TellOthers(const Ended& ended) {
     const uint64_t revision = RevisionIn(found);
     meta_->Swap({.key = kRevisionKey, .expected = revision},
                 [this, revision, ended](const Result<Records>& set) {
-                  if (set.ok() && revision == revision_) ++revision_;
+                  if (set.ok() && revision == revision_) revision_ = RevisionIn(set);
                   const bool lost_race = set.status().code() == Code::kFailedPrecondition;
                   ended(lost_race ? Status() : set.status());
                 });

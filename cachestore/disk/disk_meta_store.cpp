@@ -75,11 +75,14 @@ Result<uint64_t> DiskMetaStore::CompareAndSet(const std::string& key, uint64_t e
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, value.size()));
   const Locks locks = Lock(key, fence);
   PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
+  // Every write, a removal too, takes a number of the database's log, and those only grow: the last
+  // one is never below a revision that the key has had.
+  const uint64_t before = expected == 0 ? database_->db().GetLatestSequenceNumber() : expected;
   rocksdb::WriteBatch batch;
   PC_RETURN_IF_ERROR(FromRocks(
-      batch.Put(FamilyOf(key), RecordKey(key), EncodeNumber(expected + 1) + value), "write"));
+      batch.Put(FamilyOf(key), RecordKey(key), EncodeNumber(before + 1) + value), "write"));
   PC_RETURN_IF_ERROR(database_->WriteSynced(batch, "write meta key '" + key + "'"));
-  return expected + 1;
+  return before + 1;
 }
 
 Status DiskMetaStore::CompareAndRemove(const std::string& key, uint64_t expected,

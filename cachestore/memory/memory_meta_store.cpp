@@ -31,8 +31,10 @@ Result<uint64_t> MemoryMetaStore::CompareAndSet(const std::string& key, uint64_t
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, value.size()));
   std::lock_guard lock(mutex_);
   PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
-  entries_[key] = {.key = key, .value = value, .revision = expected + 1};
-  return expected + 1;
+  ++writes_;
+  const uint64_t revision = expected == 0 ? writes_ : expected + 1;
+  entries_[key] = {.key = key, .value = value, .revision = revision};
+  return revision;
 }
 
 Status MemoryMetaStore::CompareAndRemove(const std::string& key, uint64_t expected,
@@ -40,6 +42,7 @@ Status MemoryMetaStore::CompareAndRemove(const std::string& key, uint64_t expect
   PC_RETURN_IF_ERROR(CheckMetaEntry(key, 0));
   std::lock_guard lock(mutex_);
   PC_RETURN_IF_ERROR(CheckRevisions(key, expected, fence));
+  ++writes_;
   entries_.erase(key);
   return {};
 }

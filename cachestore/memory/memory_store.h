@@ -68,7 +68,9 @@ class MemoryMetaStore : public MetaStore {
   Status CheckRevisions(const std::string& key, uint64_t expected, const MetaFence& fence) const;
 
   std::mutex mutex_;
-  std::map<std::string, MetaEntry> entries_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::map<std::string, MetaEntry> entries_;
+  uint64_t writes_ = 0;  // with removals: no key has ever had a higher revision
 };
 
 }  // namespace promptcache

@@ -61,20 +61,26 @@ void BatchJournal::Heads(const Done<std::vector<KeptBatch>>& done) {
 void BatchJournal::Own(const RequestId& batch, uint64_t revision, const RequestId& life,
                        const Done<BatchRef>& done) {
   meta_.Swap({.key = BatchOwnerKey(batch), .expected = revision, .value = EncodeBatchOwner(life)},
-             [batch, revision, done](const Result<Records>& owned) {
+             [batch, done](const Result<Records>& owned) {
                if (!owned.ok()) return done(owned.status());
-               done(BatchRef{batch, revision + 1});
+               done(BatchRef{batch, RevisionIn(*owned)});
              });
 }
 
 // ---- a new one ----
 
 void BatchJournal::Write(const BatchRef& ref, const BatchInfo& info, const Encoded& batch,
-                         const Ended& done) {
+                         const Done<OwnedBatch>& done) {
   WriteChunk(ref, batch, 0, [this, ref, info, batch, done](const Status& written) {
     if (!written.ok()) return done(written);
     meta_.Swap(Fenced(ref, BatchHeadKey(ref.id), EncodeBatchHead({info, batch->content})),
-               StatusOnly(done));
+               [ref, info, done](const Result<Records>& head) {
+                 if (!head.ok()) return done(head.status());
+                 done(OwnedBatch{.ref = ref,
+                                 .info = info,
+                                 .ended = std::vector<bool>(info.items),
+                                 .head = RevisionIn(*head)});
+               });
   });
 }
 
@@ -97,8 +103,8 @@ void BatchJournal::Load(const BatchRef& ref, const Done<OwnedBatch>& done) {
     if (found->empty()) return done(NoSuchBatch(ref.id));
     auto head = DecodeBatchHead(found->front());
     if (!head.ok()) return done(head.status());
-    auto batch =
-        std::make_shared<OwnedBatch>(OwnedBatch{.ref = ref, .info = std::move(head->info)});
+    auto batch = std::make_shared<OwnedBatch>(OwnedBatch{
+        .ref = ref, .info = std::move(head->info), .head = RevisionIn(*found), .had_owner = true});
     batch->info.ended = 0;
     batch->info.failed = 0;
     batch->ended.resize(batch->info.items);

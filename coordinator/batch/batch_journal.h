@@ -38,7 +38,8 @@ class BatchJournal {
   void Own(const RequestId& batch, uint64_t revision, const RequestId& life,
            const Done<BatchRef>& done);
   // The items, and the head last.
-  void Write(const BatchRef& ref, const BatchInfo& info, const Encoded& batch, const Ended& done);
+  void Write(const BatchRef& ref, const BatchInfo& info, const Encoded& batch,
+             const Done<OwnedBatch>& done);
   // kNotFound: there is no head.
   void Load(const BatchRef& ref, const Done<OwnedBatch>& done);
   // The chunk with the item `first`, or the next one; behind the last one, none and `first` at the

@@ -84,13 +84,13 @@ void BatchKeeper::AddNew(const RequestId& batch, const BatchInfo& info, const En
       const bool is_taken = owned.status().code() == Code::kFailedPrecondition;
       return end(is_taken ? BusyElsewhere() : owned.status());
     }
-    journal_.Write(*owned, info, encoded, [this, ref = *owned, info, end](const Status& written) {
-      if (!written.ok()) return end(written);  // the next look loads it, or erases it
-      Log(LogLevel::kInfo, "batch added", {{"batch", info.id.ToHex()}, {"items", info.items}});
-      BatchInfo told = info;
+    journal_.Write(*owned, info, encoded, [this, end](Result<OwnedBatch> written) {
+      if (!written.ok()) return end(written.status());  // the next look loads it, or erases it
+      Log(LogLevel::kInfo, "batch added", {{"batch", told.id.ToHex()}, {"items", told.items}});
+      BatchInfo told = written->info;
       told.coordinator = name_;
       end(std::move(told));
-      Perform(table_.Take({ref, info, std::vector<bool>(info.items)}, clock_.Now()));
+      Perform(table_.Take(*std::move(written), clock_.Now()));
     });
   });
 }
@@ -147,8 +147,7 @@ void BatchKeeper::Remove(const KeptBatch& batch, const BatchJournal::Ended& done
 void BatchKeeper::Seize(const RequestId& batch, int attempts, const Done<BatchRef>& done) {
   meta_.Get(BatchOwnerKey(batch), [this, batch, attempts, done](const Result<Records>& found) {
     if (!found.ok()) return done(found.status());
-    const uint64_t revision = found->empty() ? 0 : found->front().revision;
-    Own(batch, revision, [this, batch, attempts, done](Result<BatchRef> owned) {
+    Own(batch, RevisionIn(*found), [this, batch, attempts, done](Result<BatchRef> owned) {
       const bool lost_race = owned.status().code() == Code::kFailedPrecondition && attempts > 1;
       if (lost_race) return Seize(batch, attempts - 1, done);
       done(std::move(owned));

@@ -14,13 +14,13 @@ using std::chrono::milliseconds;
 // adds when it gives the request to another worker.
 constexpr uint32_t kAttemptsPerOwner = 65'536;
 constexpr uint32_t kAttemptsPerTry = 1'024;
-constexpr uint64_t kMostOwners = std::numeric_limits<uint32_t>::max() / kAttemptsPerOwner - 1;
+constexpr uint64_t kOwnersOfRequest = std::numeric_limits<uint32_t>::max() / kAttemptsPerOwner;
 
 // Items of a batch that are in memory: those that pause or are being kept do not hold up others.
 constexpr size_t kOpenForOneThatRuns = 2;
 
 uint32_t AttemptOf(uint64_t fence, uint32_t tries) {
-  return static_cast<uint32_t>(std::min(fence, kMostOwners)) * kAttemptsPerOwner +
+  return static_cast<uint32_t>(fence % kOwnersOfRequest) * kAttemptsPerOwner +
          tries * kAttemptsPerTry;
 }
 
@@ -41,9 +41,12 @@ void Append(const Partial& partial, std::vector<BatchSample>& samples) {
 
 }  // namespace
 
-RequestId BatchItemRequest(const RequestId& batch, uint32_t item) {
+RequestId BatchItemRequest(const OwnedBatch& batch, uint32_t item) {
   Blake2b hash;
-  hash.AddString("promptcache batch item").AddBytes(batch.bytes).AddString(std::to_string(item));
+  hash.AddString("promptcache batch item").AddBytes(batch.ref.id.bytes);
+  for (const uint64_t number : {batch.head, batch.ref.fence / kOwnersOfRequest, uint64_t{item}}) {
+    hash.AddString(std::to_string(number));
+  }
   const Digest256 digest = hash.Finish();
   RequestId id;
   std::copy_n(digest.bytes.begin(), id.bytes.size(), id.bytes.begin());
@@ -118,7 +121,7 @@ BatchActions BatchTable::Forget(const RequestId& batch, SteadyTime now) {
   if (found == batches_.end()) return actions;
   for (const auto& [number, item] : found->second.open) {
     if (item.stage != Stage::kRunning) continue;
-    const RequestId request = BatchItemRequest(batch, number);
+    const RequestId request = BatchItemRequest(found->second.owned, number);
     requests_.erase(request);
     --running_;
     actions.emplace_back(CancelItem{found->second.owned.info.tenant, request});
@@ -231,13 +234,13 @@ void BatchTable::Start(Batch& batch, uint32_t number, Item& item, BatchActions& 
   ++batch.running;
   ++running_;
   SubmitItem submit{batch.owned.info.tenant,
-                    {.request_id = BatchItemRequest(ref.id, number),
+                    {.request_id = BatchItemRequest(batch.owned, number),
                      .attempt = AttemptOf(ref.fence, item.tries++),
                      .timeout_ms = item.item.timeout_ms}};
   requests_[submit.envelope.request_id] = {ref.id, number};
   Submit request = item.item.submit;
   // Another owner may have given it to a worker that still has it.
-  if (ref.fence > 1) request.tried = {"the owner of the batch before"};
+  if (batch.owned.had_owner) request.tried = {"the owner of the batch before"};
   submit.envelope.body = std::move(request);
   actions.emplace_back(std::move(submit));
 }

@@ -34,6 +34,8 @@ struct OwnedBatch {
   BatchRef ref;
   BatchInfo info;
   std::vector<bool> ended;  // by item
+  uint64_t head = 0;        // revision of the head: tells it from others that had its id
+  bool had_owner = false;   // before this one: workers may have items of it
 };
 
 // Do this request for the batch, and bring its Partials and its Final to Received.
@@ -80,8 +82,9 @@ struct BatchCounts {
   CountsByCode ended{};  // items, since the start: results that are kept
 };
 
-// The same for whoever runs the item, so that workers know it.
-RequestId BatchItemRequest(const RequestId& batch, uint32_t item);
+// The same for whoever runs the item, so that workers know it, for as many owners as attempts can
+// tell apart; never that of an item of another batch, whatever the id of that was.
+RequestId BatchItemRequest(const OwnedBatch& batch, uint32_t item);
 
 // Not thread safe.
 class BatchTable {

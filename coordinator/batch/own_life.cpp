@@ -14,7 +14,7 @@ void OwnLife::Show(const std::vector<BatchInfo>& progress, const Done& done) {
                if (written.status().code() == Code::kFailedPrecondition) {
                  return LookForRecord(written.status());
                }
-               if (written.ok()) ++revision_;
+               if (written.ok()) revision_ = RevisionIn(*written);
                Shown(written.status());
              });
 }

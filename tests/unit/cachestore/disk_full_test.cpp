@@ -39,12 +39,12 @@ TEST_F(DiskFullTest, AFullDiskRefusesBlobsThenEverythingAndServesOnAndRecovers) 
   Open({.min_free_bytes = 64 << 20});
   free_ = 64 << 20;
   EXPECT_EQ(PutBytes(blobs(), small_.key, small_.bytes).code(), Code::kResourceExhausted);
-  EXPECT_TRUE(store_->meta().CompareAndSet("k", 0, "small records still fit").ok());
+  const uint64_t revision = store_->meta().CompareAndSet("k", 0, "small records still fit").value();
   EXPECT_EQ(blobs().Stats().value().read_only, "");
   free_ = 1 << 20;
   for (const Status& status :
        {PutBytes(blobs(), small_.key, small_.bytes), blobs().Remove(large_.key),
-        store_->meta().CompareAndSet("k", 1, "v").status(),
+        store_->meta().CompareAndSet("k", revision, "v").status(),
         store_->admin().CollectGarbage().status()}) {
     EXPECT_EQ(status.code(), Code::kResourceExhausted) << status.ToString();
     EXPECT_THAT(status.message(), HasSubstr("only reads until"));
@@ -54,7 +54,7 @@ TEST_F(DiskFullTest, AFullDiskRefusesBlobsThenEverythingAndServesOnAndRecovers) 
   free_ = 1 << 30;
   EXPECT_EQ(blobs().Stats().value().read_only, "");
   EXPECT_TRUE(PutBytes(blobs(), small_.key, small_.bytes).ok());
-  EXPECT_TRUE(store_->meta().CompareAndSet("k", 1, "v").ok());
+  EXPECT_TRUE(store_->meta().CompareAndSet("k", revision, "v").ok());
   EXPECT_TRUE(blobs().Remove(large_.key).ok());
 }
 

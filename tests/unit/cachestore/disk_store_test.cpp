@@ -266,7 +266,7 @@ TEST_F(DiskStoreTest, SecondWriterOfTheDirectoryIsRefused) {
 
 TEST_F(DiskStoreTest, ReadOnlyLooksAndChangesNothing) {
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
-  ASSERT_TRUE(store_->meta().CompareAndSet("k", 0, "v").ok());
+  const uint64_t revision = store_->meta().CompareAndSet("k", 0, "v").value();
   Close();
   const auto looking = OpenDiskStoreReadOnly(directory_).value();
   EXPECT_TRUE(GetBytes(looking->blobs(), large_.key).value() == large_.bytes);
@@ -274,8 +274,8 @@ TEST_F(DiskStoreTest, ReadOnlyLooksAndChangesNothing) {
   for (const Status& status :
        {looking->blobs().StartPut({small_.key, 100}).status(), looking->blobs().Remove(large_.key),
         looking->blobs().ReportCorrupt(large_.key),
-        looking->meta().CompareAndSet("k", 1, "w").status(),
-        looking->meta().CompareAndRemove("k", 1)}) {
+        looking->meta().CompareAndSet("k", revision, "w").status(),
+        looking->meta().CompareAndRemove("k", revision)}) {
     EXPECT_EQ(status.code(), Code::kFailedPrecondition) << status.ToString();
   }
 }
@@ -295,6 +295,19 @@ TEST_F(DiskStoreTest, DamagedDatabaseIsMovedAsideAndSaysWhere) {
   EXPECT_TRUE(std::filesystem::exists(moved + "/CURRENT"));
   EXPECT_TRUE(ListAll(blobs()).value().empty());
   ASSERT_TRUE(PutBytes(blobs(), large_.key, large_.bytes).ok());
+}
+
+TEST_F(DiskStoreTest, RevisionsGoOnBehindARemovalWhenTheStoreIsOpenedAgain) {
+  uint64_t last = 0;
+  for (int round = 0; round < 4; ++round) {
+    uint64_t revision = store_->meta().CompareAndSet("job/1", 0, "x").value();
+    EXPECT_GT(revision, last);
+    for (int i = 0; i < 9; ++i) revision = *store_->meta().CompareAndSet("job/1", revision, "x");
+    last = revision;
+    ASSERT_TRUE(store_->meta().CompareAndRemove("job/1", last).ok());
+    Close();
+    Open();
+  }
 }
 
 TEST_F(DiskStoreTest, RecordCutShortIsDataLossAndNamesItsKey) {

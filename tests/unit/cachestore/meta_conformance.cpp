@@ -13,25 +13,39 @@ constexpr uint64_t kAnySize = UINT64_MAX;
 
 TEST_P(StoreConformance, MetaKeepsRevisionsAndRefusesStaleWrites) {
   EXPECT_EQ(meta().Get("a").value(), std::nullopt);
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "one").value(), 1u);
-  EXPECT_EQ(meta().CompareAndSet("a", 1, "two").value(), 2u);
-  EXPECT_EQ(meta().Get("a").value(), (MetaEntry{.key = "a", .value = "two", .revision = 2}));
-  for (const uint64_t stale : {0, 1, 3}) {
+  const uint64_t first = meta().CompareAndSet("a", 0, "one").value();
+  const uint64_t second = meta().CompareAndSet("a", first, "two").value();
+  EXPECT_EQ(second, first + 1);
+  EXPECT_EQ(meta().Get("a").value(), (MetaEntry{.key = "a", .value = "two", .revision = second}));
+  for (const uint64_t stale : {uint64_t{0}, first, second + 1}) {
     const Status status = meta().CompareAndSet("a", stale, "x").status();
     EXPECT_EQ(status.code(), Code::kFailedPrecondition);
-    EXPECT_NE(status.message().find("revision 2"), std::string::npos) << status.message();
+    EXPECT_NE(status.message().find("revision " + std::to_string(second)), std::string::npos)
+        << status.message();
     EXPECT_NE(status.message().find("expected " + std::to_string(stale)), std::string::npos);
   }
   EXPECT_EQ(meta().Get("a").value()->value, "two");
 }
 
 TEST_P(StoreConformance, MetaRemovesOnlyTheRevisionThatIsMeant) {
-  ASSERT_TRUE(meta().CompareAndSet("a", 0, "one").ok());
-  EXPECT_EQ(meta().CompareAndRemove("a", 2).code(), Code::kFailedPrecondition);
-  EXPECT_EQ(meta().CompareAndRemove("b", 1).code(), Code::kFailedPrecondition);
-  EXPECT_TRUE(meta().CompareAndRemove("a", 1).ok());
+  const uint64_t revision = meta().CompareAndSet("a", 0, "one").value();
+  EXPECT_EQ(meta().CompareAndRemove("a", revision + 1).code(), Code::kFailedPrecondition);
+  EXPECT_EQ(meta().CompareAndRemove("b", revision).code(), Code::kFailedPrecondition);
+  EXPECT_TRUE(meta().CompareAndRemove("a", revision).ok());
   EXPECT_EQ(meta().Get("a").value(), std::nullopt);
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "again").value(), 1u);
+}
+
+TEST_P(StoreConformance, MetaRevisionsNeverComeAgain) {
+  uint64_t last = 0;
+  for (int round = 0; round < 3; ++round) {
+    uint64_t revision = meta().CompareAndSet("owner", 0, "x").value();
+    EXPECT_GT(revision, last) << "of a record that was removed";
+    for (int i = 0; i < 5; ++i) revision = meta().CompareAndSet("owner", revision, "x").value();
+    EXPECT_EQ(meta().CompareAndSet("mine", 0, "x", {"owner", last}).status().code(),
+              Code::kFailedPrecondition);
+    last = revision;
+    ASSERT_TRUE(meta().CompareAndRemove("owner", last).ok());
+  }
 }
 
 TEST_P(StoreConformance, MetaListsByPrefixInKeyOrder) {
@@ -40,7 +54,8 @@ TEST_P(StoreConformance, MetaListsByPrefixInKeyOrder) {
   }
   const auto list = meta().List("schema/", kAnySize).value();
   ASSERT_EQ(list.size(), 2u);
-  EXPECT_EQ(list[0], (MetaEntry{.key = "schema/a", .value = "schema/a", .revision = 1}));
+  EXPECT_EQ(list[0], meta().Get("schema/a").value());
+  EXPECT_EQ(list[0].value, "schema/a");
   EXPECT_EQ(list[1].key, "schema/b");
   EXPECT_EQ(meta().List("", kAnySize).value().size(), 5u);
   EXPECT_TRUE(meta().List("zzz", kAnySize).value().empty());
@@ -102,39 +117,43 @@ TEST_P(StoreConformance, MetaPageHoldsAsManyBytesAsItMayAndSaysThatMoreFollow) {
 }
 
 TEST_P(StoreConformance, MetaIsWrittenOnlyWhileTheFenceStands) {
-  const MetaFence first{"owner", 1};
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "x", first).status().code(), Code::kFailedPrecondition);
-  ASSERT_TRUE(meta().CompareAndSet("owner", 0, "me").ok());
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "mine", first).value(), 1u);
+  EXPECT_EQ(meta().CompareAndSet("a", 0, "x", {"owner", 1}).status().code(),
+            Code::kFailedPrecondition);
+  const MetaFence first{"owner", meta().CompareAndSet("owner", 0, "me").value()};
+  const uint64_t mine = meta().CompareAndSet("a", 0, "mine", first).value();
   EXPECT_EQ(meta().CompareAndSet("a", 0, "twice", first).status().code(),
             Code::kFailedPrecondition);
-  ASSERT_TRUE(meta().CompareAndSet("owner", 1, "you").ok());
-  const Status late = meta().CompareAndSet("a", 1, "late", first).status();
+  const MetaFence second{"owner", meta().CompareAndSet("owner", first.revision, "you").value()};
+  const Status late = meta().CompareAndSet("a", mine, "late", first).status();
   EXPECT_EQ(late.code(), Code::kFailedPrecondition);
-  EXPECT_NE(late.message().find("'owner' is at revision 2, expected 1"), std::string::npos)
-      << late.message();
-  EXPECT_EQ(meta().CompareAndRemove("a", 1, first).code(), Code::kFailedPrecondition);
-  EXPECT_EQ(meta().Get("a").value(), (MetaEntry{.key = "a", .value = "mine", .revision = 1}));
-  EXPECT_TRUE(meta().CompareAndRemove("a", 1, {"owner", 2}).ok());
+  const std::string why = "'owner' is at revision " + std::to_string(second.revision) +
+                          ", expected " + std::to_string(first.revision);
+  EXPECT_NE(late.message().find(why), std::string::npos) << late.message();
+  EXPECT_EQ(meta().CompareAndRemove("a", mine, first).code(), Code::kFailedPrecondition);
+  EXPECT_EQ(meta().Get("a").value(), (MetaEntry{.key = "a", .value = "mine", .revision = mine}));
+  EXPECT_TRUE(meta().CompareAndRemove("a", mine, second).ok());
   // A record may fence itself; revision 0 stands for a record that must not be there.
-  EXPECT_TRUE(meta().CompareAndRemove("owner", 2, {"owner", 2}).ok());
-  EXPECT_EQ(meta().CompareAndSet("a", 0, "free", {"owner", 0}).value(), 1u);
+  EXPECT_TRUE(meta().CompareAndRemove("owner", second.revision, second).ok());
+  EXPECT_TRUE(meta().CompareAndSet("a", 0, "free", {"owner", 0}).ok());
 }
 
 TEST_P(StoreConformance, WriterThatLostItsFenceNeverWritesAgain) {
   for (int round = 0; round < 20; ++round) {
     const std::string owner = "owner" + std::to_string(round);
     const std::string progress = "progress" + std::to_string(round);
-    ASSERT_TRUE(meta().CompareAndSet(owner, 0, "first").ok());
+    const uint64_t fence = meta().CompareAndSet(owner, 0, "first").value();
     std::atomic<bool> began = false;
     std::thread first([&] {
-      for (uint64_t revision = 0; revision < 10'000; ++revision) {
-        if (!meta().CompareAndSet(progress, revision, "x", {owner, 1}).ok()) break;
+      uint64_t revision = 0;
+      for (int i = 0; i < 10'000; ++i) {
+        const auto written = meta().CompareAndSet(progress, revision, "x", {owner, fence});
+        if (!written.ok()) break;
+        revision = *written;
         began = true;
       }
     });
     while (!began) std::this_thread::yield();
-    ASSERT_TRUE(meta().CompareAndSet(owner, 1, "second").ok());
+    ASSERT_TRUE(meta().CompareAndSet(owner, fence, "second").ok());
     const uint64_t seen = meta().Get(progress).value()->revision;
     first.join();
     EXPECT_EQ(meta().Get(progress).value()->revision, seen);
@@ -144,9 +163,9 @@ TEST_P(StoreConformance, WriterThatLostItsFenceNeverWritesAgain) {
 TEST_P(StoreConformance, MetaTakesAnyBytesUpToItsLimits) {
   const std::string key = std::string("k\0\xff", 3) + std::string(1021, 'x');
   const std::string value(3 << 20, '\0');
-  EXPECT_EQ(meta().CompareAndSet(key, 0, value).value(), 1u);
+  EXPECT_TRUE(meta().CompareAndSet(key, 0, value).ok());
   EXPECT_EQ(meta().Get(key).value()->value, value);
-  EXPECT_EQ(meta().CompareAndSet("empty", 0, "").value(), 1u);
+  EXPECT_TRUE(meta().CompareAndSet("empty", 0, "").ok());
   EXPECT_EQ(meta().Get("empty").value()->value, "");
   EXPECT_EQ(meta().CompareAndSet(key + "y", 0, "").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(meta().CompareAndSet("", 0, "").status().code(), Code::kInvalidArgument);
@@ -154,17 +173,18 @@ TEST_P(StoreConformance, MetaTakesAnyBytesUpToItsLimits) {
 }
 
 TEST_P(StoreConformance, OneOfManyMetaWritersWinsEachRevision) {
+  const uint64_t first = meta().CompareAndSet("counter", 0, "x").value();
   std::atomic<int> wins = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      for (uint64_t revision = 0; revision < 8; ++revision) {
+      for (uint64_t revision = first; revision < first + 8; ++revision) {
         if (meta().CompareAndSet("counter", revision, "x").ok()) ++wins;
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(meta().Get("counter").value()->revision, static_cast<uint64_t>(wins));
+  EXPECT_EQ(meta().Get("counter").value()->revision, first + wins);
   EXPECT_GE(wins, 8);
 }
 

@@ -99,7 +99,8 @@ TEST_P(PackImport, RecordsThatAreThereStay) {
   EXPECT_EQ(ImportRecords(pack, meta).value(), (RecordReport{.imported = 1}));
   EXPECT_EQ(meta.Get("schema/support").value()->value, "a value");
   EXPECT_EQ(ImportRecords(pack, meta).value(), (RecordReport{.present = 1}));
-  ASSERT_TRUE(meta.CompareAndSet("schema/support", 1, "another").ok());
+  const uint64_t revision = meta.Get("schema/support").value()->revision;
+  ASSERT_TRUE(meta.CompareAndSet("schema/support", revision, "another").ok());
   EXPECT_EQ(ImportRecords(pack, meta).value(), (RecordReport{.kept = {"schema/support"}}));
   EXPECT_EQ(meta.Get("schema/support").value()->value, "another");
 }

@@ -76,8 +76,9 @@ TEST_F(RecordDamageTest, ListsPassADamagedRecordOverAndItCanBeWrittenAnew) {
   EXPECT_EQ(store_->report().records_in_damage, 1u);
   EXPECT_EQ(Listed("schema/"), AllBut({7}));
   EXPECT_EQ(ReadableBlobs(), samples_.size());
+  uint64_t revision = 0;
   for (int round = 0; round < 2; ++round) {
-    ASSERT_TRUE(store_->meta().CompareAndSet(KeyOf(7), round, "anew").ok());
+    revision = store_->meta().CompareAndSet(KeyOf(7), revision, "anew").value();
     EXPECT_EQ(Listed("schema/"), AllBut({}));
     Open();
     EXPECT_EQ(store_->report().records_in_damage, 0u);
@@ -215,7 +216,8 @@ TEST_F(RecordDamageTest, NewerRecordsBesideADamagedBlockAreListedAndKept) {
   Open();
   Open();  // they are in a table
   for (int i = 1; i < 400; i += 4) ASSERT_TRUE(store_->meta().CompareAndSet(key(i), 0, "n").ok());
-  ASSERT_TRUE(store_->meta().CompareAndSet(key(202), 1, "newer").ok());
+  const uint64_t revision = store_->meta().Get(key(202)).value()->revision;
+  ASSERT_TRUE(store_->meta().CompareAndSet(key(202), revision, "newer").ok());
   Damage("old " + key(200));
   for (int round = 0; round < 2; ++round) {
     const std::vector<std::string> listed = Listed("small/");

@@ -28,8 +28,9 @@ Status Write(const std::string& directory) {
       {{.schema = "golden", .version = "0123456789abcdef", .module = "golden/one"}, {}}};
   PC_RETURN_IF_ERROR(store->blobs().RecordImports({&import, 1}));
   PC_RETURN_IF_ERROR(store->admin().SetPins({.keys = {blobs[1].key}}, PinChange::kPin).status());
-  PC_RETURN_IF_ERROR(store->meta().CompareAndSet(kSchemaKey, 0, "{\"format\":2}").status());
-  PC_RETURN_IF_ERROR(store->meta().CompareAndSet(kSchemaKey, 1, "{\"format\":3}").status());
+  PC_ASSIGN_OR_RETURN(const uint64_t revision,
+                      store->meta().CompareAndSet(kSchemaKey, 0, "{\"format\":2}"));
+  PC_RETURN_IF_ERROR(store->meta().CompareAndSet(kSchemaKey, revision, "{\"format\":3}").status());
   PC_RETURN_IF_ERROR(store->meta().CompareAndSet("job/1", 0, "queued").status());
   return store->meta().CompareAndSet("note", 0, "kept").status();
 }

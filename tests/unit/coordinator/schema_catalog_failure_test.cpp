@@ -45,7 +45,7 @@ TEST_F(CatalogTest, RecordUnderAnotherNameOrVersionIsSkipped) {
   }
   const std::string key = OnlyKey();
   const std::string record = (*records_.Get(key))->value;
-  ASSERT_TRUE(records_.CompareAndRemove(key, 1).ok());
+  ASSERT_TRUE(records_.CompareAndRemove(key, (*records_.Get(key))->revision).ok());
   Overwrite("schema/t/" + key.substr(key.rfind('/') + 1), record);
   Overwrite("schema/s/0123456789abcdef", record);
   Site restarted(records_);

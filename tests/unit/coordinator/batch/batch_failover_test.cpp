@@ -106,6 +106,30 @@ TEST_F(BatchFailover, CoordinatorThatPausedAndWasReplacedCanNoLongerWrite) {
   EXPECT_EQ(Results(other, 1), "0:n-p=of the new one 1:n-q=too");
 }
 
+// With other items under the same id, before the coordinator that had it looks again.
+TEST_F(BatchFailover, BatchThatWasRemovedAndAddedElsewhereGetsNoOldAnswer) {
+  BatchSite& before = Site("a");
+  BatchSite& other = Site("b");
+  ASSERT_EQ(Add(before, 1, Prompts({"old p", "old q", "old r"})), Code::kOk);
+  const RequestId old = before.running[0].request_id;
+  before.paused = true;
+  ASSERT_EQ(Remove(other, 1), Code::kOk);
+  Pass();
+  ASSERT_EQ(Add(other, 1, Prompts({"p", "q", "r"})), Code::kOk);
+  EXPECT_NE(other.running.at(0).request_id, old) << "workers may still have the old answer";
+  before.Answer("old");
+  Pass();
+  EXPECT_EQ(Results(other, 1), "");
+  before.paused = false;
+  PassLease();
+  EXPECT_THAT(before.running, SizeIs(0));
+  for (const char* text : {"0", "1", "2"}) {
+    other.Answer(text);
+    Pass();
+  }
+  EXPECT_EQ(Results(other, 1), "0:n-p=0 1:n-q=1 2:n-r=2");
+}
+
 TEST_F(BatchFailover, CoordinatorThatPausedWithoutWritingLetsGoWhenItLooks) {
   BatchSite& paused = Site("a");
   BatchSite& other = Site("b");
@@ -167,7 +191,8 @@ TEST_F(BatchFailover, DamagedRecordsCostTheirItemsOnly) {
   Pass();
   Kill(before);
   const std::string key = BatchItemsKey(Id(1), 1);
-  ASSERT_TRUE(records_.CompareAndSet(key, 1, "damaged").ok());
+  const uint64_t revision = records_.Get(key).value()->revision;
+  ASSERT_TRUE(records_.CompareAndSet(key, revision, "damaged").ok());
   BatchSite& after = Site("a");
   PassLease();
   EXPECT_EQ(Results(after, 1), "0:n-p=first 1:=data loss");

@@ -21,7 +21,12 @@ RequestId BatchId(uint8_t number) {
 OwnedBatch BatchOf(uint8_t number, uint32_t items, uint64_t fence = 1) {
   return {.ref = {BatchId(number), fence},
           .info = {.id = BatchId(number), .tenant = "acme", .items = items},
-          .ended = std::vector<bool>(items)};
+          .ended = std::vector<bool>(items),
+          .had_owner = fence > 1};
+}
+
+RequestId RequestOf(uint8_t batch, uint32_t item) {
+  return BatchItemRequest(BatchOf(batch, item + 1), item);
 }
 
 BatchItems ItemsFrom(uint32_t first, uint32_t count) {
@@ -43,12 +48,11 @@ class BatchTableTest : public ::testing::Test {
     return words;
   }
   std::string End(uint8_t batch, uint32_t item, Final final = {}) {
-    return Words(table_.Received(
-        {.request_id = BatchItemRequest(BatchId(batch), item), .body = std::move(final)}, now_));
+    return Words(
+        table_.Received({.request_id = RequestOf(batch, item), .body = std::move(final)}, now_));
   }
   std::string Part(uint8_t batch, uint32_t item, const Partial& partial) {
-    return Words(table_.Received(
-        {.request_id = BatchItemRequest(BatchId(batch), item), .body = partial}, now_));
+    return Words(table_.Received({.request_id = RequestOf(batch, item), .body = partial}, now_));
   }
   std::string Kept(uint8_t batch, uint32_t item, uint64_t fence = 1) {
     return Words(table_.Kept({BatchId(batch), fence}, item, now_));
@@ -104,7 +108,7 @@ class BatchTableTest : public ::testing::Test {
   static std::string NameOf(const RequestId& request) {
     for (uint8_t batch = 0; batch < 10; ++batch) {
       for (uint32_t item = 0; item < 100; ++item) {
-        if (BatchItemRequest(BatchId(batch), item) == request) return Name(BatchId(batch), item);
+        if (RequestOf(batch, item) == request) return Name(BatchId(batch), item);
       }
     }
     return "?";
@@ -157,6 +161,32 @@ TEST_F(BatchTableTest, BatchThatIsTakenOverAsksWorkersForWhatTheyMayHave) {
 
 TEST_F(BatchTableTest, BatchWhoseItemsHaveAllEndedOnlyEnds) {
   OwnedBatch batch = BatchOf(1, 1, 2);
+TEST_F(BatchTableTest, BatchUnderAnIdThatAnotherHadHasRequestsOfItsOwn) {
+  OwnedBatch first = BatchOf(1, 1);
+  OwnedBatch second = BatchOf(1, 1);
+  first.head = 7;
+  second.head = 8;
+  EXPECT_NE(BatchItemRequest(first, 0), BatchItemRequest(second, 0));
+}
+
+// Attempts are numbers of 32 bits.
+TEST_F(BatchTableTest, AttemptsAscendWithTheOwnersOfARequestHoweverManyThereWere) {
+  RequestId request;
+  uint32_t attempt = 0;
+  uint32_t requests = 0;
+  for (uint64_t fence = 65'530; fence < 65'540; ++fence) {
+    (void)table_.Take(BatchOf(1, 1, fence), now_);
+    (void)Load(1, ItemsFrom(0, 1), fence);
+    const Envelope& next = submit_.envelope;
+    if (next.request_id != request) ++requests;
+    if (next.request_id == request) EXPECT_GT(next.attempt, attempt) << fence;
+    request = next.request_id;
+    attempt = next.attempt;
+    (void)table_.Forget(BatchId(1), now_);
+  }
+  EXPECT_EQ(requests, 2u);
+}
+
   batch.ended = {true};
   batch.info.ended = 1;
   EXPECT_EQ(Words(table_.Take(std::move(batch), now_)), "end 1");
