@@ -73,14 +73,15 @@ void BatchJournal::Write(const BatchRef& ref, const BatchInfo& info, const Encod
                          const Done<OwnedBatch>& done) {
   WriteChunk(ref, batch, 0, [this, ref, info, batch, done](const Status& written) {
     if (!written.ok()) return done(written);
-    meta_.Swap(Fenced(ref, BatchHeadKey(ref.id), EncodeBatchHead({info, batch->content})),
-               [ref, info, done](const Result<Records>& head) {
-                 if (!head.ok()) return done(head.status());
-                 done(OwnedBatch{.ref = ref,
-                                 .info = info,
-                                 .ended = std::vector<bool>(info.items),
-                                 .head = RevisionIn(*head)});
-               });
+    meta_.Swap(
+        Fenced(ref, BatchHeadKey(ref.id), EncodeBatchHead({info, batch->content, batch->bytes})),
+        [ref, info, done](const Result<Records>& head) {
+          if (!head.ok()) return done(head.status());
+          done(OwnedBatch{.ref = ref,
+                          .info = info,
+                          .ended = std::vector<bool>(info.items),
+                          .head = RevisionIn(*head)});
+        });
   });
 }
 

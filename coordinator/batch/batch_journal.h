@@ -13,13 +13,6 @@
 
 namespace promptcache {
 
-// A batch as its head says.
-struct KeptBatch {
-  RequestId id;  // within its tenant
-  BatchHead head;
-  uint64_t revision = 0;
-};
-
 // Belongs to the reactor thread. What is written goes under the fence of its ownership:
 // kFailedPrecondition when that is over, or when what is to be written once is there already.
 class BatchJournal {

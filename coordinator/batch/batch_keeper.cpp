@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "common/log.h"
+#include "coordinator/batch/batch_share.h"
 #include "coordinator/session/session.h"
 
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxBatches = 4096;  // with those whose results are still kept
 constexpr int kSeizures = 3;
 constexpr int kLooksInLease = 3;
 
@@ -63,10 +63,8 @@ void BatchKeeper::Add(const RequestId& batch, const BatchInfo& info, const Encod
       if (one.head.content == encoded->content) return done(one.head.info);
       return done(AlreadyExists("the batch " + info.id.ToHex() + " is there with other items"));
     }
-    if (all->size() >= kMaxBatches) {
-      return done(ResourceExhausted(std::to_string(all->size()) +
-                                    " batches are kept; remove some with `promptcache batch rm`"));
-    }
+    const Status fits = CheckShare(*all, info.tenant, encoded->bytes);
+    if (!fits.ok()) return done(fits);
     if (stopped_) return done(Unavailable("the coordinator is shutting down"));
     AddNew(batch, info, encoded, done);
   });
@@ -86,9 +84,9 @@ void BatchKeeper::AddNew(const RequestId& batch, const BatchInfo& info, const En
     }
     journal_.Write(*owned, info, encoded, [this, end](Result<OwnedBatch> written) {
       if (!written.ok()) return end(written.status());  // the next look loads it, or erases it
-      Log(LogLevel::kInfo, "batch added", {{"batch", told.id.ToHex()}, {"items", told.items}});
       BatchInfo told = written->info;
       told.coordinator = name_;
+      Log(LogLevel::kInfo, "batch added", {{"batch", told.id.ToHex()}, {"items", told.items}});
       end(std::move(told));
       Perform(table_.Take(*std::move(written), clock_.Now()));
     });

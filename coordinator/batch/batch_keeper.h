@@ -51,7 +51,8 @@ class BatchKeeper {
   void Shutdown();
 
   // kAlreadyExists when the id is that of a batch with other items; kResourceExhausted when too
-  // many are kept; kBusy when somebody else is adding it, or was when it was lost.
+  // many, or too many bytes of items, are kept, of all tenants or of this one; kBusy when somebody
+  // else is adding it, or was when it was lost.
   void Add(const RequestId& batch, const BatchInfo& info, const Encoded& encoded,
            const Done<BatchInfo>& done);
   // With what has ended until now.

@@ -12,6 +12,7 @@ namespace promptcache {
 namespace {
 
 constexpr uint32_t kMaxItemsInChunk = 1024;
+constexpr size_t kDigitsOfBytes = 16;
 
 std::string ToRecord(Message body) {
   const std::vector<uint8_t> bytes = EncodeEnvelope({.body = std::move(body)});
@@ -41,12 +42,6 @@ std::string Numbered(const std::string& prefix, uint32_t number) {
 // At the end of the key of items or of a result.
 uint32_t NumberOf(const std::string& key) {
   return static_cast<uint32_t>(std::strtoul(key.c_str() + key.rfind('/') + 1, nullptr, 16));
-}
-
-uint64_t BytesOf(const BatchItem& item) {
-  uint64_t bytes = item.name.size() + item.submit.prompt.size();
-  for (const std::string& stop : item.submit.options.stop_strings) bytes += stop.size();
-  return bytes;
 }
 
 Status Check(const BatchItem& item, const BatchLimits& limits) {
@@ -104,7 +99,7 @@ Result<RequestId> IdOfBatchKey(const std::string& key) {
 
 std::string EncodeBatchHead(const BatchHead& head) {
   return std::string(head.content.bytes.begin(), head.content.bytes.end()) +
-         ToRecord(BatchReply{.batches = {head.info}});
+         fmt::format("{:016x}", head.bytes) + ToRecord(BatchReply{.batches = {head.info}});
 }
 
 Result<BatchHead> DecodeBatchHead(const MetaRecord& record) {
@@ -112,8 +107,14 @@ Result<BatchHead> DecodeBatchHead(const MetaRecord& record) {
   const size_t digest = head.content.bytes.size();
   if (record.value.size() < digest) return Damaged(record, "it is cut short");
   std::copy_n(record.value.begin(), digest, head.content.bytes.begin());
-  PC_ASSIGN_OR_RETURN(BatchReply reply, FromRecord<BatchReply>(
-                                            record, std::string_view(record.value).substr(digest)));
+  std::string_view rest = std::string_view(record.value).substr(digest);
+  Result<BatchReply> old = FromRecord<BatchReply>(record, rest);
+  if (!old.ok() && rest.size() > kDigitsOfBytes) {
+    head.bytes = std::strtoull(std::string(rest.substr(0, kDigitsOfBytes)).c_str(), nullptr, 16);
+    rest.remove_prefix(kDigitsOfBytes);
+  }
+  PC_ASSIGN_OR_RETURN(BatchReply reply,
+                      old.ok() ? std::move(old) : FromRecord<BatchReply>(record, rest));
   if (reply.batches.size() != 1) return Damaged(record, "it is not of one batch");
   head.info = std::move(reply.batches.front());
   return head;
@@ -153,6 +154,12 @@ BatchItems DecodeBatchItems(const MetaRecord& record) {
   return {.first = end - static_cast<uint32_t>(add->items.size()), .items = std::move(add->items)};
 }
 
+uint64_t BytesOf(const BatchItem& item) {
+  uint64_t bytes = item.name.size() + item.submit.prompt.size();
+  for (const std::string& stop : item.submit.options.stop_strings) bytes += stop.size();
+  return bytes;
+}
+
 // ---- a batch as it comes ----
 
 Result<EncodedBatch> EncodeBatch(BatchAdd add, const BatchLimits& limits) {
@@ -165,6 +172,7 @@ Result<EncodedBatch> EncodeBatch(BatchAdd add, const BatchLimits& limits) {
     if (chunk.items.empty()) return;
     batch.chunks.push_back({.last = end - 1, .value = ToRecord(std::exchange(chunk, {}))});
     content.AddString(batch.chunks.back().value);
+    batch.bytes += batch.chunks.back().value.size();
     bytes = 0;
   };
   for (uint32_t i = 0; i < batch.items; ++i) {

@@ -38,8 +38,15 @@ Result<RequestId> IdOfBatchKey(const std::string& key);
 // ---- values; what does not decode is kDataLoss naming the key ----
 
 struct BatchHead {
-  BatchInfo info;     // counts are kept when all items have ended
-  Digest256 content;  // of the items
+  BatchInfo info;      // counts are kept when all items have ended
+  Digest256 content;   // of the items
+  uint64_t bytes = 0;  // of their records; 0 also for a head of before it was counted
+};
+// A batch as its head says.
+struct KeptBatch {
+  RequestId id;  // within its tenant
+  BatchHead head;
+  uint64_t revision = 0;
 };
 std::string EncodeBatchHead(const BatchHead& head);
 Result<BatchHead> DecodeBatchHead(const MetaRecord& record);
@@ -61,6 +68,9 @@ struct BatchItems {
 };
 BatchItems DecodeBatchItems(const MetaRecord& record);
 
+// Of its texts.
+uint64_t BytesOf(const BatchItem& item);
+
 // ---- a batch as it comes ----
 
 struct BatchLimits {
@@ -77,6 +87,7 @@ struct BatchChunk {
 struct EncodedBatch {
   uint32_t items = 0;
   Digest256 content;
+  uint64_t bytes = 0;  // of the chunks
   std::vector<BatchChunk> chunks;
 };
 // kInvalidArgument naming the item and what is wrong with it; kResourceExhausted for too many.

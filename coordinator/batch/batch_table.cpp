@@ -64,27 +64,6 @@ BatchActions BatchTable::Take(OwnedBatch batch, SteadyTime now) {
   return actions;
 }
 
-BatchActions BatchTable::ItemsLoaded(const BatchRef& ref, BatchItems loaded, SteadyTime now) {
-  BatchActions actions;
-  Batch* const batch = Owned(ref);
-  if (batch == nullptr || !batch->loading) return actions;
-  batch->loading = false;
-  const std::vector<bool>& ended = batch->owned.ended;
-  const auto size = static_cast<uint32_t>(ended.size());
-  const uint32_t first = batch->next;
-  for (; batch->next < std::min(loaded.first, size); ++batch->next) {
-    if (!ended[batch->next]) batch->waiting.emplace_back(batch->next, std::nullopt);
-  }
-  for (size_t i = batch->next - loaded.first; i < loaded.items.size() && batch->next < size; ++i) {
-    if (!ended[batch->next]) batch->waiting.emplace_back(batch->next, std::move(loaded.items[i]));
-    ++batch->next;
-  }
-  if (batch->next == first && first < size)
-    batch->waiting.emplace_back(batch->next++, std::nullopt);
-  Run(now, actions);
-  return actions;
-}
-
 BatchActions BatchTable::Received(const Envelope& envelope, SteadyTime now) {
   BatchActions actions;
   const auto found = requests_.find(envelope.request_id);
@@ -108,6 +87,7 @@ BatchActions BatchTable::Kept(const BatchRef& ref, uint32_t item, SteadyTime now
   const auto kept = batch->open.extract(item);
   if (kept.empty()) return actions;
   CountEnd(kept.mapped().code, ended_);
+  Release(*batch, HeldBytes(kept.mapped().item));
   batch->owned.ended[item] = true;
   BatchInfo& info = batch->owned.info;
   if (++info.ended == info.items) actions.emplace_back(EndBatch{ref});
@@ -126,6 +106,8 @@ BatchActions BatchTable::Forget(const RequestId& batch, SteadyTime now) {
     --running_;
     actions.emplace_back(CancelItem{found->second.owned.info.tenant, request});
   }
+  if (found->second.loading) --loading_;
+  Release(found->second, found->second.held_bytes);
   batches_.erase(found);
   Run(now, actions);
   return actions;
@@ -181,30 +163,21 @@ void BatchTable::Run(SteadyTime now, BatchActions& actions) {
   while (running_ < limits_.max_running) {
     Batch* next = nullptr;
     for (auto& [id, batch] : batches_) {
-      Load(batch, actions);
       if (!CanStart(batch, now)) continue;
-      if (next == nullptr ||
-          std::pair(batch.running, batch.number) < std::pair(next->running, next->number)) {
-        next = &batch;
-      }
+      if (next == nullptr || batch.Order() < next->Order()) next = &batch;
     }
+    LoadBefore(next, actions);
     if (next == nullptr) return;
     StartOne(*next, now, actions);
   }
 }
 
-void BatchTable::Load(Batch& batch, BatchActions& actions) const {
-  if (!batch.waiting.empty() || batch.loading) return;
-  const std::vector<bool>& ended = batch.owned.ended;
-  while (batch.next < ended.size() && ended[batch.next]) ++batch.next;
-  if (batch.next == ended.size()) return;
-  batch.loading = true;
-  actions.emplace_back(LoadItems{batch.owned.ref, batch.next});
+bool BatchTable::HasRoom(const Batch& batch) const {
+  return batch.open.size() < kOpenForOneThatRuns * limits_.max_running;
 }
 
 bool BatchTable::CanStart(const Batch& batch, SteadyTime now) const {
-  const bool has_room = batch.open.size() < kOpenForOneThatRuns * limits_.max_running;
-  if (has_room && !batch.waiting.empty()) return true;
+  if (HasRoom(batch) && !batch.waiting.empty()) return true;
   return std::any_of(batch.open.begin(), batch.open.end(), [&](const auto& entry) {
     return entry.second.stage == Stage::kPausing && now >= entry.second.next_try;
   });

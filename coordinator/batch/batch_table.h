@@ -72,6 +72,10 @@ struct BatchTableLimits {
   std::chrono::milliseconds first_pause{1'000};  // before it is tried again; twice that each time
   std::chrono::milliseconds longest_pause{300'000};
   uint64_t max_result_bytes = uint64_t{16} << 20;
+  // Of items that are in memory, of all batches and of one tenant's: the rest waits in the store.
+  // Loads that are under way then may pass it, max_running of them.
+  uint64_t max_held_bytes = uint64_t{512} << 20;
+  uint64_t max_tenant_held_bytes = uint64_t{128} << 20;
 };
 
 // What is here, and what has been here since the start.
@@ -126,13 +130,22 @@ class BatchTable {
     std::deque<std::pair<uint32_t, std::optional<BatchItem>>> waiting;  // none: it was lost
     std::map<uint32_t, Item> open;
     uint32_t running = 0;
+    uint64_t held_bytes = 0;  // waiting and open
+
+    auto Order() const { return std::pair(running, number); }
   };
   using Batches = std::map<RequestId, Batch>;
 
   Batch* Owned(const BatchRef& ref);
   void Run(SteadyTime now, BatchActions& actions);
-  void Load(Batch& batch, BatchActions& actions) const;
+  // What would start first if it were in memory; nullptr: nothing can start.
+  void LoadBefore(const Batch* next, BatchActions& actions);
+  bool CanLoad(Batch& batch) const;
   bool CanStart(const Batch& batch, SteadyTime now) const;
+  bool HasRoom(const Batch& batch) const;
+  static uint64_t HeldBytes(const BatchItem& item);
+  void Wait(Batch& batch, uint32_t number, std::optional<BatchItem> item);
+  void Release(Batch& batch, uint64_t bytes);
   void StartOne(Batch& batch, SteadyTime now, BatchActions& actions);
   void Start(Batch& batch, uint32_t number, Item& item, BatchActions& actions);
   void Ended(Batch& batch, uint32_t number, Final final, SteadyTime now, BatchActions& actions);
@@ -142,6 +155,9 @@ class BatchTable {
   Batches batches_;
   std::unordered_map<RequestId, std::pair<RequestId, uint32_t>> requests_;  // that run
   uint32_t running_ = 0;
+  uint32_t loading_ = 0;                        // batches
+  std::map<std::string, uint64_t> held_bytes_;  // by tenant
+  uint64_t all_held_bytes_ = 0;
   uint64_t last_number_ = 0;
   CountsByCode ended_{};
 };

@@ -106,6 +106,23 @@ TEST_F(BatchDeskTest, BatchOfAnotherCoordinatorIsRemovedThere) {
   EXPECT_THAT(other.running, SizeIs(0));
 }
 
+TEST_F(BatchDeskTest, TenantThatKeepsItsShareAddsNothingMoreUntilItRemovesSome) {
+  BatchSite& site = Site("a");
+  const PeerInfo acme = PeerOf("acme");
+  ASSERT_EQ(Add(site, 1, Prompts({"p"}), acme), Code::kOk);
+  const RequestId kept = IdWithin("acme", Id(2));
+  ASSERT_TRUE(records_
+                  .CompareAndSet(BatchHeadKey(kept), 0,
+                                 EncodeBatchHead({.info = {.id = Id(2), .tenant = "acme"},
+                                                  .bytes = uint64_t{8} << 30}))
+                  .ok());
+  EXPECT_EQ(Add(site, 3, Prompts({"p"}), acme), Code::kResourceExhausted);
+  EXPECT_THAT(message_, HasSubstr("batch rm"));
+  EXPECT_EQ(Add(site, 3, Prompts({"p"}), PeerOf("bank")), Code::kOk);
+  ASSERT_EQ(Remove(site, 2, acme), Code::kOk) << message_;
+  EXPECT_EQ(Add(site, 3, Prompts({"p"}), acme), Code::kOk);
+}
+
 TEST_F(BatchDeskTest, TenantsKnowNothingOfEachOthersBatches) {
   BatchSite& site = Site("a");
   const PeerInfo a = PeerOf("acme");

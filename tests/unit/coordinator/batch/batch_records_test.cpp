@@ -87,6 +87,14 @@ TEST(BatchRecords, KeysEndInTheirId) {
   EXPECT_LT(BatchResultKey(IdOf(7), 9), BatchResultKey(IdOf(7), 10));
 }
 
+TEST(BatchRecords, HeadTellsTheBytesOfItsItemsAndOneOfBeforeTheyWereCountedTellsNone) {
+  const std::string head = EncodeBatchHead({.info = {.items = 3}, .bytes = 5'000'000'000});
+  EXPECT_EQ(DecodeBatchHead({"job/batch/1", head, 1})->bytes, 5'000'000'000u);
+  const auto before = DecodeBatchHead({"job/batch/1", head.substr(0, 32) + head.substr(48), 1});
+  EXPECT_EQ(before->info.items, 3u);
+  EXPECT_EQ(before->bytes, 0u);
+}
+
 TEST(BatchRecords, DamagedRecordsSayWhichTheyAre) {
   const std::string head = EncodeBatchHead({.info = {.id = IdOf(1), .items = 3}});
   EXPECT_EQ(DecodeBatchHead({"job/batch/1", head, 1})->info.items, 3u);

@@ -78,7 +78,9 @@ class BatchTableTest : public ::testing::Test {
                      .max_tries = 3,
                      .first_pause = seconds(1),
                      .longest_pause = seconds(3),
-                     .max_result_bytes = 100}};
+                     .max_result_bytes = 100,
+                     .max_held_bytes = 250'000,
+                     .max_tenant_held_bytes = 150'000}};
   SteadyTime now_{};
   BatchResult result_;  // the last one to keep
   SubmitItem submit_;   // the last one to do
@@ -159,8 +161,6 @@ TEST_F(BatchTableTest, BatchThatIsTakenOverAsksWorkersForWhatTheyMayHave) {
   EXPECT_GE(submit_.envelope.attempt, first.attempt + 65'536);
 }
 
-TEST_F(BatchTableTest, BatchWhoseItemsHaveAllEndedOnlyEnds) {
-  OwnedBatch batch = BatchOf(1, 1, 2);
 TEST_F(BatchTableTest, BatchUnderAnIdThatAnotherHadHasRequestsOfItsOwn) {
   OwnedBatch first = BatchOf(1, 1);
   OwnedBatch second = BatchOf(1, 1);
@@ -187,6 +187,8 @@ TEST_F(BatchTableTest, AttemptsAscendWithTheOwnersOfARequestHoweverManyThereWere
   EXPECT_EQ(requests, 2u);
 }
 
+TEST_F(BatchTableTest, BatchWhoseItemsHaveAllEndedOnlyEnds) {
+  OwnedBatch batch = BatchOf(1, 1, 2);
   batch.ended = {true};
   batch.info.ended = 1;
   EXPECT_EQ(Words(table_.Take(std::move(batch), now_)), "end 1");
@@ -201,6 +203,44 @@ TEST_F(BatchTableTest, BatchOfWhichTheLeastRunsIsNext) {
   (void)Kept(1, 0);
   EXPECT_EQ(End(1, 1), "keep 1.1 ok; run 2.0");
   EXPECT_EQ(End(1, 2), "keep 1.2 ok; run 1.3");
+}
+
+TEST_F(BatchTableTest, OnlyBatchesThatCouldStartAreLoaded) {
+  EXPECT_EQ(Words(table_.Take(BatchOf(1, 2), now_)), "load 1.0");
+  EXPECT_EQ(Words(table_.Take(BatchOf(2, 1), now_)), "load 2.0");
+  for (const uint8_t later : {3, 4, 5}) EXPECT_EQ(Words(table_.Take(BatchOf(later, 1), now_)), "");
+  EXPECT_EQ(Load(1, ItemsFrom(0, 2)), "run 1.0; run 1.1");
+  EXPECT_EQ(Load(2, ItemsFrom(0, 1)), "");
+  EXPECT_EQ(End(1, 0), "keep 1.0 ok; run 2.0");
+  EXPECT_EQ(End(1, 1), "keep 1.1 ok; load 3.0");
+  EXPECT_EQ(Words(table_.Forget(BatchId(3), now_)), "load 4.0");
+}
+
+// In thirds of what one tenant may hold, and fifths of what all may.
+TEST_F(BatchTableTest, ItemsInMemoryAreBoundedOfOneTenantAndOfAll) {
+  const auto take = [&](uint8_t number, const std::string& tenant) {
+    OwnedBatch batch = BatchOf(number, 1);
+    batch.info.tenant = tenant;
+    return Words(table_.Take(std::move(batch), now_));
+  };
+  BatchItems large = ItemsFrom(0, 1);
+  large.items[0].submit.prompt = std::string(50'000, 'p');
+  for (const uint8_t batch : {1, 2, 3}) {
+    EXPECT_EQ(take(batch, "acme"), "load " + std::to_string(batch) + ".0");
+    EXPECT_EQ(Load(batch, large), "run " + std::to_string(batch) + ".0");
+    EXPECT_EQ(End(batch, 0), "keep " + std::to_string(batch) + ".0 ok");
+  }
+  EXPECT_EQ(take(4, "acme"), "") << "three results are not kept yet";
+  for (const uint8_t batch : {5, 6}) {
+    EXPECT_EQ(take(batch, "bank"), "load " + std::to_string(batch) + ".0");
+    EXPECT_EQ(Load(batch, large), "run " + std::to_string(batch) + ".0");
+    EXPECT_EQ(End(batch, 0), "keep " + std::to_string(batch) + ".0 ok");
+  }
+  EXPECT_EQ(take(7, "bank"), "") << "of all";
+  EXPECT_EQ(Kept(5, 0), "end 5; load 7.0");
+  EXPECT_EQ(Words(table_.Forget(BatchId(7), now_)), "");
+  EXPECT_EQ(Kept(1, 0), "end 1; load 4.0");
+  EXPECT_EQ(Words(table_.Forget(BatchId(2), now_)), "");
 }
 
 TEST_F(BatchTableTest, AnswerIsGatheredBySample) {
