@@ -64,6 +64,15 @@ class ServerImpl : public StoreServer {
     options.name = "cachestore";
     options.epoch = static_cast<uint64_t>(SystemClock().Now().time_since_epoch().count());
     return options;
+    // The places are for those that work with a store: clients, of whom there may be any number,
+    // would take them.
+    options.admit = [](const Hello& hello) -> Status {
+      const bool has_work = hello.role == PeerRole::kWorker ||
+                            hello.role == PeerRole::kCoordinator || hello.role == PeerRole::kAdmin;
+      if (has_work) return {};
+      return FailedPrecondition(
+          "a cachestore is for workers, coordinators and admins; clients ask a coordinator");
+    };
   }
 
   PeerEvents Events() {

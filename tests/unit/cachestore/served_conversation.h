@@ -32,7 +32,7 @@ class RawPeer {
         connection(
             transport,
             {.connect = {.endpoint = kStoreEndpoint, .max_message_bytes = 96 << 20},
-             .hello = {.name = name}},
+             .hello = {.role = PeerRole::kWorker, .name = name}},
             {.on_message = [this](Envelope envelope, Frame payload) {
               heard.push_back({envelope.request_id, std::move(envelope.body), std::move(payload)});
             }}) {

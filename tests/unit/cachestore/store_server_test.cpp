@@ -80,6 +80,26 @@ TEST_F(StoreServerTest, MessagesForOthersAreRefusedByName) {
   }
 }
 
+TEST_F(StoreServerTest, OnlyWhoWorksWithAStoreIsLetIn) {
+  Serve();
+  FakeTransport transport(talk_->network(), "another");
+  const auto is_let_in = [&](PeerRole role) {
+    std::string refusal;
+    Connection connection(
+        transport,
+        {.connect = {.endpoint = kStoreEndpoint}, .hello = {.role = role, .name = "another"}},
+        {.on_down = [&](const Status& why) { refusal = why.message(); }});
+    EXPECT_TRUE(connection.Start().ok());
+    EXPECT_TRUE(talk_->StepUntil([&] { return connection.up() || !refusal.empty(); }));
+    return connection.up() ? "yes" : refusal;
+  };
+  for (const PeerRole role : {PeerRole::kWorker, PeerRole::kCoordinator, PeerRole::kAdmin}) {
+    EXPECT_EQ(is_let_in(role), "yes") << static_cast<int>(role);
+  }
+  EXPECT_THAT(is_let_in(PeerRole::kClient), HasSubstr("clients ask a coordinator"));
+  EXPECT_THAT(is_let_in(PeerRole::kStore), HasSubstr("a cachestore is for"));
+}
+
 TEST_F(StoreServerTest, AnswersToNothingAreNotAnswered) {
   Serve();
   const RequestId id = RequestId::Random();
@@ -172,7 +192,7 @@ TEST_F(StoreServerTest, GarbageEndsItsSendersLinkAndNothingElse) {
   std::mt19937 random(7);
   const std::vector<uint8_t> good =
       EncodeEnvelope({.request_id = RequestId::Random(), .body = FetchBlob{.key = blob_.key}});
-  const auto hello = EncodeEnvelope({.body = Hello{.name = "rogue"}});
+  const auto hello = EncodeEnvelope({.body = Hello{.role = PeerRole::kWorker, .name = "rogue"}});
   for (int i = 0; i < 300; ++i) {
     const SocketId socket = rogue.Connect({.endpoint = kStoreEndpoint}, [](Incoming) {}).value();
     std::vector<uint8_t> bad = good;
