@@ -110,6 +110,8 @@ class BlobStore {
   // OK also when the key is absent.
   virtual Status Remove(const UnitKey& key) = 0;
   // A reader found the key's bytes damaged: drop the blob and count it. OK when the key is absent.
+  // Over the wire the store looks itself first: kFailedPrecondition when the blob is sound, and
+  // stays; kBusy while it looks into another report.
   virtual Status ReportCorrupt(const UnitKey& key) = 0;
   virtual Result<StoreStats> Stats() = 0;
 };

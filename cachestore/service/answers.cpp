@@ -157,7 +157,7 @@ Message AnswerRequest(const StoreParts& store, const Message& request) {
     return BlobExistsReply{std::vector<uint8_t>(present->begin(), present->end())};
   }
   if (const auto* remove = std::get_if<BlobRemove>(&request)) {
-    return ReplyOf(remove->corrupt ? blobs.ReportCorrupt(remove->key) : blobs.Remove(remove->key));
+    return ReplyOf(blobs.Remove(remove->key));
   }
   return ReplyOf(Internal("not a request of a cachestore"));
 }

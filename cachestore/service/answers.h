@@ -8,11 +8,11 @@
 
 namespace promptcache {
 
-// Whether AnswerRequest can do more than refuse the message.
+// Whether AnswerRequest, or DamageReports, can do more than refuse the message.
 bool IsStoreRequest(const Message& message);
 
-// Blocks on the disk. An answer that would not fit into a message is kResourceExhausted. Thread
-// safe, as the stores are.
+// Blocks on the disk. REQUIRES: no BlobRemove that says `corrupt`. An answer that would not fit
+// into a message is kResourceExhausted. Thread safe, as the stores are.
 Message AnswerRequest(const StoreParts& store, const Message& request);
 
 // About what a store request holds in memory while it waits.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cachestore/service/answers.h"
+#include "cachestore/service/damage_reports.h"
 #include "cachestore/service/transfer.h"
 #include "cluster/transport/peer_table.h"
 
@@ -63,7 +64,6 @@ class ServerImpl : public StoreServer {
     PeerTableOptions options;
     options.name = "cachestore";
     options.epoch = static_cast<uint64_t>(SystemClock().Now().time_since_epoch().count());
-    return options;
     // The places are for those that work with a store: clients, of whom there may be any number,
     // would take them.
     options.admit = [](const Hello& hello) -> Status {
@@ -73,6 +73,7 @@ class ServerImpl : public StoreServer {
       return FailedPrecondition(
           "a cachestore is for workers, coordinators and admins; clients ask a coordinator");
     };
+    return options;
   }
 
   PeerEvents Events() {
@@ -134,13 +135,20 @@ class ServerImpl : public StoreServer {
   }
 
   // On a thread of the pool.
-  void Work(Question& question) const {
+  void Work(Question& question) {
     question.answer =
         options_.clock->Now() <= question.deadline
-            ? AnswerRequest(store_, question.request)
+            ? AnswerOf(question.request)
             : ReplyOf(DeadlineExceeded("the request waited longer for a thread of the cachestore "
                                        "than its sender waits"));
     question.request = {};
+  }
+
+  // On a thread of the pool.
+  Message AnswerOf(const Message& request) {
+    const auto* remove = std::get_if<BlobRemove>(&request);
+    if (remove == nullptr || !remove->corrupt) return AnswerRequest(store_, request);
+    return ReplyOf(reports_.LookInto(store_.blobs, remove->key));
   }
 
   // ---- transfers ----
@@ -243,6 +251,7 @@ class ServerImpl : public StoreServer {
   std::string endpoint_;
   PeerTable peers_;
 
+  DamageReports reports_;
   // Its threads use the stores and `this`.
   WorkPool pool_;
   const TransferContext context_;

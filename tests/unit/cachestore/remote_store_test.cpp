@@ -81,6 +81,26 @@ TEST_F(RemoteStoreTest, JumpInABlobThatWasRemovedMeanwhileIsNotFound) {
   EXPECT_EQ(reader->Read(4 << 20, bytes).code(), Code::kNotFound);
 }
 
+TEST_F(RemoteStoreTest, ReportOfDamageOnTheServersDiskDropsThatBlobOnly) {
+  const std::string directory = dir_.Sub("store");
+  const SampleBlob sound = MakeSampleBlob({.seed = 9});
+  {
+    const auto disk = OpenDiskStore({.directory = directory}).value();
+    for (const SampleBlob* one : {&blob_, &sound}) {
+      ASSERT_TRUE(PutBytes(disk->blobs(), one->key, one->bytes).ok());
+    }
+  }
+  DamageChunk(directory, blob_.key, 3);
+  const auto disk = OpenDiskStore({.directory = directory}).value();
+  ServedStore served(disk->blobs(), nullptr, {.endpoint = "inproc://store"});
+  const auto remote = served.Connect(PatientRemote());
+  EXPECT_EQ(remote->ReportCorrupt(sound.key).code(), Code::kFailedPrecondition);
+  EXPECT_TRUE(remote->ReportCorrupt(blob_.key).ok());
+  EXPECT_EQ(remote->Stats().value().corruptions, 1u);
+  EXPECT_EQ(remote->Open(blob_.key).status().code(), Code::kNotFound);
+  EXPECT_TRUE(GetBytes(*remote, sound.key).value() == sound.bytes);
+}
+
 TEST_F(RemoteStoreTest, DamageOnTheServersDiskIsDataLossCountedAndOverwritten) {
   const std::string directory = dir_.Sub("store");
   ASSERT_TRUE(

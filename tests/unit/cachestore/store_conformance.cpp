@@ -245,15 +245,6 @@ TEST_P(StoreConformance, OpenReaderOutlivesRemoval) {
   EXPECT_TRUE(out == blob.bytes);
 }
 
-TEST_P(StoreConformance, ReportedBlobIsDroppedAndCounted) {
-  const SampleBlob blob = MakeSampleBlob();
-  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
-  ASSERT_TRUE(blobs().ReportCorrupt(blob.key).ok());
-  EXPECT_TRUE(blobs().ReportCorrupt(blob.key).ok());
-  EXPECT_EQ(blobs().Open(blob.key).status().code(), Code::kNotFound);
-  EXPECT_EQ(blobs().Stats().value().corruptions, 1u);
-}
-
 TEST_P(StoreConformance, StatsCountWhatHappened) {
   const SampleBlob a = MakeSampleBlob({.seed = 1});
   const SampleBlob b = MakeSampleBlob({.seed = 2});

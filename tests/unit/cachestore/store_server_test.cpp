@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "cachestore/memory/memory_store.h"
+#include "cachestore/service/damage_reports.h"
 #include "cluster/wire/codec.h"
 #include "tests/unit/cachestore/sample_blob.h"
 #include "tests/unit/cachestore/served_conversation.h"
@@ -98,6 +100,55 @@ TEST_F(StoreServerTest, OnlyWhoWorksWithAStoreIsLetIn) {
   }
   EXPECT_THAT(is_let_in(PeerRole::kClient), HasSubstr("clients ask a coordinator"));
   EXPECT_THAT(is_let_in(PeerRole::kStore), HasSubstr("a cachestore is for"));
+}
+
+TEST_F(StoreServerTest, BlobThatIsSoundStaysWhoeverReportsIt) {
+  Serve();
+  const Reply reply = AnswerTo<Reply>(BlobRemove{blob_.key, true});
+  EXPECT_EQ(reply.code, Code::kFailedPrecondition);
+  EXPECT_THAT(reply.message, HasSubstr("is sound in the cachestore"));
+  EXPECT_EQ(memory_.Stats()->corruptions, 0u);
+  ExpectServes();
+  EXPECT_EQ(AnswerTo<Reply>(BlobRemove{UnitKey{}, true}).code, Code::kOk) << "of no blob";
+}
+
+TEST_F(StoreServerTest, BlobThatIsReportedAndDamagedGoes) {
+  store_.FailReadsAfter(0, DataLoss("a flipped bit"));
+  Serve();
+  EXPECT_EQ(AnswerTo<Reply>(BlobRemove{blob_.key, true}).code, Code::kOk);
+  EXPECT_EQ(memory_.Stats()->corruptions, 1u);
+  EXPECT_EQ(memory_.Stats()->blobs, 0u);
+}
+
+TEST_F(StoreServerTest, BlobThatCannotBeReadNowStays) {
+  store_.FailReadsAfter(0, Unavailable("too many files are open"));
+  Serve();
+  EXPECT_EQ(AnswerTo<Reply>(BlobRemove{blob_.key, true}).code, Code::kUnavailable);
+  EXPECT_EQ(memory_.Stats()->blobs, 1u);
+}
+
+// A store in which another report comes while the first is looked into.
+class ReportedTwice : public ForwardingStore {
+ public:
+  ReportedTwice(BlobStore& inner, DamageReports& reports)
+      : ForwardingStore(inner), reports_(reports) {}
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
+    std::thread([&] { second_ = reports_.LookInto(inner(), key); }).join();
+    return ForwardingStore::Inspect(key);
+  }
+  const Status& second() const { return second_; }
+
+ private:
+  DamageReports& reports_;
+  Status second_;
+};
+
+TEST_F(StoreServerTest, OneReportOfDamageIsLookedIntoAtATime) {
+  DamageReports reports;
+  ReportedTwice store(memory_, reports);
+  EXPECT_EQ(reports.LookInto(store, blob_.key).code(), Code::kFailedPrecondition);
+  EXPECT_EQ(store.second().code(), Code::kBusy);
+  EXPECT_EQ(reports.LookInto(memory_, blob_.key).code(), Code::kFailedPrecondition) << "it is free";
 }
 
 TEST_F(StoreServerTest, AnswersToNothingAreNotAnswered) {

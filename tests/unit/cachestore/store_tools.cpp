@@ -121,6 +121,11 @@ Result<std::unique_ptr<BlobReader>> GatedStore::Open(const UnitKey& key) {
   return std::unique_ptr<BlobReader>(std::make_unique<Reader>(std::move(reader), state_));
 }
 
+Result<std::unique_ptr<BlobReader>> GatedStore::Inspect(const UnitKey& key) {
+  PC_ASSIGN_OR_RETURN(auto reader, inner().Inspect(key));
+  return std::unique_ptr<BlobReader>(std::make_unique<Reader>(std::move(reader), state_));
+}
+
 Result<std::vector<bool>> GatedStore::Contains(std::span<const UnitKey> keys) {
   state_->contains.Pass();
   return inner().Contains(keys);

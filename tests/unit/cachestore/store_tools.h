@@ -58,6 +58,7 @@ class GatedStore : public ForwardingStore {
 
   Result<std::unique_ptr<BlobWriter>> StartPut(const PutRequest& put) override;
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override;
+  Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override;
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override;
 
  private:
