@@ -70,15 +70,15 @@ Status ReadChunks(Source& source, const NextReads& next, Batch& batch) {
   return {};
 }
 
-Result<Range> OpenRange(const TransferContext& context, const FetchBlob& fetch, Source& source) {
-  BlobStore& blobs = context.blobs;
+Result<Range> OpenRange(BlobStore& blobs, uint64_t max_window_bytes, const FetchBlob& fetch,
+                        Source& source) {
   PC_ASSIGN_OR_RETURN(source.reader,
                       fetch.inspect ? blobs.Inspect(fetch.key) : blobs.Open(fetch.key));
   if (!fetch.window.empty()) {
     // A reader on another machine has none here, and one over the credit is memory that the server
     // would fill for its reader; then the bytes go over the wire.
     auto window = WindowWriter::Open(fetch.window);
-    const bool is_used = window.ok() && (*window)->size() <= context.options.max_credit_bytes;
+    const bool is_used = window.ok() && (*window)->size() <= max_window_bytes;
     if (is_used) source.window = *std::move(window);
   }
   const uint64_t size = source.reader->size();
@@ -113,17 +113,18 @@ class Fetch final : public Transfer {
     batch->part = context_.bytes->Take(first_bytes + kChunkOverhead);
     if (!batch->part) first_bytes = 0;  // whoever reads on says so
     Run(
-        [&context = context_, source = source_, fetch, range, batch, first_bytes,
-         deadline = link_.deadline] {
-          if (context.options.clock->Now() > deadline) return;
-          *range = OpenRange(context, fetch, *source);
+        [&blobs = context_.blobs, &clock = *context_.options.clock, source = source_, fetch, range,
+         batch, first_bytes, chunk_bytes = context_.options.chunk_bytes,
+         max_window_bytes = context_.options.max_credit_bytes, deadline = link_.deadline] {
+          if (clock.Now() > deadline) return;
+          *range = OpenRange(blobs, max_window_bytes, fetch, *source);
           if (!range->ok()) return;
           const auto [begin, end, blob_bytes] = **range;
           batch->status = ReadChunks(*source,
                                      {.begin = begin,
                                       .offset = begin,
                                       .bytes = std::min(first_bytes, end - begin),
-                                      .chunk_bytes = context.options.chunk_bytes},
+                                      .chunk_bytes = chunk_bytes},
                                      *batch);
         },
         [this, range, batch] {

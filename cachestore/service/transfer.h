@@ -15,7 +15,7 @@ namespace promptcache {
 // What a chunk costs besides its bytes, so that many small ones count too.
 inline constexpr uint64_t kChunkOverhead = 1024;
 
-// What all transfers of a server share. Outlives them.
+// What all transfers of a server share. Outlives them, but not the work that they have begun.
 struct TransferContext {
   BlobStore& blobs;
   StoreServerOptions options;
