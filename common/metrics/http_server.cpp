@@ -147,10 +147,10 @@ class BeastServer : public HttpServer {
   const Handler handler_;
   uint16_t port_ = 0;
   size_t connections_ = 0;  // the thread's
-  asio::thread_pool asking_{kAskingThreads};
   asio::io_context io_{1};
   tcp::acceptor acceptor_{io_};
   asio::steady_timer pause_{io_};
+  asio::thread_pool asking_{kAskingThreads};  // may own connections to the end
   std::thread thread_;
 };
 
