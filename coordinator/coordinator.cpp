@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "cluster/transport/peer_table.h"
@@ -29,12 +30,21 @@ constexpr milliseconds kTick{20};
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
 
+// Nobody else knows it.
+uint64_t RandomNumber() {
+  const RequestId random = RequestId::Random();
+  uint64_t number = 0;
+  std::memcpy(&number, random.bytes.data(), sizeof(number));
+  return number;
+}
+
 SessionLimits LimitsOf(const CoordinatorSettings& settings, const TenantLimits& tenants) {
   return {.max_active_requests = static_cast<uint32_t>(settings.max_active_requests),
           .default_deadline = milliseconds(settings.default_deadline_ms),
           .worker_wait = milliseconds(settings.worker_wait_ms),
           .tenants = tenants,
-          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests)};
+          .prefetch_requests = static_cast<uint64_t>(settings.prefetch_requests),
+          .warmup_secret = RandomNumber()};
 }
 
 RouterOptions RouterOptionsOf(const CoordinatorSettings& settings) {

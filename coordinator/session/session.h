@@ -44,6 +44,8 @@ struct SessionLimits {
   size_t max_history = 1024;  // requests remembered for operators
   // What a unit is wanted of one worker in ten seconds before another one loads it too; 0: never.
   uint64_t prefetch_requests = 0;
+  // A random number: the ids of warm-ups follow from it, and no client may know them beforehand.
+  uint64_t warmup_secret = 0;
 };
 
 enum class Side : uint8_t { kClient, kWorker };
@@ -104,7 +106,7 @@ class SessionTable {
         started_(started),
         workers_(std::move(router), limits.fleet),
         waiting_(size_t{2} * limits.max_active_requests),
-        warmups_(static_cast<uint64_t>(started.time_since_epoch().count())),
+        warmups_(static_cast<uint64_t>(started.time_since_epoch().count()) ^ limits.warmup_secret),
         history_(limits.max_history),
         demand_(limits.prefetch_requests),
         closed_since_(started) {}

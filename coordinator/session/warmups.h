@@ -15,7 +15,8 @@ namespace promptcache {
 // Not thread safe.
 class Warmups {
  public:
-  // `salt`: of this life of this coordinator. Workers remember ids.
+  // `salt`: of this life of this coordinator, for workers remember ids; and a secret, for clients
+  // choose theirs.
   explicit Warmups(uint64_t salt) : salt_(salt) {}
 
   // Gives the id under which the worker answers. `keep_alive`: what its recipes come from.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "common/log.h"
 #include "tests/unit/coordinator/coordinator_fixture.h"
 #include "tests/unit/coordinator/session_events.h"
@@ -220,6 +222,20 @@ TEST_F(TenantsTest, AWorkerIsWarmedWithATenantsSchemaUnderItsKeys) {
   worker_->Send(told.request_id, Final{});
   Pass();
   EXPECT_EQ(RunOf(*acme_).domain, warm.domain);
+}
+
+// Every client is greeted with when that was, and could use the id first.
+TEST_F(TenantsTest, TheIdOfAWarmUpDoesNotFollowFromWhenTheCoordinatorBegan) {
+  const auto began = static_cast<uint64_t>(network_.clock().Now().time_since_epoch().count());
+  settings_.warm = {"acme/support@latest"};
+  Start();
+  acme_ = ClientOf("acme");
+  Register(*acme_, kSupportSchema);
+  worker_ = Worker();
+  const RequestId id = worker_->inbox().back().request_id;
+  uint64_t salt = 0;
+  std::memcpy(&salt, &id.bytes[sizeof(salt)], sizeof(salt));
+  EXPECT_NE(salt, began);
 }
 
 TEST_F(TenantsTest, TheSecretIsInNoLog) {
