@@ -28,7 +28,7 @@ class EngineImpl : public Engine {
                    .loader_threads = options.loader_threads,
                    .put_queue_bytes = options.put_queue_bytes,
                    .store_tier = deps_.store_tier},
-                  [this](std::function<void()> function) { inbox_.Post(std::move(function)); }),
+                  inbox_),
         thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
   ~EngineImpl() override {
@@ -79,11 +79,11 @@ class EngineImpl : public Engine {
   bool HasWork() const { return busy_ || acquirer_.wants_step() || requests_.HasNext(); }
 
   // When there will be something to do, if nothing is posted before.
-  SteadyTime NextTurn() const {
+  SteadyTime NextTurn() {
     constexpr SteadyTime::duration kLongest = std::chrono::hours(1);
     const SteadyTime expiry =
         SystemClock().Now() + std::min(kLongest, acquirer_.cache().UntilNextExpiry());
-    return std::min({expiry, acquirer_.imports_due(), requests_.NextDeadline()});
+    return std::min({expiry, acquirer_.writer().imports_due(), requests_.NextDeadline()});
   }
 
   void Admit() {
@@ -102,16 +102,16 @@ class EngineImpl : public Engine {
     for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
           request.OrderOf(i),
-          {.on_loading = [this, id, i](const UnitPtr& unit) { UnitLoading(id, i, unit); },
+          {.on_loading = [this, id, i](const KeptUnitPtr& unit) { UnitLoading(id, i, unit); },
            .on_arrival = [this, id,
                           i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); }});
     }
   }
 
-  void UnitLoading(const RequestId& id, size_t index, const UnitPtr& unit) {
+  void UnitLoading(const RequestId& id, size_t index, const KeptUnitPtr& unit) {
     Sequence* const sequence = requests_.Find(id);
     if (sequence == nullptr) return;
-    sequence->SetLoading(index, unit);
+    sequence->SetLoading(index, std::static_pointer_cast<const Unit>(unit));
     BeginIfReady(*sequence);
   }
 
@@ -119,8 +119,8 @@ class EngineImpl : public Engine {
     if (!arrival.status.ok()) return requests_.End(id, arrival.status);
     Sequence* const sequence = requests_.Find(id);
     if (sequence == nullptr) return;
-    sequence->SetUnit(index, std::move(arrival.unit), std::move(arrival.usage),
-                      arrival.encoded_tokens);
+    sequence->SetUnit(index, std::static_pointer_cast<const Unit>(arrival.unit),
+                      std::move(arrival.usage), arrival.encoded_tokens);
     BeginIfReady(*sequence);
   }
 
@@ -141,7 +141,7 @@ class EngineImpl : public Engine {
   }
 
   void ReportChanges() {
-    acquirer_.TellImports();
+    acquirer_.writer().TellImports();
     acquirer_.cache().Trim();
     UnitChanges changes = acquirer_.cache().TakeChanges();
     const double rate = stepper_.prefill_rate();
@@ -155,7 +155,7 @@ class EngineImpl : public Engine {
                 .unit_bytes = acquirer_.cache().bytes(),
                 .finished = requests_.finished(),
                 .corruptions = acquirer_.corruptions(),
-                .put_failures = acquirer_.put_failures(),
+                .put_failures = acquirer_.writer().put_failures(),
                 .prefill_tokens_per_s = rate,
                 .backlog_seconds = backlog,
                 .kv_use = kv_use,

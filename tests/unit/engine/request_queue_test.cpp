@@ -10,6 +10,7 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const SteadyTime kStart{std::chrono::hours(1)};
@@ -87,7 +88,9 @@ TEST_F(RequestQueueTest, WhatCannotEverRunIsNotTaken) {
 
 TEST_F(RequestQueueTest, IsFullUntilARequestRunsOrEnds) {
   for (uint8_t name = 1; name <= 3; ++name) EXPECT_EQ(Submit(Request(name)), Code::kOk);
-  EXPECT_EQ(Submit(Request(4)), Code::kBusy);
+  const Status full = queue_.Submit(Request(4));
+  EXPECT_EQ(full.code(), Code::kBusy);
+  EXPECT_THAT(full.message(), HasSubstr("3 requests wait"));
   EXPECT_EQ(queue_.queued(), 3u);
   StartNext();
   EXPECT_EQ(Submit(Request(4)), Code::kOk);
