@@ -32,9 +32,9 @@ size_t FakeSequence::rows() const {
   return rows;
 }
 
-void FakeSequence::SetUnit(size_t index, FakeArrival arrival) {
+void FakeSequence::SetUnit(size_t index, UnitArrival arrival) {
   account_.UnitCame(index, arrival.unit->bytes, std::move(arrival.usage), arrival.encoded_tokens);
-  units_[index] = std::move(arrival.unit);
+  units_[index] = std::static_pointer_cast<const FakeUnit>(arrival.unit);
   --missing_;
 }
 

@@ -11,16 +11,10 @@
 #include "tools/fake_engine/fake_unit.h"
 #include "worker/engine/account.h"
 #include "worker/engine/answer_draft.h"
+#include "worker/engine/pending_units.h"
 #include "worker/engine/request.h"
 
 namespace promptcache {
-
-// A unit that is there, and what waiting for it cost.
-struct FakeArrival {
-  FakeUnitPtr unit;
-  UnitUsage usage;
-  uint32_t encoded_tokens = 0;
-};
 
 // Each token follows from the plan, the bytes of its units, seed, sample, and all tokens before it.
 // Not thread safe: belongs to the engine thread.
@@ -41,7 +35,8 @@ class FakeSequence {
   // Rows that it would have of its own.
   size_t rows() const;
 
-  void SetUnit(size_t index, FakeArrival arrival);
+  // REQUIRES: the status is OK, as it always is here.
+  void SetUnit(size_t index, UnitArrival arrival);
   // All units are there.
   void Begin(SteadyTime now);
   // Draws the next token of each sample that goes on. REQUIRES: Begin was called.

@@ -1,14 +1,12 @@
 #include "worker/engine/model_engine.h"
 
 #include <algorithm>
-#include <atomic>
-#include <deque>
 #include <mutex>
 #include <thread>
 
-#include "common/log.h"
 #include "worker/engine/acquirer.h"
 #include "worker/engine/inbox.h"
+#include "worker/engine/request_queue.h"
 #include "worker/engine/sequence.h"
 #include "worker/engine/stepper.h"
 #include "worker/engine/workload.h"
@@ -21,15 +19,16 @@ class EngineImpl : public Engine {
   EngineImpl(EngineDeps deps, const EngineOptions& options)
       : deps_(std::move(deps)),
         options_(options),
+        requests_(options, inbox_, [this](const RequestId& id) { acquirer_.Abandon(id); }),
         stepper_(*deps_.model, options.prefill_chunk_tokens,
-                 [this](const RequestId& id, const Status& status) { End(id, status); }),
+                 [this](const RequestId& id, const Status& status) { requests_.End(id, status); }),
         acquirer_(*deps_.model, deps_.store, deps_.format,
                   {.unit_cache_bytes = options.unit_cache_bytes,
                    .clock = deps_.clock,
                    .loader_threads = options.loader_threads,
                    .put_queue_bytes = options.put_queue_bytes,
                    .store_tier = deps_.store_tier},
-                  [this](std::function<void()> function) { inbox_.Post(std::move(function)); }),
+                  inbox_),
         thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
   ~EngineImpl() override {
@@ -41,25 +40,15 @@ class EngineImpl : public Engine {
   Status Submit(EngineRequest request) override {
     const ModelShape& shape = deps_.model->shape();
     PC_RETURN_IF_ERROR(request.Validate(shape.context_length, shape.vocabulary));
-    PC_RETURN_IF_ERROR(request.options.FitsSlots(options_.slots));
-    if (waiting_.fetch_add(1) >= options_.queue_limit) {
-      --waiting_;
-      return Busy(std::to_string(options_.queue_limit) +
-                  " requests wait already, the limit of this worker; try again later");
-    }
-    auto shared = std::make_shared<EngineRequest>(std::move(request));
-    inbox_.Post([this, shared] { Enqueue(std::move(*shared)); });
-    return {};
+    return requests_.Submit(std::move(request));
   }
 
-  void Cancel(const RequestId& id) override {
-    inbox_.Post([this, id] { End(id, Cancelled("cancelled")); });
-  }
+  void Cancel(const RequestId& id) override { requests_.Cancel(id); }
 
   EngineStats stats() const override {
     std::lock_guard lock(stats_mutex_);
     EngineStats stats = stats_;
-    stats.queued = waiting_.load();
+    stats.queued = requests_.queued();
     return stats;
   }
 
@@ -74,9 +63,9 @@ class EngineImpl : public Engine {
       if (HasWork()) {
         inbox_.Run();
       } else {
-        inbox_.WaitAndRun(NextDeadline());
+        inbox_.WaitAndRun(NextTurn());
       }
-      EndLate();
+      requests_.EndLate(SystemClock().Now());
       Admit();
       const bool encoded = acquirer_.EncodeStep();
       const bool stepped = Step();
@@ -84,86 +73,23 @@ class EngineImpl : public Engine {
       busy_ = encoded || stepped;
     }
     inbox_.Run();
-    while (!running_.empty()) Finish(0, Unavailable("the worker is shutting down"));
-    for (EngineRequest& request : std::exchange(queue_, {})) {
-      Refuse(request, Unavailable("the worker is shutting down"));
-    }
+    requests_.EndAll(Unavailable("the worker is shutting down"));
   }
 
-  bool HasWork() const { return busy_ || acquirer_.wants_step() || CanAdmit(); }
+  bool HasWork() const { return busy_ || acquirer_.wants_step() || requests_.HasNext(); }
 
-  // Whether there are slots for the first request of the queue: later ones do not overtake it.
-  bool CanAdmit() const {
-    if (queue_.empty()) return false;
-    size_t taken = queue_.front().options.samples;
-    for (const auto& sequence : running_) taken += sequence->slots();
-    return taken <= options_.slots;
-  }
-
-  SteadyTime NextDeadline() const {
+  // When there will be something to do, if nothing is posted before.
+  SteadyTime NextTurn() {
     constexpr SteadyTime::duration kLongest = std::chrono::hours(1);
-    SteadyTime next = SystemClock().Now() + std::min(kLongest, acquirer_.cache().UntilNextExpiry());
-    next = std::min(next, acquirer_.imports_due());
-    for (const auto& sequence : running_) next = std::min(next, sequence->request().deadline);
-    for (const EngineRequest& request : queue_) next = std::min(next, request.deadline);
-    return next;
-  }
-
-  void EndLate() {
-    const SteadyTime now = SystemClock().Now();
-    const Status late = DeadlineExceeded("the request's deadline has passed");
-    for (size_t i = running_.size(); i-- > 0;) {
-      if (now >= running_[i]->request().deadline) Finish(i, late);
-    }
-    for (auto it = queue_.begin(); it != queue_.end();) {
-      if (now < it->deadline) {
-        ++it;
-        continue;
-      }
-      Refuse(*it, late);
-      it = queue_.erase(it);
-    }
-  }
-
-  void Enqueue(EngineRequest request) {
-    const auto is_same = [&](const RequestId& id) { return id == request.id; };
-    const bool in_use =
-        std::any_of(running_.begin(), running_.end(),
-                    [&](const auto& sequence) { return is_same(sequence->request().id); }) ||
-        std::any_of(queue_.begin(), queue_.end(),
-                    [&](const EngineRequest& other) { return is_same(other.id); });
-    if (in_use) return Refuse(request, AlreadyExists("a request with this id is running"));
-    queue_.push_back(std::move(request));
-  }
-
-  void End(const RequestId& id, const Status& status) {
-    for (size_t i = 0; i < running_.size(); ++i) {
-      if (running_[i]->request().id == id) return Finish(i, status);
-    }
-    for (auto it = queue_.begin(); it != queue_.end(); ++it) {
-      if (it->id != id) continue;
-      Refuse(*it, status);
-      queue_.erase(it);
-      return;
-    }
-  }
-
-  // Ends a request that never ran.
-  void Refuse(EngineRequest& request, const Status& status) {
-    --waiting_;
-    Usage usage;
-    usage.finish = FinishOf(status);
-    request.events.on_final(status, std::move(usage));
+    const SteadyTime expiry =
+        SystemClock().Now() + std::min(kLongest, acquirer_.cache().UntilNextExpiry());
+    return std::min({expiry, acquirer_.writer().imports_due(), requests_.NextDeadline()});
   }
 
   void Admit() {
-    while (CanAdmit()) {
-      EngineRequest request = std::move(queue_.front());
-      queue_.pop_front();
-      --waiting_;
-      running_.push_back(
-          std::make_unique<Sequence>(std::move(request), *deps_.tokenizer, SystemClock().Now()));
-      AcquireUnits(*running_.back());
+    while (requests_.HasNext()) {
+      AcquireUnits(requests_.Start(
+          std::make_unique<Sequence>(requests_.TakeNext(), *deps_.tokenizer, SystemClock().Now())));
     }
   }
 
@@ -176,81 +102,60 @@ class EngineImpl : public Engine {
     for (size_t i = 0; i < units; ++i) {
       acquirer_.Acquire(
           request.OrderOf(i),
-          {.on_loading = [this, id, i](UnitPtr unit) { UnitLoading(id, i, unit); },
+          {.on_loading = [this, id, i](const KeptUnitPtr& unit) { UnitLoading(id, i, unit); },
            .on_arrival = [this, id,
                           i](UnitArrival arrival) { UnitArrived(id, i, std::move(arrival)); }});
     }
   }
 
-  // Null when the request has ended.
-  Sequence* FindRunning(const RequestId& id) {
-    const auto found = std::find_if(running_.begin(), running_.end(), [&](const auto& sequence) {
-      return sequence->request().id == id;
-    });
-    return found == running_.end() ? nullptr : found->get();
-  }
-
-  void UnitLoading(const RequestId& id, size_t index, const UnitPtr& unit) {
-    Sequence* const sequence = FindRunning(id);
+  void UnitLoading(const RequestId& id, size_t index, const KeptUnitPtr& unit) {
+    Sequence* const sequence = requests_.Find(id);
     if (sequence == nullptr) return;
-    sequence->SetLoading(index, unit);
+    sequence->SetLoading(index, std::static_pointer_cast<const Unit>(unit));
     BeginIfReady(*sequence);
   }
 
   void UnitArrived(const RequestId& id, size_t index, UnitArrival arrival) {
-    if (!arrival.status.ok()) return End(id, arrival.status);
-    Sequence* const sequence = FindRunning(id);
+    if (!arrival.status.ok()) return requests_.End(id, arrival.status);
+    Sequence* const sequence = requests_.Find(id);
     if (sequence == nullptr) return;
-    sequence->SetUnit(index, std::move(arrival.unit), std::move(arrival.usage),
-                      arrival.encoded_tokens);
+    sequence->SetUnit(index, std::static_pointer_cast<const Unit>(arrival.unit),
+                      std::move(arrival.usage), arrival.encoded_tokens);
     BeginIfReady(*sequence);
   }
 
   void BeginIfReady(Sequence& sequence) {
     if (!sequence.can_begin()) return;
     const Status status = sequence.Begin(*deps_.model, SystemClock().Now());
-    if (!status.ok()) End(sequence.request().id, status);
+    if (!status.ok()) requests_.End(sequence.request().id, status);
   }
 
   // False when there was none to take. A step that may have to wait for layers is taken only when
   // nobody else has one.
   bool Step() {
+    const Sequences& running = requests_.running();
     const bool stepped =
-        stepper_.Step(running_) || (!acquirer_.wants_step() && stepper_.StepAhead(running_));
-    FinishDone();
+        stepper_.Step(running) || (!acquirer_.wants_step() && stepper_.StepAhead(running));
+    requests_.EndDone();
     return stepped;
   }
 
-  void FinishDone() {
-    for (size_t i = running_.size(); i-- > 0;) {
-      if (running_[i]->missing_units() == 0 && running_[i]->done()) Finish(i, {});
-    }
-  }
-
-  void Finish(size_t index, const Status& status) {
-    const std::unique_ptr<Sequence> sequence = std::move(running_[index]);
-    running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
-    if (sequence->missing_units() > 0) acquirer_.Abandon(sequence->request().id);
-    Usage usage = sequence->TakeUsage(status.ok() ? FinishReason::kNone : FinishOf(status));
-    ++finished_;
-    sequence->request().events.on_final(status, std::move(usage));
-  }
-
   void ReportChanges() {
-    acquirer_.TellImports();
+    acquirer_.writer().TellImports();
     acquirer_.cache().Trim();
     UnitChanges changes = acquirer_.cache().TakeChanges();
     const double rate = stepper_.prefill_rate();
-    const double backlog = workload_.BacklogSeconds(running_, queue_, rate);
-    const double kv_use = KvUse(running_, deps_.model->shape().context_length, options_.slots);
+    const double backlog = workload_.BacklogSeconds(requests_.running(), requests_.waiting(), rate);
+    const double kv_use =
+        KvUse(requests_.running(), deps_.model->shape().context_length, options_.slots);
     {
       std::lock_guard lock(stats_mutex_);
-      stats_ = {.active = static_cast<uint32_t>(running_.size()),
+      stats_ = {.active = static_cast<uint32_t>(requests_.running().size()),
                 .units = static_cast<uint32_t>(acquirer_.cache().size()),
                 .unit_bytes = acquirer_.cache().bytes(),
-                .finished = finished_,
+                .finished = requests_.finished(),
                 .corruptions = acquirer_.corruptions(),
-                .put_failures = acquirer_.put_failures(),
+                .put_failures = acquirer_.writer().put_failures(),
                 .prefill_tokens_per_s = rate,
                 .backlog_seconds = backlog,
                 .kv_use = kv_use,
@@ -270,13 +175,10 @@ class EngineImpl : public Engine {
   mutable std::mutex stats_mutex_;
   EngineStats stats_;
 
-  std::atomic<uint32_t> waiting_{0};  // submitted and not yet running
+  RequestQueue<Sequence> requests_;
 
   // Owned by the engine thread.
-  std::deque<EngineRequest> queue_;
-  Sequences running_;
   Stepper stepper_;
-  uint64_t finished_ = 0;
   bool busy_ = false;
 
   // Its own threads post to the inbox, so it goes before the inbox does.

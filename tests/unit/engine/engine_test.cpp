@@ -132,19 +132,6 @@ TEST_F(EngineBehaviour, CancelEndsARunningRequestAndNoOther) {
   EXPECT_EQ(cancelled->finals(), 1);
 }
 
-TEST_F(EngineBehaviour, CancelEndsAWaitingRequest) {
-  options_.slots = 1;
-  Start();
-  const auto running = Submit(Request(Prompt(), kEndless));
-  EngineRequest request = Request(Prompt());
-  const RequestId id = request.id;
-  const auto waiting = Submit(std::move(request));
-  engine_->Cancel(id);
-  waiting->Wait();
-  EXPECT_EQ(waiting->status().code(), Code::kCancelled);
-  EXPECT_THAT(waiting->tokens(), IsEmpty());
-}
-
 TEST_F(EngineBehaviour, DeadlineEndsRunningAndWaitingRequests) {
   options_.slots = 1;
   Start();
@@ -252,34 +239,6 @@ TEST_F(EngineBehaviour, SegmentsCountRowsNotOwnTokens) {
   EXPECT_THAT(Refusal(request).message(), HasSubstr("positions"));
   request.plan.units[0].tokens = 10;
   EXPECT_THAT(Refusal(request).message(), HasSubstr("has 6 tokens, not 10"));
-}
-
-TEST_F(EngineBehaviour, FullQueueIsBusyAndSaysTheLimit) {
-  options_.slots = 1;
-  options_.queue_limit = 2;
-  Start();
-  const auto running = Submit(Request(Prompt(), kEndless));
-  running->WaitTokens(1);
-  const auto a = Submit(Request(Prompt())), b = Submit(Request(Prompt()));
-  EngineRequest request = Request(Prompt());
-  request.events = {.on_part = [](auto) {}, .on_final = [](auto, auto) {}};
-  const Status status = engine_->Submit(std::move(request));
-  EXPECT_EQ(status.code(), Code::kBusy);
-  EXPECT_THAT(status.message(), HasSubstr("2 requests wait"));
-  EXPECT_EQ(engine_->stats().queued, 2u);
-}
-
-TEST_F(EngineBehaviour, SecondRequestUnderAnIdInUseIsRefused) {
-  options_.slots = 2;
-  Start();
-  EngineRequest request = Request(Prompt(), kEndless);
-  const EngineRequest same = request;
-  const auto first = Submit(std::move(request));
-  first->WaitTokens(1);
-  EXPECT_EQ(Run(same)->status().code(), Code::kAlreadyExists);
-  engine_->Cancel(same.id);
-  first->Wait();
-  EXPECT_EQ(first->status().code(), Code::kCancelled);
 }
 
 }  // namespace

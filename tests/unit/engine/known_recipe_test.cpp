@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/engine/plan_maker.h"
 
 namespace promptcache::testing {
 namespace {

@@ -96,33 +96,5 @@ TEST_F(EngineRemoval, UnitThatWaitsToBeStoredIsNot) {
   EXPECT_THAT(Stored(), ElementsAre(KeyOf(Prompt(1))));
 }
 
-TEST_F(EngineRemoval, OfTwoPutsOfAUnitThatWaitNeitherIsStored) {
-  options_.unit_cache_bytes = 1;  // so that it is encoded twice
-  Start(&store_);
-  store_.ClosePuts();
-  (void)Run(Prompt(1));
-  store_.WaitForPut();
-  (void)Run(Prompt(2));
-  (void)Run(Prompt(3));
-  (void)Run(Prompt(2));
-  (void)Drop(Prompt(2));
-  store_.OpenPuts();
-  engine_ = nullptr;
-  EXPECT_THAT(Stored(), ::testing::UnorderedElementsAre(KeyOf(Prompt(1)), KeyOf(Prompt(3))));
-}
-
-TEST_F(EngineRemoval, UnitThatIsAskedForAgainIsStoredAgain) {
-  Start(&store_);
-  store_.ClosePuts();
-  (void)Run(Prompt(1));
-  store_.WaitForPut();
-  (void)Run(Prompt(2));
-  (void)Drop(Prompt(2));
-  (void)Run(Prompt(2));
-  store_.OpenPuts();
-  engine_ = nullptr;
-  EXPECT_THAT(Stored(), ::testing::UnorderedElementsAre(KeyOf(Prompt(1)), KeyOf(Prompt(2))));
-}
-
 }  // namespace
 }  // namespace promptcache::testing

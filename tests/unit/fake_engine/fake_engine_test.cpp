@@ -271,38 +271,6 @@ TEST_F(FakeEngineTest, CancelAndDeadlineDoNotWaitForAStep) {
   EXPECT_EQ(answer->usage().finish, FinishReason::kCancelled);
 }
 
-TEST_F(FakeEngineTest, RequestsBeyondSlotsAndQueueAreTurnedAway) {
-  step_ = std::chrono::hours(1);
-  options_.slots = 2;
-  options_.queue_limit = 1;
-  Start();
-  EngineRequest request = Request();
-  request.options.samples = 3;
-  EXPECT_EQ(engine_->Submit(request).code(), Code::kResourceExhausted);
-  request.options.samples = 2;
-  const auto running = Submit(request);
-  const auto is_running = [&] { return engine_->stats().active == 1; };
-  while (!is_running()) std::this_thread::yield();
-  const auto queued = Submit(Request());
-  EngineRequest third = Request();
-  third.events = queued->Events();
-  EXPECT_EQ(engine_->Submit(third).code(), Code::kBusy);
-  EXPECT_EQ(engine_->stats().queued, 1u);
-  engine_ = nullptr;
-  EXPECT_EQ(running->status().code(), Code::kUnavailable);
-  EXPECT_EQ(queued->status().code(), Code::kUnavailable);
-}
-
-TEST_F(FakeEngineTest, AnIdIsInUseUntilItsFinal) {
-  step_ = std::chrono::hours(1);
-  Start();
-  const EngineRequest request = Request();
-  const auto first = Submit(request);
-  EXPECT_EQ(Run(request)->status().code(), Code::kAlreadyExists);
-  EXPECT_EQ(first->finals(), 0);
-  engine_ = nullptr;  // its end is told to the answer
-}
-
 TEST_F(FakeEngineTest, TellsWhatIsInMemoryUntilItIsDropped) {
   Start();
   EXPECT_TRUE(Run(Request())->status().ok());
