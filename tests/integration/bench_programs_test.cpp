@@ -54,6 +54,13 @@ TEST_F(BenchPrograms, ServeKnowsNoOtherEngine) {
   EXPECT_THAT(bench.errors + bench.output, HasSubstr("steam"));
 }
 
+TEST_F(BenchPrograms, ServeByAModelMustComeFirst) {
+  const ProgramResult bench =
+      RunProgram("promptcache", {"--config", "none.toml", "bench", "serve", "--engine", "model"});
+  EXPECT_EQ(bench.exit_code, 2);
+  EXPECT_THAT(bench.errors, HasSubstr("'bench serve' must come first"));
+}
+
 TEST_F(BenchPrograms, TenantsFindNoHitOfAnotherUnlessSchemasAreShared) {
   const ProgramResult bench = Bench({"tenants", "--pairs", "2", "--tokens", "16", "--json"});
   ASSERT_LE(bench.exit_code, 1) << bench.errors;  // what two pairs show is chance

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "tools/bench/serve_bench.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/engine_commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/serve_flags.h"
 #include "tools/cli/temporary_directory.h"
@@ -20,6 +21,7 @@ struct BenchServeFlags {
 };
 
 int RunBenchServe(const BenchServeFlags& flags) {
+  if (flags.engine == "model") return FailUnlessFirst("bench serve");
   InitLog("promptcache-bench", LogLevel::kError, LogFormat::kText);
   ServeBenchOptions options = flags.bench;
   options.setup = flags.serve.setup;
@@ -50,7 +52,7 @@ void AddBenchServeCommand(CLI::App& bench, CommandContext& context) {
       ->add_option("--engine", flags->engine,
                    "fake: workers run no model; model: they do, with reuse and without (has "
                    "options of its own: bench serve --engine model --help)")
-      ->check(CLI::IsMember({"fake"}))
+      ->check(CLI::IsMember({"fake", "model"}))
       ->capture_default_str();
   command->add_option("--model", setup.model, "Whose tokenizer and metadata are used")
       ->capture_default_str();

@@ -56,14 +56,16 @@ std::optional<int> RunEngineCommand(const CommandContext& context, std::span<cha
   return ReplaceByEngine(context, {arguments.begin() + 1, arguments.end()});
 }
 
+int FailUnlessFirst(const std::string& words) {
+  fmt::print(stderr, "promptcache: error: '{}' must come first, before every option\n", words);
+  return kExitUsage;
+}
+
 void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared) {
   CLI::App* command = parent.add_subcommand(declared.name, declared.help);
   command->prefix_command()->fallthrough(false);
   command->callback([&context, words = declared.words] {
-    context.run = [words] {
-      fmt::print(stderr, "promptcache: error: '{}' must come first, before every option\n", words);
-      return kExitUsage;
-    };
+    context.run = [words] { return FailUnlessFirst(words); };
   });
 }
 

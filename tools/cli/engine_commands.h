@@ -18,6 +18,9 @@ struct EngineCommand {
 // to.
 int ReplaceByEngine(const CommandContext& context, std::vector<std::string> words);
 
+// Says that they must come before every option; the exit code of wrong usage.
+int FailUnlessFirst(const std::string& words);
+
 // It is an error to get as far as running it: RunEngineCommand comes before.
 void AddEngineCommand(CLI::App& parent, CommandContext& context, const EngineCommand& declared);
 
