@@ -88,10 +88,11 @@ TEST_F(ReportTest, BatchesCountWhileTheyRunAndTheirResultsForEver) {
   settings_.batch_requests = 1;
   Start();
   const auto client = Client();
+  Register(*client, kSupportSchema);
   EXPECT_EQ(Value("batches"), 0);
   client->Send(IdOf(200), BatchAdd{{{.submit = SubmitOf("<prompt schema=\"nobody\">a</prompt>")},
-                                    {.submit = SubmitOf("<prompt>b</prompt>")},
-                                    {.submit = SubmitOf("<prompt>c</prompt>")}}});
+                                    {.submit = SubmitOf(kPrompt)},
+                                    {.submit = SubmitOf(kPrompt)}}});
   Pass(milliseconds(500));
   EXPECT_EQ(Value("batches"), 1);
   EXPECT_EQ(Value("batch_items{state=\"running\"}"), 1);

@@ -132,7 +132,7 @@ TEST_F(TenantsTest, WhatHappenedToARequestOnlyItsTenantAndOperatorsHear) {
   EXPECT_EQ(ExplainedTo(*ops).tenant, "acme");
 }
 
-TEST_F(TenantsTest, HowTheOtherWorkersWereIsToldToOperatorsOnly) {
+TEST_F(TenantsTest, ScoresOfWorkersAreToldToOperatorsOnly) {
   StartWithTenants();
   Register(*acme_, kSupportSchema);
   RunOf(*acme_);
