@@ -51,10 +51,10 @@ RouterOptions RouterOptionsOf(const CoordinatorSettings& settings) {
   return {.queue_bound_s = static_cast<double>(settings.queue_bound_ms) / 1000};
 }
 
-CatalogOptions CatalogOptionsOf(const CoordinatorSettings& settings, const ServedModel& model) {
-  return {.store_endpoint = settings.store_endpoint,
-          .context_length = model.context_length,
-          .limits = SchemaLimitsOf(settings)};
+std::unique_ptr<MetaClient> MetaClientOf(const CoordinatorSettings& settings,
+                                         Transport& transport) {
+  if (settings.store_endpoint.empty()) return nullptr;
+  return std::make_unique<MetaClient>(transport, settings.store_endpoint);
 }
 
 // What Create has checked.
@@ -85,12 +85,14 @@ class CoordinatorImpl : public Coordinator {
             sessions_, workers_, [this] { return ProcessStatus(); }, Answerer()),
         compiling_(OrThread(std::move(deps.compiling), transport)),
         planning_(OrThread(std::move(deps.planning), transport)),
-        catalog_({transport, *compiling_, clock_, encoder_}, CatalogOptionsOf(settings, model_)),
+        meta_(MetaClientOf(settings, transport)),
+        catalog_({transport, *compiling_, clock_, encoder_, meta_.get()},
+                 {.context_length = model_.context_length, .limits = SchemaLimitsOf(settings)}),
         schema_desk_(catalog_, Answerer()),
         prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair),
         request_desk_({sessions_, clients_, workers_, catalog_, prompts_, clock_},
                       [this](const Envelope& envelope) { batch_desk_.Received(envelope); }),
-        batch_desk_({transport, *compiling_, clock_}, settings, request_desk_.ItemRunner(),
+        batch_desk_({meta_.get(), *compiling_, clock_}, settings, request_desk_.ItemRunner(),
                     Answerer()),
         worker_desk_({workers_, sessions_, catalog_, model_, clock_}, settings.warm,
                      [this](Actions actions) { request_desk_.Perform(std::move(actions)); }) {}
@@ -112,8 +114,8 @@ class CoordinatorImpl : public Coordinator {
                         workers_.Listen({.endpoint = settings_.worker_endpoint,
                                          .max_message_bytes = kMaxWorkerMessage}));
     Tick();
-    PC_RETURN_IF_ERROR(batch_desk_.Start(endpoints_.client));
-    return catalog_.Start();
+    batch_desk_.SetName(endpoints_.client);
+    return meta_ ? meta_->Start() : Status();
   }
 
   const CoordinatorEndpoints& endpoints() const override { return endpoints_; }
@@ -243,7 +245,7 @@ class CoordinatorImpl : public Coordinator {
     return {.coordinator = endpoints_.client,
             .pid = static_cast<uint32_t>(::getpid()),
             .uptime_ms = static_cast<uint64_t>(MillisecondsBetween(started_, Now())),
-            .meta_available = catalog_.store_is_up(),
+            .meta_available = meta_ && meta_->up(),
             .model = model_.name,
             .context_length = model_.context_length,
             .schemas = static_cast<uint32_t>(catalog_.size()),
@@ -268,6 +270,7 @@ class CoordinatorImpl : public Coordinator {
   OperatorDesk operator_desk_;
   std::unique_ptr<Background> compiling_;
   std::unique_ptr<Background> planning_;
+  std::unique_ptr<MetaClient> meta_;  // null: there is no store
   SchemaCatalog catalog_;
   SchemaDesk schema_desk_;
   PromptPlanner prompts_;

@@ -18,15 +18,17 @@ MetaClient::PageCallback RecordsOnly(MetaClient::Callback callback) {
 
 }  // namespace
 
-MetaClient::MetaClient(Transport& transport, const std::string& endpoint,
-                       std::function<void()> on_up)
-    : transport_(transport) {
+MetaClient::MetaClient(Transport& transport, const std::string& endpoint)
+    : transport_(transport), endpoint_(endpoint) {
   ConnectionOptions options;
   options.connect = {.endpoint = endpoint, .max_message_bytes = kMaxMessageBytes};
   options.hello = {.role = PeerRole::kCoordinator, .name = "coordinator"};
   connection_ = std::make_unique<Connection>(
       transport, options,
-      ConnectionEvents{.on_up = [on_up = std::move(on_up)](const HelloAck& /*ack*/) { on_up(); },
+      ConnectionEvents{.on_up =
+                           [this](const HelloAck& /*ack*/) {
+                             for (const auto& up : on_up_) up();
+                           },
                        .on_down = [this](const Status& why) { FailAll(why); },
                        .on_message = [this](const Envelope& envelope,
                                             const Frame& /*payload*/) { Handle(envelope); }});

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cluster/transport/connection.h"
@@ -27,11 +28,14 @@ class MetaClient {
   using Callback = std::function<void(Result<Records>)>;
   using PageCallback = std::function<void(Result<MetaReply>)>;
 
-  // `on_up` is called each time the store becomes reachable.
-  MetaClient(Transport& transport, const std::string& endpoint, std::function<void()> on_up);
+  MetaClient(Transport& transport, const std::string& endpoint);
   ~MetaClient();
+  // Called each time the store becomes reachable. Those who want to hear of it say so before Start.
+  void OnUp(std::function<void()> up) { on_up_.push_back(std::move(up)); }
+  // kInvalidArgument for an endpoint that can never work.
   Status Start();
 
+  const std::string& endpoint() const { return endpoint_; }
   bool up() const { return connection_->up(); }
   // All records whose key begins with the prefix, page by page: some may be of later than others.
   void List(const std::string& prefix, Callback callback);
@@ -60,6 +64,8 @@ class MetaClient {
   void FailAll(const Status& status);
 
   Transport& transport_;
+  const std::string endpoint_;
+  std::vector<std::function<void()>> on_up_;
   std::unordered_map<RequestId, Pending> pending_;
   std::unique_ptr<Connection> connection_;
 };

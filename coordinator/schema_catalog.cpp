@@ -14,25 +14,20 @@ constexpr uint64_t kRecordOverhead = 1 << 10;  // of a record in a message, and 
 
 }  // namespace
 
-SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, CatalogOptions options)
-    : deps_(deps), options_(std::move(options)) {}
+SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, const CatalogOptions& options)
+    : deps_(deps),
+      options_(options),
+      loaded_(deps.meta == nullptr),
+      meta_(deps.meta),
+      domains_(deps.meta) {
+  if (meta_ == nullptr) return;
+  load_error_ = Unavailable("the cachestore at " + meta_->endpoint() + " is not reachable");
+  meta_->OnUp([this] { StoreIsUp(); });
+}
 
 SchemaCatalog::~SchemaCatalog() {
   deps_.transport.CancelTimer(timer_);
   deps_.transport.CancelTimer(retry_);
-}
-
-Status SchemaCatalog::Start() {
-  if (options_.store_endpoint.empty()) {
-    loaded_ = true;
-    domains_.emplace(nullptr);
-    return {};
-  }
-  load_error_ = Unavailable("the cachestore at " + options_.store_endpoint + " is not reachable");
-  meta_ = std::make_unique<MetaClient>(deps_.transport, options_.store_endpoint,
-                                       [this] { StoreIsUp(); });
-  domains_.emplace(meta_.get());
-  return meta_->Start();
 }
 
 // ---- questions ----
@@ -88,8 +83,8 @@ void SchemaCatalog::Forget(const std::string& key) {
 Status SchemaCatalog::CheckWritable() const {
   PC_RETURN_IF_ERROR(CheckLoaded());
   if (meta_ == nullptr || meta_->up()) return {};
-  return Unavailable("schemas cannot be changed while the cachestore at " +
-                     options_.store_endpoint + " is not reachable; start it and try again");
+  return Unavailable("schemas cannot be changed while the cachestore at " + meta_->endpoint() +
+                     " is not reachable; start it and try again");
 }
 
 Status SchemaCatalog::CheckRoom(const std::string& key, uint64_t record_bytes) const {
@@ -136,7 +131,7 @@ void SchemaCatalog::Add(SchemaAdd add, const std::string& tenant, const AddCallb
   // What others registered before is known then: this registration is younger.
   CatchUp([this, add = std::move(add), tenant, done](const Status& caught_up) {
     if (!caught_up.ok()) return done(caught_up);
-    domains_->Find(tenant, [this, add, tenant, done](const Result<uint64_t>& domain) {
+    domains_.Find(tenant, [this, add, tenant, done](const Result<uint64_t>& domain) {
       if (!domain.ok()) return done(domain.status());
       CompileOptions options = OptionsAt(NextStamp());
       options.tenant = tenant;

@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,33 +20,32 @@
 namespace promptcache {
 
 struct CatalogOptions {
-  std::string store_endpoint;  // empty: schemas live in memory only
   uint32_t context_length = 0;
   PmlLimits limits;
   // Of all records together: each coordinator reads them all.
   uint64_t max_total_bytes = uint64_t{80} << 20;
 };
 
-// What a catalog works with; all of it outlives the catalog, but the background must run nothing
-// for it any more when it goes.
+// What a catalog works with; all of it outlives the catalog, but background and client must call
+// nothing for it any more when it goes.
 struct CatalogDeps {
   Transport& transport;
   Background& background;
   const Clock& clock;
   const TextEncoder& encoder;
+  MetaClient* meta = nullptr;  // not started yet; null: schemas live in memory only
 };
 
 // Belongs to the reactor thread. Callbacks run on it, each exactly once unless the catalog goes
 // before. Until the persisted schemas are loaded every call answers kUnavailable with the reason.
 class SchemaCatalog {
  public:
-  SchemaCatalog(const CatalogDeps& deps, CatalogOptions options);
+  // Begins to load when the store is reachable.
+  SchemaCatalog(const CatalogDeps& deps, const CatalogOptions& options);
   ~SchemaCatalog();
   SchemaCatalog(const SchemaCatalog&) = delete;
   SchemaCatalog& operator=(const SchemaCatalog&) = delete;
 
-  // Begins to load when there is a store. kInvalidArgument for an endpoint that can never work.
-  Status Start();
   // Calls `ready` once everything that could be loaded is; at once when it is already. A damaged
   // record is logged with its key and left out.
   void WhenLoaded(std::function<void()> ready);
@@ -66,7 +64,6 @@ class SchemaCatalog {
   // In parts that fit a message each; at least one.
   std::vector<RecipeReply> FindRecipes(const std::vector<RecipeDigest>& digests) const;
   size_t size() const { return registry_.size(); }
-  bool store_is_up() const { return meta_ != nullptr && meta_->up(); }
 
   // Changes happen one after another. kInvalidArgument with the document's errors,
   // kAlreadyExists when another tenant shares its name, kResourceExhausted when all schemas
@@ -146,8 +143,8 @@ class SchemaCatalog {
 
   std::deque<std::function<void(Release)>> writes_;  // that wait
   bool writing_ = false;
-  std::unique_ptr<MetaClient> meta_;  // null: memory only
-  std::optional<TenantDomains> domains_;
+  MetaClient* const meta_;
+  TenantDomains domains_;
 };
 
 }  // namespace promptcache

@@ -115,11 +115,11 @@ SchemaCatalog::Records SchemaCatalog::Changed(Records records) {
 // One at a time, so that requests are not queued behind all of them.
 void SchemaCatalog::ReadNext(const std::shared_ptr<Reading>& reading) {
   if (reading->left.empty()) return ReadAll(*reading);
-  domains_->Find(TenantOfSchemaKey(reading->left.back().key),
-                 [this, reading](const Result<uint64_t>& domain) {
-                   if (!domain.ok()) return ReadFailed(domain.status(), reading->ended);
-                   RestoreNext(reading, *domain);
-                 });
+  domains_.Find(TenantOfSchemaKey(reading->left.back().key),
+                [this, reading](const Result<uint64_t>& domain) {
+                  if (!domain.ok()) return ReadFailed(domain.status(), reading->ended);
+                  RestoreNext(reading, *domain);
+                });
 }
 
 void SchemaCatalog::RestoreNext(const std::shared_ptr<Reading>& reading, uint64_t domain) {

@@ -25,13 +25,12 @@ BatchDesk::BatchDesk(const BatchDeskDeps& deps, const CoordinatorSettings& setti
     : deps_(deps),
       limits_{.max_prompt_bytes = static_cast<uint64_t>(settings.max_prompt_bytes)},
       answer_(std::move(answer)),
-      keeper_(settings.store_endpoint.empty()
-                  ? nullptr
-                  : std::make_unique<BatchKeeper>(deps.transport, deps.clock, settings,
-                                                  std::move(runner))) {}
+      keeper_(deps.meta == nullptr ? nullptr
+                                   : std::make_unique<BatchKeeper>(*deps.meta, deps.clock, settings,
+                                                                   std::move(runner))) {}
 
-Status BatchDesk::Start(const std::string& name) {
-  return keeper_ == nullptr ? Status() : keeper_->Start(name);
+void BatchDesk::SetName(const std::string& name) {
+  if (keeper_ != nullptr) keeper_->SetName(name);
 }
 
 void BatchDesk::Tick() {

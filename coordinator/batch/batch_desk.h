@@ -13,10 +13,10 @@
 
 namespace promptcache {
 
-// What a desk works with; all of it outlives the desk, but the background must run nothing for it
-// any more when it goes.
+// What a desk works with; all of it outlives the desk, but background and client must call nothing
+// for it any more when it goes.
 struct BatchDeskDeps {
-  Transport& transport;
+  MetaClient* meta;  // not started yet; null: there is no store, and clients are told so
   Background& background;
   const Clock& clock;
 };
@@ -29,8 +29,8 @@ class BatchDesk {
   BatchDesk(const BatchDeskDeps& deps, const CoordinatorSettings& settings, BatchRunner runner,
             Answer answer);
 
-  // Without a store nothing begins, and clients are told so.
-  Status Start(const std::string& name);
+  // Of this coordinator, for people.
+  void SetName(const std::string& name);
   void Tick();
   // To a request of an item.
   void Received(const Envelope& envelope);

@@ -21,18 +21,15 @@ Status BusyElsewhere() {
 
 }  // namespace
 
-BatchKeeper::BatchKeeper(Transport& transport, const Clock& clock,
-                         const CoordinatorSettings& settings, BatchRunner runner)
+BatchKeeper::BatchKeeper(MetaClient& meta, const Clock& clock, const CoordinatorSettings& settings,
+                         BatchRunner runner)
     : clock_(clock),
       lease_(settings.lease_ms),
       runner_(std::move(runner)),
       table_({.max_running = static_cast<uint32_t>(settings.batch_requests)}),
       watch_(lease_),
-      meta_(transport, settings.store_endpoint, [this] { watch_.StartAgain(); }) {}
-
-Status BatchKeeper::Start(const std::string& name) {
-  name_ = name;
-  return meta_.Start();
+      meta_(meta) {
+  meta_.OnUp([this] { watch_.StartAgain(); });
 }
 
 void BatchKeeper::Tick() {

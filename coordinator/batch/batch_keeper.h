@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "cluster/transport/transport.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "coordinator/batch/batch_journal.h"
@@ -38,12 +37,12 @@ class BatchKeeper {
   using Done = BatchJournal::Done<T>;
   using Encoded = BatchJournal::Encoded;
 
-  // Transport and clock outlive the keeper. REQUIRES: there is a store.
-  BatchKeeper(Transport& transport, const Clock& clock, const CoordinatorSettings& settings,
+  // Client and clock outlive the keeper. The client is not started yet.
+  BatchKeeper(MetaClient& meta, const Clock& clock, const CoordinatorSettings& settings,
               BatchRunner runner);
 
-  // Begins to look for batches. `name`: of this coordinator, for people.
-  Status Start(const std::string& name);
+  // Of this coordinator, for people.
+  void SetName(const std::string& name) { name_ = name; }
   void Tick();
   // To a request of an item.
   void Received(const Envelope& envelope);
@@ -94,7 +93,7 @@ class BatchKeeper {
   std::set<RequestId> damaged_;  // nobody can run them
   std::deque<BatchAction> actions_;
   bool performing_ = false;
-  MetaClient meta_;
+  MetaClient& meta_;
   BatchJournal journal_{meta_};
   OwnLife life_{meta_};
 };

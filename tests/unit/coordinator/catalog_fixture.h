@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cachestore/memory/memory_store.h"
 #include "coordinator/schema_catalog.h"
@@ -25,11 +26,14 @@ inline std::string Document(const std::string& name, const std::string& text) {
 class Site {
  public:
   explicit Site(MetaStore& records, CatalogOptions options = {})
-      : transport_(network, "coordinator"), background(transport_), records_(records) {
-    options.store_endpoint = FakeStore::kEndpoint;
+      : transport_(network, "coordinator"),
+        meta_(std::in_place, transport_, FakeStore::kEndpoint),
+        background(transport_),
+        records_(records) {
     options.limits.document_bytes = 1 << 20;
-    catalog.emplace(CatalogDeps{transport_, background, network.clock(), compiler_.encoder()},
-                    options);
+    catalog.emplace(
+        CatalogDeps{transport_, background, network.clock(), compiler_.encoder(), &*meta_},
+        options);
   }
 
   Site& StartStore() {
@@ -37,9 +41,14 @@ class Site {
     return *this;
   }
   Site& Start() {
-    EXPECT_TRUE(catalog->Start().ok());
+    EXPECT_TRUE(meta_->Start().ok());
     catalog->WhenLoaded([this] { ++times_loaded; });
     return Settle();
+  }
+  // As a coordinator goes.
+  void Stop() {
+    catalog.reset();
+    meta_.reset();
   }
   Site& Settle(std::chrono::milliseconds time = std::chrono::seconds(3)) {
     network.Advance(time);
@@ -71,6 +80,7 @@ class Site {
 
  private:
   FakeTransport transport_;
+  std::optional<MetaClient> meta_;
 
  public:
   FakeBackground background;

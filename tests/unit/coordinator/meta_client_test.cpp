@@ -38,8 +38,8 @@ class MetaClientTest : public ::testing::Test {
   MemoryMetaStore records_;
   FakeStore store_{network_, records_};
   FakeTransport transport_{network_, "coordinator"};
-  MetaClient first_{transport_, FakeStore::kEndpoint, [] {}};
-  MetaClient second_{transport_, FakeStore::kEndpoint, [] {}};
+  MetaClient first_{transport_, FakeStore::kEndpoint};
+  MetaClient second_{transport_, FakeStore::kEndpoint};
 };
 
 TEST_F(MetaClientTest, ListGathersEveryPage) {

@@ -109,11 +109,9 @@ TEST_F(CatalogTest, WithoutAStoreSchemasLiveInMemory) {
   const ToyCompiler compiler;
   SchemaCatalog catalog({transport, background, network.clock(), compiler.encoder()},
                         {.limits = {.document_bytes = 1 << 20}});
-  ASSERT_TRUE(catalog.Start().ok());
   bool loaded = false;
   catalog.WhenLoaded([&] { loaded = true; });
   EXPECT_TRUE(loaded);
-  EXPECT_FALSE(catalog.store_is_up());
   catalog.Add({.document = Document("s", "one")}, "",
               [](const auto& added) { EXPECT_TRUE(added.ok()); });
   network.RunUntilIdle();
@@ -195,7 +193,7 @@ TEST_F(CatalogTest, MayGoWhileWorkAndWritesArePending) {
   site.network.RunUntilIdle();
   site.background.Hold();
   site.catalog->Add({.document = Document("t", "one")}, "", ignore);
-  site.catalog.reset();
+  site.Stop();
   site.Settle(seconds(30));
 }
 

@@ -17,7 +17,7 @@ class Asker {
   explicit Asker(MetaStore& records)
       : transport_(network, "coordinator"),
         store(network, records),
-        meta_(transport_, FakeStore::kEndpoint, [] {}),
+        meta_(transport_, FakeStore::kEndpoint),
         domains_(&meta_) {
     EXPECT_TRUE(meta_.Start().ok());
     network.Advance(seconds(1));

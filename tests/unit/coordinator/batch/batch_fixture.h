@@ -33,12 +33,14 @@ class BatchSite {
  public:
   BatchSite(FakeNetwork& network, const std::string& name, const CoordinatorSettings& settings)
       : transport_(network, name),
+        meta_(transport_, FakeStore::kEndpoint),
         background_(transport_),
-        desk_({transport_, background_, network.clock()}, settings, Runner(),
-              [this](PeerId, const RequestId& id, Message answer) {
+        desk_({settings.store_endpoint.empty() ? nullptr : &meta_, background_, network.clock()},
+              settings, Runner(), [this](PeerId, const RequestId& id, Message answer) {
                 answers_[id] = std::move(answer);
               }) {
-    EXPECT_TRUE(desk_.Start(name).ok());
+    desk_.SetName(name);
+    EXPECT_TRUE(meta_.Start().ok());
   }
 
   BatchDesk& desk() { return desk_; }
@@ -83,6 +85,7 @@ class BatchSite {
   }
 
   FakeTransport transport_;
+  MetaClient meta_;
   FakeBackground background_;
   std::map<RequestId, Message> answers_;
   BatchDesk desk_;
