@@ -135,7 +135,7 @@ void Acquirer::StartLoad(const UnitKey& key, const Pending& pending) {
 void Acquirer::Keep(const UnitPtr& unit) {
   const auto found = pending_.find(unit->key);
   if (found == pending_.end() || found->second.dropped) return;
-  cache_.Insert(unit, found->second.lifetime);
+  cache_.Insert(unit, found->second.lifetime, found->second.domain);
 }
 
 void Acquirer::LoadStarted(const UnitPtr& unit) {
