@@ -5,6 +5,27 @@
 #include <limits>
 
 namespace promptcache {
+namespace {
+
+constexpr size_t kMaxStops = 256;
+constexpr size_t kMaxStopBytes = 16 << 10;
+
+// A request keeps them, and each token that is generated is held against all of them.
+Status CheckStops(const GenerationOptions& options) {
+  size_t bytes = 0;
+  for (const std::string& stop : options.stop_strings) {
+    if (stop.empty()) return InvalidArgument("an empty stop string");
+    bytes += stop.size();
+  }
+  if (options.stop_strings.size() > kMaxStops || options.stop_ids.size() > kMaxStops ||
+      bytes > kMaxStopBytes) {
+    return InvalidArgument("at most " + std::to_string(kMaxStops) + " stop strings of together " +
+                           std::to_string(kMaxStopBytes) + " bytes and as many stop ids");
+  }
+  return {};
+}
+
+}  // namespace
 
 std::string_view RepairName(Repair repair) {
   switch (repair) {
@@ -163,9 +184,7 @@ Status GenerationOptions::Validate() const {
                            " is not in 1..100");
   }
   if (top_k < 0) return InvalidArgument("top_k is negative; 0 switches it off");
-  for (const std::string& stop : stop_strings) {
-    if (stop.empty()) return InvalidArgument("an empty stop string");
-  }
+  PC_RETURN_IF_ERROR(CheckStops(*this));
   if (samples < 1 || samples > kMaxSamples) {
     return InvalidArgument("samples " + std::to_string(samples) + " is not in 1.." +
                            std::to_string(kMaxSamples));

@@ -5,13 +5,32 @@
 #include "coordinator/plan/plan_builder.h"
 
 namespace promptcache {
+namespace {
+
+constexpr uint64_t kMaxWaitingBytes = uint64_t{256} << 20;
+constexpr uint64_t kJobBytes = 4 << 10;  // what a small request holds
+// Steps in the background at once: the thread has its next one when it has done one, and no tenant
+// waits behind many that were there first.
+constexpr size_t kMaxRunning = 2;
+
+uint64_t BytesOf(const Submit& submit) {
+  uint64_t bytes = kJobBytes + submit.prompt.size();
+  bytes += submit.options.stop_ids.size() * sizeof(TokenId);
+  for (const std::string& stop : submit.options.stop_strings) bytes += sizeof(stop) + stop.size();
+  return bytes;
+}
+
+}  // namespace
 
 // One prompt on its way. Only one thread at a time has it.
 struct PromptPlanner::Job {
+  uint64_t bytes = 0;
   Submit submit;  // its text is in `source`
   SchemaViewer viewer;
   RepairChoice repair;
   PmlSource source;
+  Wanted wanted;
+  Callback done;
   PromptDocument prompt;
   SchemaPtr schema;
 };
@@ -24,7 +43,8 @@ PromptPlanner::PromptPlanner(Background& background, SchemaCatalog& catalog,
       model_(model),
       encoder_(*model.tokenizer, *model.chat_template),
       limits_(limits),
-      repair_(repair) {}
+      repair_(repair),
+      waiting_(kMaxWaitingBytes) {}
 
 // Two visits to the background: parsing tells which schema is meant, which is looked up here, where
 // the catalog lives; then the plan is built.
@@ -36,24 +56,51 @@ void PromptPlanner::Plan(Submit submit, const std::string& tenant, const Wanted&
   }
   const auto repair = ChooseRepair(submit.repair, submit.linked_tokens, repair_);
   if (!repair.ok()) return done(repair.status());
-  const uint64_t bytes = submit.prompt.size();
+  const uint64_t bytes = BytesOf(submit);
   std::string text = std::exchange(submit.prompt, {});
-  auto job = std::make_shared<Job>(Job{.submit = std::move(submit),
-                                       .viewer = {.tenant = tenant},
-                                       .repair = *repair,
-                                       .source = PmlSource("prompt", std::move(text))});
-  const Status queued = background_.Compute<Status>(
+  const auto job = std::make_shared<Job>(Job{.bytes = bytes,
+                                             .submit = std::move(submit),
+                                             .viewer = {.tenant = tenant},
+                                             .repair = *repair,
+                                             .source = PmlSource("prompt", std::move(text)),
+                                             .wanted = wanted,
+                                             .done = done});
+  const Status queued = waiting_.Add(tenant, {job, [this, job] { return Parse(job); }}, bytes);
+  if (!queued.ok()) return done(queued);
+  StartSteps();
+}
+
+void PromptPlanner::StartSteps() {
+  while (running_ < kMaxRunning) {
+    const auto next = waiting_.Take();
+    if (!next) return;
+    const auto& [job, step] = *next;
+    if (!job->wanted()) continue;
+    const Status started = step();
+    if (started.ok()) {
+      ++running_;
+    } else {
+      job->done(started);
+    }
+  }
+}
+
+void PromptPlanner::StepEnded() {
+  --running_;
+  StartSteps();
+}
+
+Status PromptPlanner::Parse(const JobPtr& job) {
+  return background_.Compute<Status>(
       [this, job]() -> Status {
         PC_ASSIGN_OR_RETURN(job->prompt, ParsePrompt(job->source, limits_));
         return {};
       },
-      [this, job, wanted, done](const Status& parsed) {
-        if (!wanted()) return;
-        if (!parsed.ok()) return done(parsed);
-        PlanParsed(job, wanted, done);
+      [this, job](const Status& parsed) {
+        StepEnded();
+        if (job->wanted()) Parsed(job, parsed);
       },
-      bytes);
-  if (!queued.ok()) done(queued);
+      job->bytes);
 }
 
 Result<SchemaPtr> PromptPlanner::FindSchema(const Job& job) const {
@@ -65,19 +112,25 @@ Result<SchemaPtr> PromptPlanner::FindSchema(const Job& job) const {
 }
 
 // What is not known here another coordinator may have registered just now.
-void PromptPlanner::PlanParsed(const std::shared_ptr<Job>& job, const Wanted& wanted,
-                               const Callback& done) {
-  if (FindSchema(*job).status().code() != Code::kNotFound) return PlanNow(job, done);
-  catalog_.CatchUp([this, job, wanted, done](const Status& /*known*/) {
-    if (wanted()) PlanNow(job, done);
+void PromptPlanner::Parsed(const JobPtr& job, const Status& parsed) {
+  if (!parsed.ok()) return job->done(parsed);
+  if (FindSchema(*job).status().code() != Code::kNotFound) return PlanNow(job);
+  catalog_.CatchUp([this, job](const Status& /*known*/) {
+    if (job->wanted()) PlanNow(job);
   });
 }
 
-void PromptPlanner::PlanNow(const std::shared_ptr<Job>& job, const Callback& done) {
+void PromptPlanner::PlanNow(const JobPtr& job) {
   auto schema = FindSchema(*job);
-  if (!schema.ok()) return done(schema.status());
+  if (!schema.ok()) return job->done(schema.status());
   job->schema = *std::move(schema);
-  const Status queued = background_.Compute<Result<PlannedPrompt>>(
+  waiting_.AddAgain(job->viewer.tenant, {job, [this, job] { return BuildPlanOf(job); }},
+                    job->bytes);
+  StartSteps();
+}
+
+Status PromptPlanner::BuildPlanOf(const JobPtr& job) {
+  return background_.Compute<Result<PlannedPrompt>>(
       [this, job]() -> Result<PlannedPrompt> {
         PlannedPrompt planned{.schema = job->schema->name,
                               .version = job->schema->version,
@@ -92,8 +145,11 @@ void PromptPlanner::PlanNow(const std::shared_ptr<Job>& job, const Callback& don
                                        .context_length = model_.context_length}));
         return planned;
       },
-      done, job->source.text().size());
-  if (!queued.ok()) done(queued);
+      [this, job](Result<PlannedPrompt> planned) {
+        StepEnded();
+        job->done(std::move(planned));
+      },
+      job->bytes);
 }
 
 }  // namespace promptcache

@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "coordinator/background.h"
+#include "coordinator/fair_queue.h"
 #include "coordinator/plan/repair_choice.h"
 #include "coordinator/pml/prompt.h"
 #include "coordinator/schema_catalog.h"
@@ -14,7 +16,8 @@
 
 namespace promptcache {
 
-// Belongs to the reactor thread. What it is made of outlives it.
+// Tenants take turns: one's large prompts do not hold up another's, nor take all the room there is
+// for prompts that wait. Belongs to the reactor thread. What it is made of outlives it.
 class PromptPlanner {
  public:
   // Whether the plan is still wanted; asked between the steps.
@@ -33,10 +36,17 @@ class PromptPlanner {
 
  private:
   struct Job;
+  using JobPtr = std::shared_ptr<Job>;
+  using Step = std::function<Status()>;  // submits work to the background
 
+  // Runs steps that wait, by turns.
+  void StartSteps();
+  void StepEnded();
+  Status Parse(const JobPtr& job);
+  void Parsed(const JobPtr& job, const Status& parsed);
   Result<SchemaPtr> FindSchema(const Job& job) const;
-  void PlanParsed(const std::shared_ptr<Job>& job, const Wanted& wanted, const Callback& done);
-  void PlanNow(const std::shared_ptr<Job>& job, const Callback& done);
+  void PlanNow(const JobPtr& job);
+  Status BuildPlanOf(const JobPtr& job);
 
   Background& background_;
   SchemaCatalog& catalog_;
@@ -44,6 +54,8 @@ class PromptPlanner {
   const TextEncoder encoder_;
   const PmlLimits limits_;
   const RepairChoice repair_;  // of prompts that do not say
+  FairQueue<std::pair<JobPtr, Step>> waiting_;
+  size_t running_ = 0;  // steps, in the background
 };
 
 }  // namespace promptcache

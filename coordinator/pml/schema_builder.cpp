@@ -140,6 +140,19 @@ void SchemaBuilder::CountUnit(const Spot& spot) {
   }
 }
 
+void SchemaBuilder::CountPath(const Spot& spot, size_t bytes) {
+  const size_t offset = spot.element.offset;
+  // Modules inside one that was refused are not refused once more.
+  if (bytes > limits_.path_bytes && spot.path.size() <= limits_.path_bytes) {
+    Report(spot, offset, PmlId::kLimitPath, bytes, limits_.path_bytes);
+  }
+  const bool was_below = path_bytes_ <= limits_.all_path_bytes;
+  path_bytes_ += bytes;
+  if (was_below && path_bytes_ > limits_.all_path_bytes) {
+    Report(spot, offset, PmlId::kLimitAllPaths, limits_.all_path_bytes);
+  }
+}
+
 void SchemaBuilder::TakeName(const Spot& spot, Names& taken, PmlId id) {
   const std::string_view name = spot.element.ValueOf("name");
   if (name.empty()) return;  // reported
@@ -164,6 +177,7 @@ void SchemaBuilder::ReadContainer(const Spot& spot, const SchemaContainer& paren
 void SchemaBuilder::ReadChildren(const Spot& spot, SchemaContainer& into) {
   Scope scope{.container = into};
   const std::string path = Joined(spot.path, into.name);
+  CountPath(spot, path.size());
   for (XmlNode& node : spot.element.children) {
     if (XmlText* text = std::get_if<XmlText>(&node)) {
       AddText(std::move(*text), into.children);
@@ -280,6 +294,7 @@ void SchemaBuilder::ReadSet(const Spot& spot) {
   CountUnit(spot);
   CheckAttributes(spot);
   CheckEmpty(spot, PmlId::kSetContent);
+  CountPath(spot, Joined(spot.path, "{}").size() + spot.element.ValueOf("modules").size());
   sets_.push_back(&spot.element);
 }
 

@@ -51,6 +51,8 @@ class SchemaBuilder {
   void CheckName(const Spot& spot, const XmlAttribute& name);
   void CheckEmpty(const Spot& spot, PmlId id);
   void CountUnit(const Spot& spot);
+  // A module keeps its path, and so does everything that is made of it.
+  void CountPath(const Spot& spot, size_t bytes);
 
   void ReadSchemaAttributes(const XmlElement& root, SchemaDocument& document);
   // What the schema and modules have in common.
@@ -69,6 +71,7 @@ class SchemaBuilder {
   const PmlLimits& limits_;
   Diagnostics& diagnostics_;
   uint32_t units_ = 0;
+  uint64_t path_bytes_ = 0;              // of the modules and sets so far
   std::vector<const XmlElement*> sets_;  // in document order
 };
 

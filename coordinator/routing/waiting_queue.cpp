@@ -1,12 +1,13 @@
 #include "coordinator/routing/waiting_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace promptcache {
 namespace {
 
 constexpr size_t kMaxTries = 48;   // requests of a tenant
-constexpr size_t kMaxTenants = 8;  // of a priority, whose turn comes first
+constexpr size_t kMaxTenants = 8;  // of a class, whose turn comes first
 
 }  // namespace
 
@@ -16,9 +17,12 @@ Status WaitingQueue::Add(WaitingRequest request) {
     return Busy("all workers are busy and " + std::to_string(max_requests_) +
                 " requests wait already; send it again later");
   }
-  const Place place{request.deadline, arrivals_++};
-  places_[request.id] = {.priority = request.priority, .tenant = request.tenant, .place = place};
-  Level& level = levels_[request.priority];
+  const Place place{.in_background = request.priority == 0,
+                    .behind = -int32_t{request.priority},
+                    .deadline = request.deadline,
+                    .arrival = arrivals_++};
+  places_[request.id] = {.tenant = request.tenant, .place = place};
+  Level& level = levels_[place.in_background];
   const auto [tenant, is_new] = level.tenants.try_emplace(request.tenant);
   if (is_new) tenant->second.given_s = level.start_s;
   ++level.waiting;
@@ -28,7 +32,7 @@ Status WaitingQueue::Add(WaitingRequest request) {
 }
 
 std::optional<WaitingRequest> WaitingQueue::Take(const CanGo& can_go) {
-  for (auto& [priority, level] : levels_) {
+  for (auto& [in_background, level] : levels_) {
     const std::optional<RequestId> next = Next(level, can_go);
     if (!next) continue;
     const Address& address = places_.at(*next);
@@ -59,7 +63,7 @@ std::optional<RequestId> WaitingQueue::Next(const Level& level, const CanGo& can
 std::optional<WaitingRequest> WaitingQueue::Remove(const RequestId& id) {
   const auto address = places_.extract(id);
   if (address.empty()) return std::nullopt;
-  const auto level = levels_.find(address.mapped().priority);
+  const auto level = levels_.find(address.mapped().place.in_background);
   auto& tenants = level->second.tenants;
   auto waiting = tenants.at(address.mapped().tenant).requests.extract(address.mapped().place);
   WaitingRequest request = std::move(waiting.mapped());
@@ -77,7 +81,7 @@ std::optional<WaitingRequest> WaitingQueue::Remove(const RequestId& id) {
 std::vector<WaitingRequest> WaitingQueue::TakeExpired(SteadyTime now) {
   std::vector<RequestId> late;
   for (const auto& [id, address] : places_) {
-    if (address.place.first <= now) late.push_back(id);
+    if (address.place.deadline <= now) late.push_back(id);
   }
   std::vector<WaitingRequest> expired;
   for (const RequestId& id : late) expired.push_back(*Remove(id));

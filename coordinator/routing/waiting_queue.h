@@ -1,12 +1,12 @@
 // Requests that no worker has room for yet. Pure state: time comes from the caller.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -18,24 +18,25 @@ namespace promptcache {
 struct WaitingRequest {
   RequestId id;
   std::string tenant;
-  uint16_t priority = 0;  // higher ones go first
+  uint16_t priority = 0;  // 0: in the background; among others, higher ones of a tenant go first
   SteadyTime deadline;
   double work_s = 0;  // on the worker that would do it fastest
 };
 
-// Higher priorities go first. Within one, tenants share by seconds of work: next is the one that
-// was given least, as if they took turns of infinitely short work. A tenant that comes back after
-// it had nothing to ask for gets no more for that, and is not forgiven what it was given ahead. A
-// tenant's requests go by deadline, equal ones as they came, past those that cannot go. Not thread
-// safe.
+// Two classes: what is in the background goes when nothing else can. Within a class, tenants share
+// by seconds of work: next is the one that was given least, as if they took turns of infinitely
+// short work. A tenant that comes back after it had nothing to ask for gets no more for that, and
+// is not forgiven what it was given ahead. A tenant's requests go by priority, which is the
+// tenant's own to give and passes none of others, then by deadline, equal ones as they came, past
+// those that cannot go. Not thread safe.
 class WaitingQueue {
  public:
   explicit WaitingQueue(size_t max_requests) : max_requests_(max_requests) {}
 
   // kBusy when it is full; kAlreadyExists for an id that waits.
   Status Add(WaitingRequest request);
-  // The next that `can_go`, which is asked about at most 48 of a tenant and 8 tenants of a
-  // priority. nullopt: none of these.
+  // The next that `can_go`, which is asked about at most 48 of a tenant and 8 tenants of a class.
+  // nullopt: none of these.
   using CanGo = std::function<bool(const WaitingRequest&)>;
   std::optional<WaitingRequest> Take(const CanGo& can_go);
   // Cancelled, say. nullopt: does not wait.
@@ -47,7 +48,14 @@ class WaitingQueue {
   double work_s() const { return work_s_; }  // of all
 
  private:
-  using Place = std::pair<SteadyTime, uint64_t>;  // deadline, arrival
+  struct Place {
+    bool in_background = false;
+    int32_t behind = 0;  // ascends as priorities fall
+    SteadyTime deadline;
+    uint64_t arrival = 0;
+
+    auto operator<=>(const Place&) const = default;
+  };
   struct Tenant {
     std::map<Place, WaitingRequest> requests;
     double given_s = 0;
@@ -57,9 +65,8 @@ class WaitingQueue {
     double start_s = 0;                     // what the last one served had been given before
     size_t waiting = 0;
   };
-  using Levels = std::map<uint16_t, Level, std::greater<>>;  // by priority
+  using Levels = std::map<bool, Level>;  // by what is in the background
   struct Address {
-    uint16_t priority = 0;
     std::string tenant;
     Place place;
   };

@@ -7,9 +7,6 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxStops = 256;
-constexpr size_t kMaxStopBytes = 16 << 10;
-
 Status CheckId(TokenId id, int64_t vocabulary) {
   if (id >= 0 && id < vocabulary) return {};
   return InvalidArgument("token id " + std::to_string(id) + " is not in the vocabulary of " +
@@ -29,18 +26,10 @@ Status CheckSegment(const PlanSegment& segment, const KnownRecipe& known) {
   return {};
 }
 
-// Each token that is generated is held against all of them.
+// Others could cut a character of the answer in two.
 Status CheckStops(const GenerationOptions& options) {
-  size_t bytes = 0;
   for (const std::string& stop : options.stop_strings) {
-    // It could cut a character of the answer in two.
     if (!IsUtf8(stop)) return InvalidArgument("a stop string is not UTF-8");
-    bytes += stop.size();
-  }
-  if (options.stop_strings.size() > kMaxStops || options.stop_ids.size() > kMaxStops ||
-      bytes > kMaxStopBytes) {
-    return InvalidArgument("at most " + std::to_string(kMaxStops) + " stop strings of together " +
-                           std::to_string(kMaxStopBytes) + " bytes and as many stop ids");
   }
   return {};
 }

@@ -32,12 +32,12 @@ KeptUnitPtr UnitCache::Find(const UnitKey& key, const Lifetime& lifetime) {
   return order_.front().unit;
 }
 
-void UnitCache::Insert(KeptUnitPtr unit, const Lifetime& lifetime) {
+void UnitCache::Insert(KeptUnitPtr unit, const Lifetime& lifetime, uint64_t domain) {
   if (Find(unit->key, lifetime) != nullptr) return;
   DropDownTo(limit_ - std::min(limit_, unit->bytes));
   bytes_ += unit->bytes;
   Move(unit->key, changes_.removed, changes_.added);
-  order_.push_front({.unit = std::move(unit)});
+  order_.push_front({.unit = std::move(unit), .domain = domain});
   units_.emplace(order_.front().unit->key, order_.begin());
   Imported(order_.front(), lifetime);
 }
@@ -51,17 +51,32 @@ void UnitCache::Imported(Entry& entry, const Lifetime& lifetime) {
 
 void UnitCache::Pin(Entry& entry) {
   const uint64_t bytes = entry.unit->bytes;
-  entry.pinned = bytes <= limit_ / 2 - pinned_bytes_;
+  const uint64_t left = limit_ / 2 - pinned_bytes_;
+  const auto of_domain = pinned_by_domain_.find(entry.domain);
+  const bool is_shared = entry.domain == 0;
+  const uint64_t held = is_shared || of_domain == pinned_by_domain_.end() ? 0 : of_domain->second;
+  entry.pinned = bytes <= left && held <= left - bytes;
   entry.pin_refused = !entry.pinned;
   if (entry.pinned) {
     pinned_bytes_ += bytes;
+    pinned_by_domain_[entry.domain] += bytes;
     return;
   }
-  Log(LogLevel::kWarning, "unit not pinned: pinned units may take half of the memory for units",
+  Log(LogLevel::kWarning,
+      "unit not pinned: pinned units may take half of the memory for units, those of a tenant as "
+      "much of that as they leave to others",
       {{"recipe", entry.unit->digest.ToHex()},
        {"bytes", bytes},
        {"pinned_bytes", pinned_bytes_},
+       {"pinned_bytes_of_tenant", held},
        {"unit_cache_bytes", limit_}});
+}
+
+void UnitCache::Unpin(const Entry& entry) {
+  pinned_bytes_ -= entry.unit->bytes;
+  const auto of_domain = pinned_by_domain_.find(entry.domain);
+  of_domain->second -= entry.unit->bytes;
+  if (of_domain->second == 0) pinned_by_domain_.erase(of_domain);
 }
 
 void UnitCache::Trim() {
@@ -105,7 +120,7 @@ void UnitCache::DropDownTo(uint64_t target) {
 
 UnitCache::Order::iterator UnitCache::Drop(Order::iterator entry) {
   bytes_ -= entry->unit->bytes;
-  if (entry->pinned) pinned_bytes_ -= entry->unit->bytes;
+  if (entry->pinned) Unpin(*entry);
   Move(entry->unit->key, changes_.added, changes_.removed);
   units_.erase(entry->unit->key);
   return order_.erase(entry);

@@ -20,8 +20,9 @@ Lifetime Longer(const Lifetime& a, const Lifetime& b);
 //
 // Lifetimes: each import may prolong the unit's, none shortens it. A unit whose time is up is never
 // found again and goes with the next call of Find, Insert or Trim, held or not. Pinned units stay:
-// they neither expire nor make room. They take at most half of the limit; a pin beyond that is
-// logged, and the unit lives like any other.
+// they neither expire nor make room. They take at most half of the limit, and those of a tenant's
+// domain as much of that as they leave to others; a pin beyond that is logged, and the unit lives
+// like any other.
 class UnitCache {
  public:
   // The clock outlives the cache.
@@ -31,8 +32,8 @@ class UnitCache {
   // An import: nullptr when absent; else the unit, now the most recently used.
   KeptUnitPtr Find(const UnitKey& key, const Lifetime& lifetime);
   // Drops the least recently used units that no one holds until the new one fits, then keeps it.
-  // Of a key that is there it is one more import.
-  void Insert(KeptUnitPtr unit, const Lifetime& lifetime);
+  // Of a key that is there it is one more import. `domain` is the key's; 0: everybody's.
+  void Insert(KeptUnitPtr unit, const Lifetime& lifetime, uint64_t domain = 0);
   // Drops expired units, then unheld ones until the limit holds again; after requests have ended.
   void Trim();
   // Drops these units, held or pinned or not: none is found again.
@@ -51,6 +52,7 @@ class UnitCache {
  private:
   struct Entry {
     KeptUnitPtr unit;
+    uint64_t domain = 0;
     SteadyTime expires = SteadyTime::min();
     bool pinned = false;
     bool pin_refused = false;
@@ -59,6 +61,7 @@ class UnitCache {
 
   void Imported(Entry& entry, const Lifetime& lifetime);
   void Pin(Entry& entry);
+  void Unpin(const Entry& entry);
   void DropExpired();
   void DropDownTo(uint64_t target);
   Order::iterator Drop(Order::iterator entry);
@@ -71,7 +74,8 @@ class UnitCache {
   std::unordered_map<UnitKey, Order::iterator> units_;
   uint64_t bytes_ = 0;
   uint64_t pinned_bytes_ = 0;
-  SteadyTime next_expiry_ = SteadyTime::max();  // no unit expires before
+  std::unordered_map<uint64_t, uint64_t> pinned_by_domain_;  // these bytes, where there are any
+  SteadyTime next_expiry_ = SteadyTime::max();               // no unit expires before
   UnitChanges changes_;
 };
 

@@ -69,6 +69,8 @@ enum class PmlId : uint16_t {
   kSetUncachedMember = 221,
   kSetContent = 222,
   kLimitUnits = 230,
+  kLimitPath = 231,
+  kLimitAllPaths = 232,
 
   // The prompt as a tree (messages/prompt.cpp).
   kWrongPromptRoot = 301,

@@ -259,6 +259,32 @@ constexpr PmlMessage kMessages[] = {
                  .line = 3,
                  .column = 3,
                  .limits = {.units = 2}}},
+    {.id = PmlId::kLimitPath,
+     .text = "{}: the path has {} bytes; the limit is {}",
+     .explanation =
+         "A module's path joins its name to those of all modules around it, a scaffold set's names "
+         "all its modules. Paths are kept with every unit and told with every answer, so their "
+         "length is limited. Shorten the names, nest less deeply, or divide the set.",
+     .example = {.schema = "<schema name=\"s\">\n"
+                           "  <module name=\"terms\">\n"
+                           "    <module name=\"refunds\">A</module>\n"
+                           "  </module>\n"
+                           "</schema>",
+                 .line = 3,
+                 .column = 5,
+                 .limits = {.path_bytes = 14}}},
+    {.id = PmlId::kLimitAllPaths,
+     .text = "{}: the paths of the schema's modules and sets have more than {} bytes together",
+     .explanation =
+         "The path of every module and scaffold set is kept with its unit, so their sum is limited "
+         "too. Shorten the names of modules that have many others inside, or divide the schema.",
+     .example = {.schema = "<schema name=\"s\">\n"
+                           "  <module name=\"a\">A</module>\n"
+                           "  <module name=\"b\">B</module>\n"
+                           "</schema>",
+                 .line = 3,
+                 .column = 3,
+                 .limits = {.all_path_bytes = 6}}},
 };
 
 }  // namespace

@@ -131,6 +131,16 @@ TEST(GenerationOptions, RejectsValuesOutsideTheirRange) {
   EXPECT_FALSE(GenerationOptions{.top_k = -1}.Validate().ok());
   EXPECT_FALSE(GenerationOptions{.repetition_penalty = 0.5}.Validate().ok());
   EXPECT_FALSE(GenerationOptions{.stop_strings = {""}}.Validate().ok());
+  const std::string half(8 << 10, 'x');
+  EXPECT_TRUE((GenerationOptions{.stop_strings = {half, half}}.Validate().ok()));
+  EXPECT_FALSE((GenerationOptions{.stop_strings = {half, half, "x"}}.Validate().ok()));
+  const std::vector<TokenId> ids(256, 7);
+  const std::vector<std::string> words(256, "x");
+  EXPECT_TRUE((GenerationOptions{.stop_ids = ids, .stop_strings = words}.Validate().ok()));
+  const std::vector<TokenId> more_ids(257, 7);
+  EXPECT_FALSE(GenerationOptions{.stop_ids = more_ids}.Validate().ok());
+  const std::vector<std::string> more_words(257, "x");
+  EXPECT_FALSE(GenerationOptions{.stop_strings = more_words}.Validate().ok());
   EXPECT_TRUE((GenerationOptions{.samples = 64, .logprobs = 20}.Validate().ok()));
   EXPECT_EQ(GenerationOptions{.samples = 0}.Validate().message(), "samples 0 is not in 1..64");
   EXPECT_FALSE(GenerationOptions{.samples = 65}.Validate().ok());

@@ -12,6 +12,7 @@
 namespace promptcache::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -130,6 +131,23 @@ TEST_F(TenantsTest, WhatHappenedToARequestOnlyItsTenantAndOperatorsHear) {
   EXPECT_EQ(other_->Last<Reply>(IdOf(250)).code, Code::kNotFound);
   const auto ops = ClientOf("", PeerRole::kAdmin);
   EXPECT_EQ(ExplainedTo(*ops).tenant, "acme");
+}
+
+TEST_F(TenantsTest, PromptsOfOneTenantDoNotHoldUpThoseOfAnother) {
+  StartWithTenants();
+  Share(*acme_);
+  planning_->Hold();
+  for (int i = 0; i < 10; ++i) SendPrompt(*acme_, kHello);
+  SendPrompt(*other_, kHello);
+  planning_->Release();
+  Pass();
+  std::vector<std::string> given;  // as many as the worker takes
+  for (const Envelope& told : worker_->inbox()) {
+    const auto* run = std::get_if<promptcache::Run>(&told.body);
+    if (run != nullptr) given.push_back(run->tenant);
+  }
+  EXPECT_LT(given.size(), 10u);
+  EXPECT_THAT(given, Contains("other"));
 }
 
 TEST_F(TenantsTest, ScoresOfWorkersAreToldToOperatorsOnly) {

@@ -258,6 +258,22 @@ TEST_F(UnitLifetimes, PinsTakeAtMostHalfOfTheLimit) {
   EXPECT_THAT(Held(cache_), ElementsAre(Key(1), Key(3)));
 }
 
+TEST_F(UnitLifetimes, ATenantsPinsLeaveRoomForThoseOfOthers) {
+  constexpr uint64_t kAcme = 7;
+  constexpr uint64_t kOther = 8;
+  cache_.Insert(MakeUnit(1, 20), kPinned, kAcme);
+  cache_.Insert(MakeUnit(2, 10), kPinned, kAcme);  // of 30 that were left, with 20 of its own
+  cache_.Insert(MakeUnit(3, 1), kPinned, kAcme);   // one too many
+  cache_.Insert(MakeUnit(4, 10), kPinned, kOther);
+  cache_.Insert(MakeUnit(5, 10), kPinned);  // everybody's: all that is left
+  cache_.Insert(MakeUnit(6, 50), kRoom);
+  EXPECT_THAT(Held(cache_), ElementsAre(Key(1), Key(2), Key(4), Key(5), Key(6)));
+  cache_.Remove({Key(1), Key(5)});  // the pins' room is free again
+  cache_.Insert(MakeUnit(7, 10), kPinned, kAcme);
+  cache_.Insert(MakeUnit(8, 80), kRoom);
+  EXPECT_THAT(Held(cache_), ElementsAre(Key(2), Key(4), Key(7), Key(8)));
+}
+
 TEST_F(UnitLifetimes, PinThatIsIgnoredIsLoggedOnce) {
   ::testing::internal::CaptureStderr();
   cache_.Insert(MakeUnit(1, 60), kPinned);

@@ -9,6 +9,7 @@
 #include "coordinator/pml/prompt.h"
 #include "coordinator/pml/schema.h"
 #include "tests/fakes/counted_memory.h"
+#include "tests/unit/layout/toy_compiler.h"
 
 namespace promptcache {
 namespace {
@@ -105,6 +106,33 @@ TEST(BigDocuments, OverlongNamesAndValuesAreRefused) {
   EXPECT_THAT(Said("long module name", "<schema name='" + name + "'/>", 12), HasSubstr("PML0208"));
   EXPECT_THAT(Said("long value", "<schema name='" + name + "n'/>", 2),
               AllOf(HasSubstr("has 1048577 bytes; the limit is 1048576"), HasSubstr("PML0125")));
+}
+
+// A module keeps its path: nested names are cheap to write and long to keep.
+TEST(BigDocuments, DeepNestsOfLongNamesAreRefused) {
+  const std::string open = "<module name='" + std::string(254, 'n') + "'>";
+  EXPECT_THAT(Said("60 long names deep",
+                   "<schema name='s'>" + Repeat(open, 60) + "<union>" +
+                       Repeat("<module name='m'>x</module>", 6'000) + "</union>" +
+                       Repeat("</module>", 60) + "</schema>",
+                   12),
+              AllOf(HasSubstr("the path has 1276 bytes; the limit is 1024"), HasSubstr("PML0231")));
+}
+
+TEST(BigDocuments, ALayoutKeepsItsPathsInBoundedMemory) {
+  const std::string open = "<module name='" + std::string(254, 'n') + "'>";
+  const auto with_modules = [&](size_t count) {
+    std::string document = "<schema name='s'>" + Repeat(open, 3);
+    for (size_t i = 0; i < count; ++i) {
+      document += "<module name='m" + std::to_string(i) + std::string(200, 'm') + "'>x</module>";
+    }
+    return document + Repeat("</module>", 3) + "</schema>";
+  };
+  EXPECT_THAT(Said("too many paths", with_modules(18'000), 12), HasSubstr("PML0232"));
+  const testing::ToyCompiler compiler;
+  testing::ResetPeak();
+  EXPECT_TRUE(compiler.LayoutOf(with_modules(17'000)).ok());
+  EXPECT_LE(testing::PeakBytes(), 96 * kMiB);
 }
 
 TEST(BigDocuments, LyingEncodingsAreToldApart) {

@@ -76,6 +76,32 @@ TEST(Limits, Units) {
   EXPECT_THAT(Errors(Modules(4), {.units = 4}), ElementsAre("PML0230"));
 }
 
+TEST(Limits, PathOfAModule) {
+  const std::string schema =
+      "<schema name='s'>\n<module name='abc'>\n<module name='d'><module name='e'/></module>\n"
+      "<union><module name='fg'/></union></module></schema>";
+  EXPECT_THAT(testing::SchemaErrors(schema, {.path_bytes = 9}), IsEmpty());
+  EXPECT_THAT(testing::SchemaErrors(schema, {.path_bytes = 8}), ElementsAre("PML0231 3:18"));
+  // What is inside a module that was refused is not refused once more.
+  EXPECT_THAT(testing::SchemaErrors(schema, {.path_bytes = 4}), ElementsAre("PML0231 2:1"));
+}
+
+TEST(Limits, PathOfASet) {
+  const std::string schema =
+      "<schema name='s'><module name='a'/><module name='b'/>\n<scaffold modules='a b'/></schema>";
+  EXPECT_THAT(testing::SchemaErrors(schema, {.path_bytes = 7}), IsEmpty());  // "s/{a b}"
+  EXPECT_THAT(testing::SchemaErrors(schema, {.path_bytes = 6}), ElementsAre("PML0231 2:1"));
+}
+
+TEST(Limits, AllPathsTogether) {
+  const std::string schema =
+      "<schema name='s'>\n<module name='a'/>\n<module name='b'/>\n<scaffold modules='a b'/>\n"
+      "</schema>";
+  EXPECT_THAT(testing::SchemaErrors(schema, {.all_path_bytes = 14}), IsEmpty());  // 1 + 3 + 3 + 7
+  EXPECT_THAT(testing::SchemaErrors(schema, {.all_path_bytes = 13}), ElementsAre("PML0232 4:1"));
+  EXPECT_THAT(testing::SchemaErrors(schema, {.all_path_bytes = 3}), ElementsAre("PML0232 2:1"));
+}
+
 TEST(Limits, TheFirstTwentyErrorsAreShownAndTheOthersCounted) {
   const std::string schema = "<schema name='s'>" + Repeat("<foo/>", 30) + "</schema>";
   const auto parsed = ParseSchema(PmlSource("s.xml", schema));

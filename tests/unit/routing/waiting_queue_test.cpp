@@ -57,12 +57,37 @@ TEST(WaitingQueue, ATenantIsNotForgivenWhatItWasGivenAhead) {
   EXPECT_EQ(TakeTenant(queue), "a");
 }
 
-TEST(WaitingQueue, HigherPrioritiesGoFirst) {
+TEST(WaitingQueue, HigherPrioritiesOfATenantGoFirst) {
   WaitingQueue queue(10);
-  ASSERT_TRUE(queue.Add({.id = Id(1), .tenant = "low", .priority = 1}).ok());
-  ASSERT_TRUE(queue.Add({.id = Id(2), .tenant = "high", .priority = 2}).ok());
-  EXPECT_EQ(TakeTenant(queue), "high");
-  EXPECT_EQ(TakeTenant(queue), "low");
+  ASSERT_TRUE(queue.Add({.id = Id(1), .priority = 1, .deadline = At(1)}).ok());
+  ASSERT_TRUE(queue.Add({.id = Id(2), .priority = 3, .deadline = At(3)}).ok());
+  ASSERT_TRUE(queue.Add({.id = Id(3), .priority = 2, .deadline = At(2)}).ok());
+  EXPECT_EQ(queue.Take(Any)->id, Id(2));
+  EXPECT_EQ(queue.Take(Any)->id, Id(3));
+  EXPECT_EQ(queue.Take(Any)->id, Id(1));
+}
+
+TEST(WaitingQueue, PrioritiesDoNotPassOtherTenants) {
+  WaitingQueue queue(100);
+  for (uint8_t i = 0; i < 20; ++i) {
+    ASSERT_TRUE(queue.Add({.id = Id(i), .tenant = "loud", .priority = 9, .work_s = 1}).ok());
+  }
+  for (uint8_t i = 20; i < 30; ++i) {
+    ASSERT_TRUE(queue.Add({.id = Id(i), .tenant = "quiet", .priority = 1, .work_s = 1}).ok());
+  }
+  std::map<std::string, int> taken;
+  for (int i = 0; i < 20; ++i) ++taken[TakeTenant(queue)];
+  EXPECT_EQ(taken["quiet"], 10);
+}
+
+TEST(WaitingQueue, WhatIsInTheBackgroundYieldsToEveryTenant) {
+  WaitingQueue queue(10);
+  ASSERT_TRUE(queue.Add({.id = Id(1), .tenant = "a", .priority = 1, .work_s = 9}).ok());
+  ASSERT_TRUE(queue.Add({.id = Id(2), .tenant = "a", .priority = 1, .work_s = 9}).ok());
+  ASSERT_TRUE(queue.Add({.id = Id(3), .tenant = "b", .priority = 0, .work_s = 1}).ok());
+  EXPECT_EQ(TakeTenant(queue), "a");
+  EXPECT_EQ(TakeTenant(queue), "a");
+  EXPECT_EQ(TakeTenant(queue), "b");
   EXPECT_EQ(TakeTenant(queue), "");
 }
 
