@@ -165,16 +165,16 @@ void SchemaCatalog::ReadAll(const Reading& reading) {
   reading.ended({});
 }
 
-// Who loses the race for the revision has nothing left to tell: it moved after the change.
+// Who loses the race for the revision tells again: who won it takes it for its own change only.
 void SchemaCatalog::TellOthers(const Ended& ended) {
   meta_->Get(kRevisionKey, [this, ended](const Result<Records>& found) {
     if (!IsUsable(found)) return ended(found.status());
     const uint64_t revision = RevisionIn(found);
     meta_->Swap({.key = kRevisionKey, .expected = revision},
                 [this, revision, ended](const Result<Records>& set) {
+                  if (set.status().code() == Code::kFailedPrecondition) return TellOthers(ended);
                   if (set.ok() && revision == revision_) revision_ = RevisionIn(set);
-                  const bool lost_race = set.status().code() == Code::kFailedPrecondition;
-                  ended(lost_race ? Status() : set.status());
+                  ended(set.status());
                 });
   });
 }

@@ -87,6 +87,17 @@ TEST_F(CatalogSyncTest, ManyThatCatchUpAtOnceReadOnce) {
   EXPECT_EQ(here_.store->lists(), lists + 1);
 }
 
+TEST_F(CatalogSyncTest, OfTwoThatRegisterAtOnceEachComesToKnowTheOthersSchema) {
+  there_.store->AfterGet([this, written = false](const std::string& key) mutable {
+    const Status added = written ? here_.Add(Document("here", "one")) : Status();
+    EXPECT_TRUE(added.ok());
+    written = key.starts_with("schema/");
+  });
+  ASSERT_TRUE(there_.Add(Document("there", "one")).ok());
+  EXPECT_EQ(CurrentNow(here_, "there"), Document("there", "one"));
+  EXPECT_EQ(CurrentNow(there_, "here"), Document("here", "one"));
+}
+
 TEST_F(CatalogSyncTest, AChangeThatWasNotToldIsFoundWithinAMinute) {
   ASSERT_TRUE(there_.Add(Document("s", "one")).ok());
   here_.Settle(seconds(2));
