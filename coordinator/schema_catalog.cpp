@@ -18,6 +18,7 @@ SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, CatalogOptions options)
     : deps_(deps), options_(std::move(options)) {}
 
 SchemaCatalog::~SchemaCatalog() {
+  deps_.transport.CancelTimer(answering_);
   deps_.transport.CancelTimer(timer_);
   deps_.transport.CancelTimer(retry_);
 }

@@ -93,6 +93,7 @@ class SchemaCatalog {
   };
   struct Reading;
   using Records = std::vector<MetaRecord>;
+  using Waiting = std::shared_ptr<std::deque<Ended>>;
   using Left = std::shared_ptr<std::vector<SchemaPtr>>;
   // What is called when a write has ended.
   using Release = std::function<void()>;
@@ -111,6 +112,7 @@ class SchemaCatalog {
   // Reads what has changed in the store. REQUIRES: it is this one's turn among the writes, here and
   // up to TellOthers.
   void Read(const Ended& ended);
+  void AnswerNext(const Waiting& waiting, const Status& read, const Release& release);
   void ReadFailed(const Status& why, const Ended& ended);
   Records Changed(Records records);
   void ReadNext(const std::shared_ptr<Reading>& reading);
@@ -140,7 +142,8 @@ class SchemaCatalog {
   uint64_t revision_ = 0;           // of all records together, when they were read
   SteadyTime list_again_;           // at the latest
   bool read_waits_ = false;         // among the writes
-  std::vector<Ended> catching_up_;  // wait for it
+  std::deque<Ended> catching_up_;   // wait for it
+  TimerId answering_ = 0;
   TimerId timer_ = 0;
   TimerId retry_ = 0;
 

@@ -136,6 +136,33 @@ TEST_F(SchemasTest, AnswerThatDoesNotFitAMessageIsAnErrorAndTheClientStays) {
   EXPECT_TRUE(client_->up());
 }
 
+TEST_F(SchemasTest, AClientThatDoesNotReadGetsNoMoreLargeAnswers) {
+  settings_.store_endpoint.clear();
+  settings_.max_schema_bytes = 1 << 20;
+  settings_.max_prompt_bytes = 1 << 20;
+  StartWithClient();
+  Register(*client_, "<schema name=\"s\">text<!--" + std::string(1'000'000, ' ') + "--></schema>");
+  std::vector<Frame> unread;
+  network_.SetFilter([&](const FakeNetwork::Delivery& delivery) {
+    if (delivery.to != "client" || delivery.frames.header.size() < 100'000) {
+      return FakeNetwork::Verdict::kDeliver;
+    }
+    unread.push_back(delivery.frames.header);
+    return FakeNetwork::Verdict::kDrop;
+  });
+  for (int n = 0; n < 200; ++n) client_->Send(IdOf(static_cast<uint8_t>(n)), SchemaList{"s"});
+  Pass();
+  EXPECT_GE(unread.size(), 10u);
+  EXPECT_LE(unread.size(), 4u * 17);  // of 17 MiB is the largest message
+  EXPECT_EQ(client_->Last<Reply>(IdOf(199)).code, Code::kBusy);
+  EXPECT_EQ(Ask(StatusQuery{}).code, Code::kBusy);
+  unread.clear();
+  network_.SetFilter(nullptr);
+  client_->Send(IdOf(201), SchemaList{"s"});
+  Pass();
+  EXPECT_EQ(client_->Last<SchemaReply>(IdOf(201)).schemas.size(), 1u);
+}
+
 // ---- status ----
 
 TEST_F(SchemasTest, StatusCountsRequestsSchemasAndWorkers) {

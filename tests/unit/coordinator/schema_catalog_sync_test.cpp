@@ -87,6 +87,13 @@ TEST_F(CatalogSyncTest, ManyThatCatchUpAtOnceReadOnce) {
   EXPECT_EQ(here_.store->lists(), lists + 1);
 }
 
+TEST_F(CatalogSyncTest, WhoCaughtUpIsAnsweredOneATurn) {
+  int caught_up = 0;
+  for (int n = 0; n < 3; ++n) here_.catalog->CatchUp([&](const Status&) { ++caught_up; });
+  for (int before = 0; here_.network.Step(); before = caught_up) EXPECT_LE(caught_up, before + 1);
+  EXPECT_EQ(caught_up, 3);
+}
+
 TEST_F(CatalogSyncTest, OfTwoThatRegisterAtOnceEachComesToKnowTheOthersSchema) {
   there_.store->AfterGet([this, written = false](const std::string& key) mutable {
     const Status added = written ? here_.Add(Document("here", "one")) : Status();
