@@ -68,7 +68,9 @@ Result<SchemaPtr> PromptPlanner::FindSchema(const Job& job) const {
 void PromptPlanner::PlanParsed(const std::shared_ptr<Job>& job, const Wanted& wanted,
                                const Callback& done) {
   if (FindSchema(*job).status().code() != Code::kNotFound) return PlanNow(job, done);
-  catalog_.CatchUp([this, job, wanted, done](const Status& /*known*/) {
+  const auto room = catalog_.Reserve(job->source.text().size());
+  if (!room.ok()) return done(room.status());
+  catalog_.CatchUp([this, job, room = *room, wanted, done](const Status& /*known*/) {
     if (wanted()) PlanNow(job, done);
   });
 }

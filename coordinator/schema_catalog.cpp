@@ -10,12 +10,21 @@ namespace {
 
 constexpr size_t kMaxWrites = 256;
 constexpr uint64_t kRecipePartBytes = uint64_t{16} << 20;  // of 64 MiB that a worker takes
-constexpr uint64_t kRecordOverhead = 1 << 10;  // of a record in a message, and of a small schema
+constexpr uint64_t kRecordOverhead = 1 << 10;   // of a record in a message, and of a small schema
+constexpr uint64_t kWaitingOverhead = 4 << 10;  // of what waits
+
+uint64_t BytesOf(const SchemaAdd& add) {
+  uint64_t bytes = add.document.size();
+  for (const SourceFile& file : add.sources) bytes += file.path.size() + file.text.size();
+  return bytes;
+}
 
 }  // namespace
 
 SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, CatalogOptions options)
-    : deps_(deps), options_(std::move(options)) {}
+    : deps_(deps),
+      options_(std::move(options)),
+      waiting_(std::make_shared<Budget>(options_.max_waiting_bytes)) {}
 
 SchemaCatalog::~SchemaCatalog() {
   deps_.transport.CancelTimer(answering_);
@@ -41,6 +50,12 @@ Status SchemaCatalog::Start() {
 Status SchemaCatalog::CheckLoaded() const {
   if (loaded_) return {};
   return Unavailable("schemas are not loaded yet: " + load_error_.message() + "; try again");
+}
+
+Result<Budget::Part> SchemaCatalog::Reserve(uint64_t bytes) const {
+  if (auto part = waiting_->Take(bytes + kWaitingOverhead)) return part;
+  return Busy("prompts and schemas of " + std::to_string(waiting_->used()) +
+              " bytes wait for the cachestore; try again later");
 }
 
 Result<SchemaPtr> SchemaCatalog::Find(const SchemaViewer& viewer, const std::string& name,
@@ -134,22 +149,27 @@ void SchemaCatalog::RunWrites() {
 
 void SchemaCatalog::Add(SchemaAdd add, const std::string& tenant, const AddCallback& done) {
   if (const Status status = CheckWritable(); !status.ok()) return done(status);
+  const auto room = Reserve(BytesOf(add));
+  if (!room.ok()) return done(room.status());
+  const auto shared = std::make_shared<SchemaAdd>(std::move(add));
+  const AddCallback answer = [room = *room, done](Result<SchemaPtr> added) {
+    done(std::move(added));
+  };
   // What others registered before is known then: this registration is younger.
-  CatchUp([this, add = std::move(add), tenant, done](const Status& caught_up) {
-    if (!caught_up.ok()) return done(caught_up);
-    domains_->Find(tenant, [this, add, tenant, done](const Result<uint64_t>& domain) {
-      if (!domain.ok()) return done(domain.status());
+  CatchUp([this, shared, tenant, answer](const Status& caught_up) {
+    if (!caught_up.ok()) return answer(caught_up);
+    domains_->Find(tenant, [this, shared, tenant, answer](const Result<uint64_t>& domain) {
+      if (!domain.ok()) return answer(domain.status());
       CompileOptions options = OptionsAt(NextStamp());
       options.tenant = tenant;
       options.domain = *domain;
-      Compile(add, options, done);
+      Compile(std::move(*shared), options, answer);
     });
   });
 }
 
 void SchemaCatalog::Compile(SchemaAdd add, const CompileOptions& options, const AddCallback& done) {
-  uint64_t bytes = add.document.size();
-  for (const SourceFile& file : add.sources) bytes += file.path.size() + file.text.size();
+  const uint64_t bytes = BytesOf(add);
   const Status queued = deps_.background.Compute<Result<Compiled>>(
       [this, add = std::move(add), options]() -> Result<Compiled> {
         Compiled compiled;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "coordinator/background.h"
@@ -26,6 +27,8 @@ struct CatalogOptions {
   PmlLimits limits;
   // Of all records together: each coordinator reads them all.
   uint64_t max_total_bytes = uint64_t{80} << 20;
+  // Of what waits for the schemas or the store.
+  uint64_t max_waiting_bytes = uint64_t{256} << 20;
 };
 
 // What a catalog works with; all of it outlives the catalog, but the background must run nothing
@@ -53,6 +56,9 @@ class SchemaCatalog {
   void WhenLoaded(std::function<void()> ready);
   // kUnavailable with the reason until then.
   Status CheckLoaded() const;
+  // For who waits for the catalog with something that holds so many bytes; to be kept as long.
+  // kBusy when too much waits.
+  Result<Budget::Part> Reserve(uint64_t bytes) const;
   // Calls `then` once what coordinators had registered and removed before this call is known here;
   // by itself that takes a second or two. With an error when it could not be found out, at once
   // when schemas are not loaded, the store is not reachable, or too many wait.
@@ -68,10 +74,11 @@ class SchemaCatalog {
   size_t size() const { return registry_.size(); }
   bool store_is_up() const { return meta_ != nullptr && meta_->up(); }
 
-  // Changes happen one after another. kInvalidArgument with the document's errors,
-  // kAlreadyExists when another tenant shares its name, kResourceExhausted when all schemas
-  // together are too large, kBusy when too many writes wait, kUnavailable when the store cannot be
-  // reached: nothing is registered then, unless the message says so.
+  // Changes happen one after another, and hold a part of what may wait until they are answered.
+  // kInvalidArgument with the document's errors, kAlreadyExists when another tenant shares its
+  // name, kResourceExhausted when all schemas together are too large, kBusy when too much waits,
+  // kUnavailable when the store cannot be reached: nothing is registered then, unless the message
+  // says so.
   using AddCallback = std::function<void(Result<SchemaPtr>)>;
   void Add(SchemaAdd add, const std::string& tenant, const AddCallback& done);
   // Of one version ("name@version") or all, as SchemaRegistry::Removable. After an error some
@@ -131,6 +138,7 @@ class SchemaCatalog {
 
   const CatalogDeps deps_;
   const CatalogOptions options_;
+  const std::shared_ptr<Budget> waiting_;
   SchemaRegistry registry_;
   std::map<std::string, Known> known_;  // by key
   uint64_t total_bytes_ = 0;
@@ -139,10 +147,10 @@ class SchemaCatalog {
   bool loaded_ = false;
   Status load_error_;
   std::vector<std::function<void()>> when_loaded_;
-  uint64_t revision_ = 0;           // of all records together, when they were read
-  SteadyTime list_again_;           // at the latest
-  bool read_waits_ = false;         // among the writes
-  std::deque<Ended> catching_up_;   // wait for it
+  uint64_t revision_ = 0;          // of all records together, when they were read
+  SteadyTime list_again_;          // at the latest
+  bool read_waits_ = false;        // among the writes
+  std::deque<Ended> catching_up_;  // wait for it
   TimerId answering_ = 0;
   TimerId timer_ = 0;
   TimerId retry_ = 0;
