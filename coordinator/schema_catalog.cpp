@@ -213,8 +213,20 @@ void SchemaCatalog::Persist(const std::shared_ptr<const Compiled>& compiled, con
 
 void SchemaCatalog::Persisted(const Compiled& compiled, const Ended& ended) {
   Keep(SchemaKey(*compiled.schema), compiled.record, compiled.schema);
-  TellOthers([ended](const Status& told) {
+  TellOthers([this, schema = compiled.schema, ended](const Status& told) {
+    if (told.ok() && schema->shared) return CheckSharedAlone(schema, ended);
     ended(told.WithContext("registered, but other coordinators may not know of it yet"));
+  });
+}
+
+// Another coordinator may have looked and written at the same time. Who told of it last sees the
+// other's schema and gives way; so both may, but never neither.
+void SchemaCatalog::CheckSharedAlone(const SchemaPtr& schema, const Ended& ended) {
+  Read([this, schema, ended](const Status& read) {
+    const Status alone = registry_.CheckSharedName(*schema);
+    if (alone.ok()) return ended(read.WithContext("registered, but others may share the name"));
+    RemoveNext(std::make_shared<std::vector<SchemaPtr>>(1, schema),
+               [alone, ended](const Status& removed) { ended(removed.ok() ? alone : removed); });
   });
 }
 

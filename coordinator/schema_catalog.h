@@ -134,6 +134,7 @@ class SchemaCatalog {
   void Compile(SchemaAdd add, const CompileOptions& options, const AddCallback& done);
   void Persist(const std::shared_ptr<const Compiled>& compiled, const Ended& ended);
   void Persisted(const Compiled& compiled, const Ended& ended);
+  void CheckSharedAlone(const SchemaPtr& schema, const Ended& ended);
   void RemoveNext(const Left& left, const Ended& ended);
 
   const CatalogDeps deps_;

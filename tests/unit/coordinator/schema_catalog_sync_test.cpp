@@ -105,6 +105,23 @@ TEST_F(CatalogSyncTest, OfTwoThatRegisterAtOnceEachComesToKnowTheOthersSchema) {
   EXPECT_EQ(CurrentNow(there_, "here"), Document("here", "one"));
 }
 
+TEST_F(CatalogSyncTest, OfTwoTenantsThatShareANameAtOnceOneGivesWay) {
+  const auto share = [](Site& site, const std::string& tenant) {
+    Status status;
+    site.catalog->Add({.document = Document("s", tenant), .shared = true}, tenant,
+                      [&](const Result<SchemaPtr>& added) { status = added.status(); });
+    site.Settle(seconds(30));
+    return status;
+  };
+  there_.store->AfterGet([&, is_first = true](const std::string& key) mutable {
+    if (!key.starts_with("schema@") || !std::exchange(is_first, false)) return;
+    EXPECT_TRUE(share(here_, "acme").ok());
+  });
+  EXPECT_EQ(share(there_, "rival").code(), Code::kAlreadyExists);
+  EXPECT_EQ(records_.List("schema@", UINT64_MAX)->size(), 1u);
+  EXPECT_EQ(there_.Current("s"), Document("s", "acme"));
+}
+
 TEST_F(CatalogSyncTest, AChangeThatWasNotToldIsFoundWithinAMinute) {
   ASSERT_TRUE(there_.Add(Document("s", "one")).ok());
   here_.Settle(seconds(2));
