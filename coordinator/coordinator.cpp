@@ -29,6 +29,12 @@ constexpr milliseconds kTick{20};
 // thousands of units.
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
+constexpr uint64_t kUnsentMessages = 8;  // of the largest, to all clients together
+
+uint64_t MaxClientMessage(const CoordinatorSettings& settings) {
+  return static_cast<uint64_t>(std::max(settings.max_schema_bytes, settings.max_prompt_bytes)) +
+         kMessageOverhead;
+}
 
 // Nobody else knows it.
 uint64_t RandomNumber() {
@@ -88,7 +94,7 @@ class CoordinatorImpl : public Coordinator {
         meta_(MetaClientOf(settings, transport)),
         catalog_({transport, *compiling_, clock_, encoder_, meta_.get()},
                  {.context_length = model_.context_length, .limits = SchemaLimitsOf(settings)}),
-        schema_desk_(catalog_, Answerer()),
+        schema_desk_(catalog_, clients_, Answerer()),
         prompts_(*planning_, catalog_, model_, PromptLimitsOf(settings), choices.repair),
         request_desk_({sessions_, clients_, workers_, catalog_, prompts_, clock_},
                       [this](const Envelope& envelope) { batch_desk_.Received(envelope); }),
@@ -105,11 +111,9 @@ class CoordinatorImpl : public Coordinator {
   }
 
   Status Start() {
-    const auto document =
-        static_cast<uint64_t>(std::max(settings_.max_schema_bytes, settings_.max_prompt_bytes));
     PC_ASSIGN_OR_RETURN(endpoints_.client,
                         clients_.Listen({.endpoint = settings_.client_endpoint,
-                                         .max_message_bytes = document + kMessageOverhead}));
+                                         .max_message_bytes = MaxClientMessage(settings_)}));
     PC_ASSIGN_OR_RETURN(endpoints_.worker,
                         workers_.Listen({.endpoint = settings_.worker_endpoint,
                                          .max_message_bytes = kMaxWorkerMessage}));
@@ -155,6 +159,9 @@ class CoordinatorImpl : public Coordinator {
     options.epoch = static_cast<uint64_t>(started_.time_since_epoch().count());
     options.heartbeat = milliseconds(settings_.heartbeat_ms);
     options.lease = milliseconds(settings_.lease_ms);
+    if (role == PeerRole::kClient) {
+      options.max_unsent_bytes = kUnsentMessages * MaxClientMessage(settings_);
+    }
     options.admit = [this, role](const Hello& hello) -> Status {
       if (shutting_down_) return Unavailable("the coordinator is shutting down");
       const bool is_operator = role == PeerRole::kClient && hello.role == PeerRole::kAdmin;
@@ -202,7 +209,7 @@ class CoordinatorImpl : public Coordinator {
 
   void Answer(PeerId client, const RequestId& id, Message body) {
     Status status = clients_.Send(client, {.request_id = id, .body = std::move(body)});
-    if (status.code() == Code::kResourceExhausted) {
+    if (status.code() == Code::kResourceExhausted || status.code() == Code::kBusy) {
       status = clients_.Send(client,
                              {.request_id = id, .body = ReplyOf(status.WithContext("the answer"))});
     }
@@ -218,6 +225,9 @@ class CoordinatorImpl : public Coordinator {
   void FromClient(const PeerInfo& peer, Envelope envelope) {
     const RequestId id = envelope.request_id;
     if (request_desk_.Handle(peer, envelope)) return;
+    if (const Status room = clients_.CheckRoom(peer.id); !room.ok()) {
+      return Answer(peer.id, id, ReplyOf(room));
+    }
     if (schema_desk_.Handle(peer, id, envelope.body)) return;
     if (batch_desk_.Handle(peer, id, envelope.body)) return;
     if (operator_desk_.Handle(peer, id, envelope.body, Now())) return;

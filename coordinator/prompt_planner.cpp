@@ -115,7 +115,9 @@ Result<SchemaPtr> PromptPlanner::FindSchema(const Job& job) const {
 void PromptPlanner::Parsed(const JobPtr& job, const Status& parsed) {
   if (!parsed.ok()) return job->done(parsed);
   if (FindSchema(*job).status().code() != Code::kNotFound) return PlanNow(job);
-  catalog_.CatchUp([this, job](const Status& /*known*/) {
+  const auto room = catalog_.Reserve(job->bytes);
+  if (!room.ok()) return job->done(room.status());
+  catalog_.CatchUp([this, job, room = *room](const Status& /*known*/) {
     if (job->wanted()) PlanNow(job);
   });
 }

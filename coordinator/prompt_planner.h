@@ -29,7 +29,7 @@ class PromptPlanner {
 
   // Calls `done` once, unless the plan is not wanted any more or the background has gone.
   // kInvalidArgument, compiler style, for what is wrong with the prompt, and for a repair that is
-  // not possible; kNotFound for an unknown model or schema; kBusy when too many prompts wait;
+  // not possible; kNotFound for an unknown model or schema; kBusy when too much waits;
   // kUnavailable until schemas are loaded.
   // The schema is what its name means for the tenant.
   void Plan(Submit submit, const std::string& tenant, const Wanted& wanted, const Callback& done);

@@ -10,13 +10,21 @@ namespace {
 
 constexpr size_t kMaxWrites = 256;
 constexpr uint64_t kRecipePartBytes = uint64_t{16} << 20;  // of 64 MiB that a worker takes
-constexpr uint64_t kRecordOverhead = 1 << 10;  // of a record in a message, and of a small schema
+constexpr uint64_t kRecordOverhead = 1 << 10;   // of a record in a message, and of a small schema
+constexpr uint64_t kWaitingOverhead = 4 << 10;  // of what waits
+
+uint64_t BytesOf(const SchemaAdd& add) {
+  uint64_t bytes = add.document.size();
+  for (const SourceFile& file : add.sources) bytes += file.path.size() + file.text.size();
+  return bytes;
+}
 
 }  // namespace
 
 SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, const CatalogOptions& options)
     : deps_(deps),
       options_(options),
+      waiting_(std::make_shared<Budget>(options.max_waiting_bytes)),
       loaded_(deps.meta == nullptr),
       meta_(deps.meta),
       domains_(deps.meta) {
@@ -26,6 +34,7 @@ SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, const CatalogOptions& opti
 }
 
 SchemaCatalog::~SchemaCatalog() {
+  deps_.transport.CancelTimer(answering_);
   deps_.transport.CancelTimer(timer_);
   deps_.transport.CancelTimer(retry_);
 }
@@ -35,6 +44,12 @@ SchemaCatalog::~SchemaCatalog() {
 Status SchemaCatalog::CheckLoaded() const {
   if (loaded_) return {};
   return Unavailable("schemas are not loaded yet: " + load_error_.message() + "; try again");
+}
+
+Result<Budget::Part> SchemaCatalog::Reserve(uint64_t bytes) const {
+  if (auto part = waiting_->Take(bytes + kWaitingOverhead)) return part;
+  return Busy("prompts and schemas of " + std::to_string(waiting_->used()) +
+              " bytes wait for the cachestore; try again later");
 }
 
 Result<SchemaPtr> SchemaCatalog::Find(const SchemaViewer& viewer, const std::string& name,
@@ -128,22 +143,27 @@ void SchemaCatalog::RunWrites() {
 
 void SchemaCatalog::Add(SchemaAdd add, const std::string& tenant, const AddCallback& done) {
   if (const Status status = CheckWritable(); !status.ok()) return done(status);
+  const auto room = Reserve(BytesOf(add));
+  if (!room.ok()) return done(room.status());
+  const auto shared = std::make_shared<SchemaAdd>(std::move(add));
+  const AddCallback answer = [room = *room, done](Result<SchemaPtr> added) {
+    done(std::move(added));
+  };
   // What others registered before is known then: this registration is younger.
-  CatchUp([this, add = std::move(add), tenant, done](const Status& caught_up) {
-    if (!caught_up.ok()) return done(caught_up);
-    domains_.Find(tenant, [this, add, tenant, done](const Result<uint64_t>& domain) {
-      if (!domain.ok()) return done(domain.status());
+  CatchUp([this, shared, tenant, answer](const Status& caught_up) {
+    if (!caught_up.ok()) return answer(caught_up);
+    domains_.Find(tenant, [this, shared, tenant, answer](const Result<uint64_t>& domain) {
+      if (!domain.ok()) return answer(domain.status());
       CompileOptions options = OptionsAt(NextStamp());
       options.tenant = tenant;
       options.domain = *domain;
-      Compile(add, options, done);
+      Compile(std::move(*shared), options, answer);
     });
   });
 }
 
 void SchemaCatalog::Compile(SchemaAdd add, const CompileOptions& options, const AddCallback& done) {
-  uint64_t bytes = add.document.size();
-  for (const SourceFile& file : add.sources) bytes += file.path.size() + file.text.size();
+  const uint64_t bytes = BytesOf(add);
   const Status queued = deps_.background.Compute<Result<Compiled>>(
       [this, add = std::move(add), options]() -> Result<Compiled> {
         Compiled compiled;
@@ -187,8 +207,20 @@ void SchemaCatalog::Persist(const std::shared_ptr<const Compiled>& compiled, con
 
 void SchemaCatalog::Persisted(const Compiled& compiled, const Ended& ended) {
   Keep(SchemaKey(*compiled.schema), compiled.record, compiled.schema);
-  TellOthers([ended](const Status& told) {
+  TellOthers([this, schema = compiled.schema, ended](const Status& told) {
+    if (told.ok() && schema->shared) return CheckSharedAlone(schema, ended);
     ended(told.WithContext("registered, but other coordinators may not know of it yet"));
+  });
+}
+
+// Another coordinator may have looked and written at the same time. Who told of it last sees the
+// other's schema and gives way; so both may, but never neither.
+void SchemaCatalog::CheckSharedAlone(const SchemaPtr& schema, const Ended& ended) {
+  Read([this, schema, ended](const Status& read) {
+    const Status alone = registry_.CheckSharedName(*schema);
+    if (alone.ok()) return ended(read.WithContext("registered, but others may share the name"));
+    RemoveNext(std::make_shared<std::vector<SchemaPtr>>(1, schema),
+               [alone, ended](const Status& removed) { ended(removed.ok() ? alone : removed); });
   });
 }
 

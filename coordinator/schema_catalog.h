@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "coordinator/background.h"
@@ -24,6 +25,8 @@ struct CatalogOptions {
   PmlLimits limits;
   // Of all records together: each coordinator reads them all.
   uint64_t max_total_bytes = uint64_t{80} << 20;
+  // Of what waits for the schemas or the store.
+  uint64_t max_waiting_bytes = uint64_t{256} << 20;
 };
 
 // What a catalog works with; all of it outlives the catalog, but background and client must call
@@ -51,6 +54,9 @@ class SchemaCatalog {
   void WhenLoaded(std::function<void()> ready);
   // kUnavailable with the reason until then.
   Status CheckLoaded() const;
+  // For who waits for the catalog with something that holds so many bytes; to be kept as long.
+  // kBusy when too much waits.
+  Result<Budget::Part> Reserve(uint64_t bytes) const;
   // Calls `then` once what coordinators had registered and removed before this call is known here;
   // by itself that takes a second or two. With an error when it could not be found out, at once
   // when schemas are not loaded, the store is not reachable, or too many wait.
@@ -65,10 +71,11 @@ class SchemaCatalog {
   std::vector<RecipeReply> FindRecipes(const std::vector<RecipeDigest>& digests) const;
   size_t size() const { return registry_.size(); }
 
-  // Changes happen one after another. kInvalidArgument with the document's errors,
-  // kAlreadyExists when another tenant shares its name, kResourceExhausted when all schemas
-  // together are too large, kBusy when too many writes wait, kUnavailable when the store cannot be
-  // reached: nothing is registered then, unless the message says so.
+  // Changes happen one after another, and hold a part of what may wait until they are answered.
+  // kInvalidArgument with the document's errors, kAlreadyExists when another tenant shares its
+  // name, kResourceExhausted when all schemas together are too large, kBusy when too much waits,
+  // kUnavailable when the store cannot be reached: nothing is registered then, unless the message
+  // says so.
   using AddCallback = std::function<void(Result<SchemaPtr>)>;
   void Add(SchemaAdd add, const std::string& tenant, const AddCallback& done);
   // Of one version ("name@version") or all, as SchemaRegistry::Removable. After an error some
@@ -90,6 +97,7 @@ class SchemaCatalog {
   };
   struct Reading;
   using Records = std::vector<MetaRecord>;
+  using Waiting = std::shared_ptr<std::deque<Ended>>;
   using Left = std::shared_ptr<std::vector<SchemaPtr>>;
   // What is called when a write has ended.
   using Release = std::function<void()>;
@@ -108,6 +116,7 @@ class SchemaCatalog {
   // Reads what has changed in the store. REQUIRES: it is this one's turn among the writes, here and
   // up to TellOthers.
   void Read(const Ended& ended);
+  void AnswerNext(const Waiting& waiting, const Status& read, const Release& release);
   void ReadFailed(const Status& why, const Ended& ended);
   Records Changed(Records records);
   void ReadNext(const std::shared_ptr<Reading>& reading);
@@ -122,10 +131,12 @@ class SchemaCatalog {
   void Compile(SchemaAdd add, const CompileOptions& options, const AddCallback& done);
   void Persist(const std::shared_ptr<const Compiled>& compiled, const Ended& ended);
   void Persisted(const Compiled& compiled, const Ended& ended);
+  void CheckSharedAlone(const SchemaPtr& schema, const Ended& ended);
   void RemoveNext(const Left& left, const Ended& ended);
 
   const CatalogDeps deps_;
   const CatalogOptions options_;
+  const std::shared_ptr<Budget> waiting_;
   SchemaRegistry registry_;
   std::map<std::string, Known> known_;  // by key
   uint64_t total_bytes_ = 0;
@@ -134,10 +145,11 @@ class SchemaCatalog {
   bool loaded_ = false;
   Status load_error_;
   std::vector<std::function<void()>> when_loaded_;
-  uint64_t revision_ = 0;           // of all records together, when they were read
-  SteadyTime list_again_;           // at the latest
-  bool read_waits_ = false;         // among the writes
-  std::vector<Ended> catching_up_;  // wait for it
+  uint64_t revision_ = 0;          // of all records together, when they were read
+  SteadyTime list_again_;          // at the latest
+  bool read_waits_ = false;        // among the writes
+  std::deque<Ended> catching_up_;  // wait for it
+  TimerId answering_ = 0;
   TimerId timer_ = 0;
   TimerId retry_ = 0;
 

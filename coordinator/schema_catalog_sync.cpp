@@ -67,12 +67,23 @@ void SchemaCatalog::ReadSoon() {
   if (std::exchange(read_waits_, true)) return;
   writes_.push_back([this](const Release& release) {
     read_waits_ = false;
-    Read([release, waiting = std::exchange(catching_up_, {})](const Status& read) {
-      for (const Ended& then : waiting) then(read);
-      release();
-    });
+    const auto waiting = std::make_shared<std::deque<Ended>>(std::exchange(catching_up_, {}));
+    Read([this, waiting, release](const Status& read) { AnswerNext(waiting, read, release); });
   });
   RunWrites();
+}
+
+// One a turn of the reactor: what is made for each may be large.
+void SchemaCatalog::AnswerNext(const Waiting& waiting, const Status& read, const Release& release) {
+  if (!waiting->empty()) {
+    const Ended then = std::move(waiting->front());
+    waiting->pop_front();
+    then(read);
+  }
+  if (waiting->empty()) return release();
+  answering_ = deps_.transport.After(std::chrono::milliseconds(0), [this, waiting, read, release] {
+    AnswerNext(waiting, read, release);
+  });
 }
 
 void SchemaCatalog::Read(const Ended& ended) {
@@ -165,16 +176,16 @@ void SchemaCatalog::ReadAll(const Reading& reading) {
   reading.ended({});
 }
 
-// Who loses the race for the revision has nothing left to tell: it moved after the change.
+// Who loses the race for the revision tells again: who won it takes it for its own change only.
 void SchemaCatalog::TellOthers(const Ended& ended) {
   meta_->Get(kRevisionKey, [this, ended](const Result<Records>& found) {
     if (!IsUsable(found)) return ended(found.status());
     const uint64_t revision = RevisionIn(found);
     meta_->Swap({.key = kRevisionKey, .expected = revision},
                 [this, revision, ended](const Result<Records>& set) {
+                  if (set.status().code() == Code::kFailedPrecondition) return TellOthers(ended);
                   if (set.ok() && revision == revision_) revision_ = RevisionIn(set);
-                  const bool lost_race = set.status().code() == Code::kFailedPrecondition;
-                  ended(lost_race ? Status() : set.status());
+                  ended(set.status());
                 });
   });
 }

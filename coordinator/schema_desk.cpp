@@ -15,10 +15,7 @@ bool SchemaDesk::Handle(const PeerInfo& peer, const RequestId& id, Message& body
         [this, client, id](const Result<SchemaPtr>& added) { answer_(client, id, Added(added)); });
   } else if (const auto* list = std::get_if<SchemaList>(&body)) {
     catalog_.CatchUp([this, client, id, viewer, name = list->name](const Status& /*known*/) {
-      auto schemas = catalog_.List(viewer, name);
-      answer_(client, id,
-              schemas.ok() ? Message(SchemaReply{*std::move(schemas)})
-                           : Message(ReplyOf(schemas.status())));
+      answer_(client, id, Listed(client, viewer, name));
     });
   } else if (const auto* remove = std::get_if<SchemaRemove>(&body)) {
     catalog_.Remove(viewer, remove->name, [this, client, id](const Status& removed) {
@@ -28,6 +25,14 @@ bool SchemaDesk::Handle(const PeerInfo& peer, const RequestId& id, Message& body
     return false;
   }
   return true;
+}
+
+Message SchemaDesk::Listed(PeerId client, const SchemaViewer& viewer,
+                           const std::string& name) const {
+  if (const Status room = clients_.CheckRoom(client); !room.ok()) return ReplyOf(room);
+  auto schemas = catalog_.List(viewer, name);
+  if (!schemas.ok()) return ReplyOf(schemas.status());
+  return SchemaReply{*std::move(schemas)};
 }
 
 Message SchemaDesk::Added(const Result<SchemaPtr>& added) const {

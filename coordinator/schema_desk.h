@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "cluster/transport/peer_table.h"
@@ -14,17 +15,20 @@ class SchemaDesk {
  public:
   using Answer = std::function<void(PeerId client, const RequestId& request, Message answer)>;
 
-  // The catalog outlives the desk, and the desk what the catalog still calls back.
-  SchemaDesk(SchemaCatalog& catalog, Answer answer)
-      : catalog_(catalog), answer_(std::move(answer)) {}
+  // Catalog and clients outlive the desk, and the desk what the catalog still calls back.
+  SchemaDesk(SchemaCatalog& catalog, const PeerTable& clients, Answer answer)
+      : catalog_(catalog), clients_(clients), answer_(std::move(answer)) {}
 
   // False: the message is not for the desk.
   bool Handle(const PeerInfo& peer, const RequestId& id, Message& body);
 
  private:
+  // Makes nothing for a client that has not read what it was sent before.
+  Message Listed(PeerId client, const SchemaViewer& viewer, const std::string& name) const;
   Message Added(const Result<SchemaPtr>& added) const;
 
   SchemaCatalog& catalog_;
+  const PeerTable& clients_;
   const Answer answer_;
 };
 

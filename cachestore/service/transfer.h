@@ -4,11 +4,11 @@
 #include <functional>
 #include <memory>
 
-#include "cachestore/service/budget.h"
 #include "cachestore/service/store_server.h"
 #include "cachestore/service/wire.h"
 #include "cachestore/service/work_pool.h"
 #include "cluster/wire/messages.h"
+#include "common/budget.h"
 
 namespace promptcache {
 

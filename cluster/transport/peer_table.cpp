@@ -15,7 +15,10 @@ const std::string& PeerInfo::tenant() const {
 }
 
 PeerTable::PeerTable(Transport& transport, PeerTableOptions options, PeerEvents events)
-    : transport_(transport), options_(std::move(options)), events_(std::move(events)) {}
+    : transport_(transport),
+      options_(std::move(options)),
+      events_(std::move(events)),
+      unsent_(options_.max_unsent_bytes) {}
 
 PeerTable::~PeerTable() {
   transport_.CancelTimer(timer_);
@@ -42,8 +45,9 @@ std::vector<PeerId> PeerTable::peers() const {
 }
 
 Status PeerTable::SendNow(PeerId id, const Envelope& envelope, Frame payload) {
-  return transport_.Send(
-      socket_, id, {.header = Frame::Own(EncodeEnvelope(envelope)), .payload = std::move(payload)});
+  PC_ASSIGN_OR_RETURN(Frame header, unsent_.Count(id, Frame::Own(EncodeEnvelope(envelope))));
+  PC_ASSIGN_OR_RETURN(payload, unsent_.Count(id, std::move(payload)));
+  return transport_.Send(socket_, id, {.header = std::move(header), .payload = std::move(payload)});
 }
 
 Status PeerTable::Send(PeerId peer, const Envelope& envelope, Frame payload) {
@@ -170,6 +174,7 @@ void PeerTable::Tick() {
     peer.heard = false;
     if (peer.silent >= options_.lease) expired.push_back(id);
   }
+  unsent_.Tidy();
   timer_ = transport_.After(options_.heartbeat, [this] { Tick(); });
   for (const PeerId id : revoked) DropRevoked(id);
   for (const PeerId id : expired) {

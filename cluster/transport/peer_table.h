@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/transport/transport.h"
+#include "cluster/transport/unsent_bytes.h"
 #include "cluster/wire/messages.h"
 #include "common/status.h"
 
@@ -22,6 +23,8 @@ struct PeerTableOptions {
   std::chrono::milliseconds heartbeat{500};
   std::chrono::milliseconds lease{3'000};
   size_t max_peers = 4'096;  // more are refused
+  // Of what was sent and has not left, of all peers together, as UnsentBytes says.
+  uint64_t max_unsent_bytes = UINT64_MAX;
   // Optional: a failure refuses the peer with this status.
   std::function<Status(const Hello&)> admit;
 };
@@ -68,8 +71,12 @@ class PeerTable {
   // The bound endpoint. Errors as Transport::Listen. Call once.
   Result<std::string> Listen(const ListenOptions& options);
 
-  // kUnavailable for peers that are not up; else as Transport::Send.
+  // kUnavailable for peers that are not up; kBusy when too much of what was sent to it has not
+  // left; else as Transport::Send.
   Status Send(PeerId peer, const Envelope& envelope, Frame payload = {});
+  // kBusy when the largest message may be one too many, unless all that was sent to it has left:
+  // for who is asked to make a large one.
+  Status CheckRoom(PeerId peer) const { return unsent_.CheckRoom(peer, max_frame_bytes_); }
   // Forgets the peer, telling it why. Calls on_down. Unknown peers are ignored.
   void Drop(PeerId peer, const Status& why);
 
@@ -104,6 +111,7 @@ class PeerTable {
   TimerId timer_ = 0;
   uint64_t max_frame_bytes_ = 0;
   std::map<PeerId, Peer> peers_;
+  UnsentBytes unsent_;
   PeerCounters counters_;
 };
 

@@ -22,6 +22,12 @@ class SchemasTest : public CoordinatorTest {
     Start();
     client_ = Client();
   }
+  // Starts, and the store that the settings name is not there.
+  void StartWithoutStore() {
+    transport_ = std::make_unique<FakeTransport>(network_, "coordinator");
+    coordinator_ = *Coordinator::Create(*transport_, settings_, model_, Deps());
+    client_ = Client();
+  }
   // The Reply to a request.
   Reply Ask(Message request) {
     const RequestId id = IdOf(++last_id_);
@@ -101,16 +107,9 @@ TEST_F(SchemasTest, StoreThatGoesTakesRegistrationWithItButNotTheRequests) {
 }
 
 TEST_F(SchemasTest, UntilSchemasAreLoadedPromptsAreAnsweredUnavailable) {
-  StartWithClient();
-  coordinator_.reset();
-  transport_.reset();
-  store_.reset();
-  client_.reset();
-  transport_ = std::make_unique<FakeTransport>(network_, "coordinator");
-  coordinator_ = *Coordinator::Create(*transport_, settings_, model_, Deps());
+  StartWithoutStore();
   bool ready = false;
   coordinator_->WhenReady([&] { ready = true; });
-  client_ = Client();
   const Final final = Failure(*client_, kHello);
   EXPECT_EQ(final.code, Code::kUnavailable);
   EXPECT_THAT(final.message, HasSubstr("not reachable"));
@@ -134,6 +133,60 @@ TEST_F(SchemasTest, AnswerThatDoesNotFitAMessageIsAnErrorAndTheClientStays) {
   const Reply reply = Ask(SchemaList{"s"});
   EXPECT_EQ(reply.code, Code::kResourceExhausted);
   EXPECT_TRUE(client_->up());
+}
+
+TEST_F(SchemasTest, PromptsThatWaitForSchemasAreBoundedByBytesAlsoWhenTheyAreCancelled) {
+  settings_.max_prompt_bytes = 64 << 20;
+  StartWithoutStore();
+  Submit submit = SubmitOf(std::string(64 << 20, 'x'));
+  submit.tried = {"tcp://127.0.0.1:1"};
+  for (uint8_t n = 0; n < 5; ++n) {
+    client_->Send(IdOf(n + 1), submit);
+    client_->Send(IdOf(n + 1), Cancel{});
+    Pass();
+  }
+  EXPECT_EQ(client_->Last<Final>(IdOf(1)).code, Code::kCancelled);
+  EXPECT_EQ(client_->Last<Final>(IdOf(5)).code, Code::kBusy);
+}
+
+TEST_F(SchemasTest, PromptsOfUnknownSchemasThatWaitForTheStoreAreBoundedByBytes) {
+  settings_.max_prompt_bytes = 64 << 20;
+  StartWithClient();
+  store_->SetSilent(true);
+  const std::string prompt =
+      "<prompt schema=\"nope\"><!--" + std::string(60 << 20, ' ') + "-->hello</prompt>";
+  for (uint8_t n = 1; n <= 5; ++n) client_->Send(IdOf(n), SubmitOf(prompt));
+  Pass();
+  EXPECT_EQ(client_->Last<Final>(IdOf(5)).code, Code::kBusy);
+  Pass(seconds(30));
+  EXPECT_EQ(client_->Last<Final>(IdOf(1)).code, Code::kNotFound);
+}
+
+TEST_F(SchemasTest, AClientThatDoesNotReadGetsNoMoreLargeAnswers) {
+  settings_.store_endpoint.clear();
+  settings_.max_schema_bytes = 1 << 20;
+  settings_.max_prompt_bytes = 1 << 20;
+  StartWithClient();
+  Register(*client_, "<schema name=\"s\">text<!--" + std::string(1'000'000, ' ') + "--></schema>");
+  std::vector<Frame> unread;
+  network_.SetFilter([&](const FakeNetwork::Delivery& delivery) {
+    if (delivery.to != "client" || delivery.frames.header.size() < 100'000) {
+      return FakeNetwork::Verdict::kDeliver;
+    }
+    unread.push_back(delivery.frames.header);
+    return FakeNetwork::Verdict::kDrop;
+  });
+  for (int n = 0; n < 200; ++n) client_->Send(IdOf(static_cast<uint8_t>(n)), SchemaList{"s"});
+  Pass();
+  EXPECT_GE(unread.size(), 10u);
+  EXPECT_LE(unread.size(), 4u * 17);  // of 17 MiB is the largest message
+  EXPECT_EQ(client_->Last<Reply>(IdOf(199)).code, Code::kBusy);
+  EXPECT_EQ(Ask(StatusQuery{}).code, Code::kBusy);
+  unread.clear();
+  network_.SetFilter(nullptr);
+  client_->Send(IdOf(201), SchemaList{"s"});
+  Pass();
+  EXPECT_EQ(client_->Last<SchemaReply>(IdOf(201)).schemas.size(), 1u);
 }
 
 // ---- status ----

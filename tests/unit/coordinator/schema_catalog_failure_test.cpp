@@ -8,7 +8,27 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+TEST_F(CatalogTest, WhatWaitsForTheStoreIsBoundedByBytes) {
+  Site site(records_, {.max_waiting_bytes = 1 << 20});
+  site.StartStore().Start();
+  site.store->SetSilent(true);
+  std::vector<Code> ends;
+  for (int n = 0; n < 3; ++n) {
+    const std::string text = std::to_string(n) + "<!--" + std::string(400'000, ' ') + "-->";
+    site.catalog->Add({.document = Document("s", text)}, "", [&](const Result<SchemaPtr>& added) {
+      ends.push_back(added.status().code());
+    });
+  }
+  EXPECT_THAT(ends, ElementsAre(Code::kBusy));
+  site.Settle(seconds(30));
+  EXPECT_THAT(ends, ElementsAre(Code::kBusy, Code::kUnavailable, Code::kUnavailable));
+  site.store->SetSilent(false);
+  site.Settle(seconds(30));
+  EXPECT_TRUE(site.Add(Document("s", "<!--" + std::string(900'000, ' ') + "-->one")).ok());
+}
 
 // ---- damaged records ----
 

@@ -87,6 +87,41 @@ TEST_F(CatalogSyncTest, ManyThatCatchUpAtOnceReadOnce) {
   EXPECT_EQ(here_.store->lists(), lists + 1);
 }
 
+TEST_F(CatalogSyncTest, WhoCaughtUpIsAnsweredOneATurn) {
+  int caught_up = 0;
+  for (int n = 0; n < 3; ++n) here_.catalog->CatchUp([&](const Status&) { ++caught_up; });
+  for (int before = 0; here_.network.Step(); before = caught_up) EXPECT_LE(caught_up, before + 1);
+  EXPECT_EQ(caught_up, 3);
+}
+
+TEST_F(CatalogSyncTest, OfTwoThatRegisterAtOnceEachComesToKnowTheOthersSchema) {
+  there_.store->AfterGet([this, written = false](const std::string& key) mutable {
+    const Status added = written ? here_.Add(Document("here", "one")) : Status();
+    EXPECT_TRUE(added.ok());
+    written = key.starts_with("schema/");
+  });
+  ASSERT_TRUE(there_.Add(Document("there", "one")).ok());
+  EXPECT_EQ(CurrentNow(here_, "there"), Document("there", "one"));
+  EXPECT_EQ(CurrentNow(there_, "here"), Document("here", "one"));
+}
+
+TEST_F(CatalogSyncTest, OfTwoTenantsThatShareANameAtOnceOneGivesWay) {
+  const auto share = [](Site& site, const std::string& tenant) {
+    Status status;
+    site.catalog->Add({.document = Document("s", tenant), .shared = true}, tenant,
+                      [&](const Result<SchemaPtr>& added) { status = added.status(); });
+    site.Settle(seconds(30));
+    return status;
+  };
+  there_.store->AfterGet([&, is_first = true](const std::string& key) mutable {
+    if (!key.starts_with("schema@") || !std::exchange(is_first, false)) return;
+    EXPECT_TRUE(share(here_, "acme").ok());
+  });
+  EXPECT_EQ(share(there_, "rival").code(), Code::kAlreadyExists);
+  EXPECT_EQ(records_.List("schema@", UINT64_MAX)->size(), 1u);
+  EXPECT_EQ(there_.Current("s"), Document("s", "acme"));
+}
+
 TEST_F(CatalogSyncTest, AChangeThatWasNotToldIsFoundWithinAMinute) {
   ASSERT_TRUE(there_.Add(Document("s", "one")).ok());
   here_.Settle(seconds(2));
