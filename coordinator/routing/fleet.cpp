@@ -61,9 +61,10 @@ void Fleet::Stored(const UnitKey& unit) {
   if (stored_.size() < limits_.max_stored_units) stored_.insert(unit);
 }
 
-void Fleet::Assign(const RouteRequest& request, WorkerId id, double predicted_s, SteadyTime now) {
+void Fleet::Assign(const RouteRequest& request, WorkerId id, const RequestWork& work,
+                   SteadyTime now) {
   FleetWorker* worker = Find(id);
-  if (worker != nullptr && worker->Assign(request, predicted_s, now)) worker_of_[request.id] = id;
+  if (worker != nullptr && worker->Assign(request, work, now)) worker_of_[request.id] = id;
 }
 
 void Fleet::Started(const RequestId& request, SteadyTime at) {
@@ -91,25 +92,26 @@ void Fleet::ObserveLoad(SteadyTime now) {
 WorkEstimate Fleet::Estimate(const RouteRequest& request, const FleetWorker& worker) const {
   const WorkerRates& rates = worker.report().rates;
   const double token_s = rates.TokenSeconds();
-  WorkEstimate work{.seconds = request.new_tokens * token_s};
+  WorkEstimate estimate{.work = {.compute_s = request.new_tokens * token_s}};
   const std::vector<UnitKey>& keys = worker.KeysOf(request);
   for (size_t i = 0; i < keys.size(); ++i) {
     const double tokens = request.unit_tokens[i];
     Source tier = worker.TierOf(keys[i]);
     if (tier == Source::kDevice) {
-      work.device_tokens += request.unit_tokens[i];
+      estimate.device_tokens += request.unit_tokens[i];
       continue;
     }
     if (tier == Source::kEncoded && stored_.contains(keys[i])) tier = Source::kRemote;
-    const double encode_s = tokens * token_s;
     const double bytes = tokens * static_cast<double>(worker.profile().kv_bytes_per_token);
-    const double load_s = tier == Source::kEncoded ? encode_s : rates.LoadSeconds(tier, bytes);
-    work.seconds += std::min(load_s, encode_s);
-    work.displaced_s += std::min(rates.ReloadSeconds(bytes), encode_s);
+    const RequestWork unit = rates.UnitWork(tier, bytes, tokens * token_s);
+    estimate.work.load_s += unit.load_s;
+    estimate.work.compute_s += unit.compute_s;
+    estimate.displaced_s += std::min(rates.ReloadSeconds(bytes), tokens * token_s);
   }
-  work.seconds *= worker.calibration();
-  work.displaced_s *= worker.calibration();
-  return work;
+  for (double* seconds : {&estimate.work.load_s, &estimate.work.compute_s, &estimate.displaced_s}) {
+    *seconds *= worker.calibration();
+  }
+  return estimate;
 }
 
 }  // namespace promptcache

@@ -23,7 +23,7 @@ struct FleetLimits {
 
 // What a worker would do for a request: seconds, calibrated.
 struct WorkEstimate {
-  double seconds = 0;
+  RequestWork work;
   double displaced_s = 0;  // to load as much again as is not on the device from the tier below
   uint64_t device_tokens = 0;
 };
@@ -48,7 +48,7 @@ class Fleet {
   void Unstored(const UnitKey& unit) { stored_.erase(unit); }
 
   // See FleetWorker.
-  void Assign(const RouteRequest& request, WorkerId id, double predicted_s, SteadyTime now);
+  void Assign(const RouteRequest& request, WorkerId id, const RequestWork& work, SteadyTime now);
   void Started(const RequestId& request, SteadyTime at);
   void Measured(const RequestId& request, double work_s);
   void Ended(const RequestId& request, SteadyTime now);

@@ -16,6 +16,12 @@ constexpr double kMaxCalibration = 4;
 // Of a report: rates change slowly, measurements of them do not.
 constexpr double kRateWeight = 0.1;
 
+void NoteWork(double seconds, double& mean_s) {
+  if (seconds <= 0) return;
+  const double before_s = mean_s > 0 ? mean_s : seconds;
+  mean_s = before_s + kMeanWeight * (seconds - before_s);
+}
+
 // A rate that was not known before is the new one.
 double Averaged(double before, double now) {
   if (before <= 0 || now <= 0) return std::max(before, now);
@@ -47,6 +53,14 @@ double WorkerRates::LoadSeconds(Source tier, double bytes) const {
   return rate.fixed_s + bytes / rate.bytes_per_s;
 }
 
+RequestWork WorkerRates::UnitWork(Source tier, double bytes, double encode_s) const {
+  const double load_s =
+      tier == Source::kEncoded ? encode_s : std::min(LoadSeconds(tier, bytes), encode_s);
+  if (tier == Source::kHost || load_s == encode_s) return {.compute_s = load_s};
+  const double copy_s = host.bytes_per_s > 0 ? LoadSeconds(Source::kHost, bytes) : 0;
+  return {.load_s = load_s, .compute_s = copy_s};
+}
+
 double WorkerRates::ReloadSeconds(double bytes) const {
   return std::min({LoadSeconds(Source::kHost, bytes), LoadSeconds(Source::kDisk, bytes),
                    LoadSeconds(Source::kRemote, bytes)});
@@ -64,7 +78,8 @@ void FleetWorker::Report(const WorkerReport& report, SteadyTime measured) {
   const WorkerRates before = report_.rates;
   report_ = report;
   report_.rates = Averaged(before, report.rates);
-  backlog_.Report(report.backlog_s, measured);
+  // It counts loads and computing one after the other.
+  backlog_.Report(report.backlog_s - LoadBacklogSeconds(measured), measured);
 }
 
 void FleetWorker::SetTier(const UnitKey& unit, Source tier, size_t limit) {
@@ -82,18 +97,24 @@ void FleetWorker::ForgetUnits() {
   for (auto& [unit, held] : units_) held.tier = Source::kEncoded;
 }
 
-bool FleetWorker::Assign(const RouteRequest& request, double predicted_s, SteadyTime now) {
+double FleetWorker::LoadBacklogSeconds(SteadyTime now) const {
+  return loads_end_ > now ? std::chrono::duration<double>(loads_end_ - now).count() : 0;
+}
+
+bool FleetWorker::Assign(const RouteRequest& request, const RequestWork& work, SteadyTime now) {
   const auto [entry, inserted] =
       requests_.try_emplace(request.id, Assigned{.units = KeysOf(request),
                                                  .slots = request.slots,
-                                                 .predicted_s = predicted_s / calibration_});
+                                                 .predicted_s = work.total_s() / calibration_});
   if (!inserted) return false;
   for (const UnitKey& unit : entry->second.units) ++units_[unit].pending;
   assigned_ += request.slots;
   ++unstarted_;
-  const double before_s = mean_work_s_ > 0 ? mean_work_s_ : predicted_s;
-  mean_work_s_ = before_s + kMeanWeight * (predicted_s - before_s);
-  backlog_.Give(request.id, predicted_s, now);
+  NoteWork(work.load_s, mean_work_.load_s);
+  NoteWork(work.compute_s, mean_work_.compute_s);
+  backlog_.Give(request.id, work.compute_s, now);
+  loads_end_ = std::max(loads_end_, now) + std::chrono::duration_cast<SteadyTime::duration>(
+                                               std::chrono::duration<double>(work.load_s));
   return true;
 }
 

@@ -22,6 +22,14 @@ struct TierRate {
   double fixed_s = 0;
   double bytes_per_s = 0;  // 0: nothing can be loaded from it
 };
+// Seconds of two things that go on beside each other: loading units from a disk or the store, and
+// what the device does: units are copied to it from host memory or encoded, tokens are computed.
+struct RequestWork {
+  double load_s = 0;
+  double compute_s = 0;
+  double total_s() const { return load_s + compute_s; }
+};
+
 // As measured by the worker.
 struct WorkerRates {
   double prefill_tokens_per_s = 0;  // 0: not measured yet
@@ -32,6 +40,9 @@ struct WorkerRates {
   double TokenSeconds() const;
   // Infinite where nothing can be loaded from. REQUIRES: not kEncoded.
   double LoadSeconds(Source tier, double bytes) const;
+  // To get a unit that is in `tier` to the device, encoding it if that is faster. What comes to
+  // host memory is copied from there. REQUIRES: not kDevice.
+  RequestWork UnitWork(Source tier, double bytes, double encode_s) const;
   // From the nearest tier below the device. Infinite when there is none.
   double ReloadSeconds(double bytes) const;
 };
@@ -67,7 +78,7 @@ class FleetWorker {
   void ForgetUnits();
 
   // Will work on the request for so long. False: it has this request already.
-  bool Assign(const RouteRequest& request, double predicted_s, SteadyTime now);
+  bool Assign(const RouteRequest& request, const RequestWork& work, SteadyTime now);
   // Its first token came: its units are on the device, as far as `limit` allows to note them.
   // REQUIRES: assigned.
   void Started(const RequestId& request, SteadyTime at, size_t limit);
@@ -98,8 +109,12 @@ class FleetWorker {
   // By what factor its work takes longer than its rates say, averaged; 0.25 to 4.
   double calibration() const { return calibration_; }
   double busy_share() const { return busy_share_; }
-  double mean_work_s() const { return mean_work_s_; }  // of recent requests, as predicted; 0: none
+  // Of recent requests, as predicted, load_s of those that load; 0: none.
+  const RequestWork& mean_work() const { return mean_work_; }
+  // Of its device, and loads for other coordinators.
   double BacklogSeconds(SteadyTime now) const { return backlog_.At(now); }
+  // Of loads for requests from here.
+  double LoadBacklogSeconds(SteadyTime now) const;
   // Where the unit is, seen from here: kDevice also while a request that needs it is under way.
   // kEncoded: nowhere.
   Source TierOf(const UnitKey& unit) const;
@@ -122,13 +137,14 @@ class FleetWorker {
   const SteadyTime joined_;
   WorkerReport report_;
   Backlog backlog_;
+  SteadyTime loads_end_ = SteadyTime::min();
   std::unordered_map<UnitKey, Held> units_;
   std::map<RequestId, Assigned> requests_;
   uint32_t assigned_ = 0;
   uint32_t unstarted_ = 0;
   double calibration_ = 1;
   double busy_share_ = 0;
-  double mean_work_s_ = 0;
+  RequestWork mean_work_;
   bool draining_ = false;
 };
 

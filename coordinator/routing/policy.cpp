@@ -11,13 +11,19 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-// How many seconds of waiting a second of work on this worker makes for those that come after it:
-// in the long run 1 / (1 - busy share), and now at least as many as requests are waiting.
-double Congestion(const FleetWorker& worker, double wait_s) {
+// What the work costs those that come after it, in seconds of waiting. A second of the device: in
+// the long run 1 / (1 - busy share) - 1, and now at least one for each request that is waiting. A
+// second of loading: one for each request whose loads are waiting.
+double CongestionSeconds(const FleetWorker& worker, const WorkerScore& score) {
   constexpr double kMaxAverage = 16;
-  const double average = 1 / std::max(1 - worker.busy_share(), 1 / kMaxAverage);
-  const double mean_s = worker.mean_work_s();
-  return std::max(average, mean_s > 0 ? 1 + wait_s / mean_s : 1);
+  const double average = 1 / std::max(1 - worker.busy_share(), 1 / kMaxAverage) - 1;
+  const auto waiting = [](double wait_s, double mean_s) {
+    return mean_s > 0 ? wait_s / mean_s : 0;
+  };
+  const RequestWork& mean = worker.mean_work();
+  const double device = waiting(score.wait_s - score.load_wait_s, mean.compute_s);
+  return std::max(average, device) * (score.work_s - score.load_s) +
+         waiting(score.load_wait_s, mean.load_s) * score.load_s;
 }
 
 class CostPolicy : public RoutingPolicy {
@@ -27,7 +33,7 @@ class CostPolicy : public RoutingPolicy {
     for (WorkerScore& score : scores) {
       const FleetWorker& worker = fleet.workers().at(score.worker);
       const double kv_use = std::clamp(worker.report().kv_use, 0.0, kMaxKvUse);
-      score.congestion_s = (Congestion(worker, score.wait_s) - 1) * score.work_s;
+      score.congestion_s = CongestionSeconds(worker, score);
       score.displacement_s = worker.report().device_fill > kFullDevice ? score.displaced_s : 0;
       score.kv_s = kKvSeconds * kv_use / (1 - kv_use);
       score.tie_s = kTieSeconds * (1 - score.hash);

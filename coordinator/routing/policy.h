@@ -24,6 +24,8 @@ struct WorkerScore {
   uint64_t device_tokens = 0;  // of the units, on the device or on their way there
   double wait_s = 0;           // for the work before it, there and here
   double work_s = 0;           // to load, encode and compute
+  double load_wait_s = 0;      // of wait_s: for loads before its own
+  double load_s = 0;           // of work_s: loading from a disk or the store
   double displaced_s = 0;      // to load again what its units would throw out of a full device
   // Terms of the policy `cost`; 0 for the others.
   double congestion_s = 0;    // what the work costs those that come after it

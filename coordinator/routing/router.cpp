@@ -37,8 +37,10 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
   scores.reserve(workers.size());
   for (const auto& [id, worker] : workers) {
     if (worker.draining() || !worker.Fits(request)) continue;
-    const double wait_s = worker.BacklogSeconds(now);
-    const WorkEstimate work = fleet.Estimate(request, worker);
+    const auto [work, displaced_s, device_tokens] = fleet.Estimate(request, worker);
+    // While it loads, requests that have their units go past it: it waits for both.
+    const double load_wait_s = work.load_s > 0 ? worker.LoadBacklogSeconds(now) : 0;
+    const double wait_s = load_wait_s + worker.BacklogSeconds(now);
     const bool slots_free = uint64_t{worker.assigned()} + request.slots <= worker.profile().slots;
     const bool slow =
         !all_new && IsNew(worker, now) && worker.unstarted() >= options_.slow_start_requests;
@@ -49,10 +51,12 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
                       .requests = worker.requests(),
                       .weight = 1 / worker.profile().rates.TokenSeconds(),
                       .hash = UnitHash(hash, worker.name_hash()),
-                      .device_tokens = work.device_tokens,
+                      .device_tokens = device_tokens,
                       .wait_s = wait_s,
-                      .work_s = work.seconds,
-                      .displaced_s = work.displaced_s});
+                      .work_s = work.total_s(),
+                      .load_wait_s = load_wait_s,
+                      .load_s = work.load_s,
+                      .displaced_s = displaced_s});
   }
   // What waits here waits for those that take nothing now.
   const auto closed = [](const WorkerScore& score) { return score.full || !score.room; };
@@ -94,7 +98,8 @@ RoutingDecision Router::Route(const RouteRequest& request, Fleet& fleet, SteadyT
     decision.outcome = Outcome::kHold;
   } else {
     decision.outcome = Outcome::kAssign;
-    fleet.Assign(request, best->worker, best->work_s, now);
+    const RequestWork work{.load_s = best->load_s, .compute_s = best->work_s - best->load_s};
+    fleet.Assign(request, best->worker, work, now);
   }
   return decision;
 }

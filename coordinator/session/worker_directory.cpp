@@ -137,7 +137,7 @@ RoutingDecision WorkerDirectory::Route(const RouteRequest& request, SteadyTime n
 }
 
 void WorkerDirectory::Found(const RouteRequest& request, PeerId worker, SteadyTime now) {
-  fleet_.Assign(request, worker, 0, now);
+  fleet_.Assign(request, worker, {}, now);
   fleet_.Started(request.id, now);
 }
 

@@ -24,16 +24,31 @@ TEST_F(FleetTest, UnitsCostWhatTheirTierCostsAndNeverMoreThanEncoding) {
   fleet_.SetTier(1, Unit(2), Source::kHost);
   fleet_.SetTier(1, Unit(3), Source::kDisk);  // no disk rate: encoded
   fleet_.Stored(Unit(4));
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {1})).seconds, 0.1);
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {2})).seconds, 0.1 + 0.1);
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {3})).seconds, 0.1 + 1.0);
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).seconds, 0.1 + 0.5);
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {5})).seconds, 0.1 + 1.0);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {1})).work.total_s(), 0.1);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {2})).work.total_s(), 0.1 + 0.1);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {3})).work.total_s(), 0.1 + 1.0);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.load_s, 0.5);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.compute_s, 0.1 + 0.1);  // copied from host memory
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {5})).work.total_s(), 0.1 + 1.0);
   EXPECT_EQ(Estimate(Request(9, {1, 2})).device_tokens, 1000u);
 }
 
+TEST_F(FleetTest, LoadsGoOnBesideComputing) {
+  fleet_.Assign(Request(1, {7}), 1, {.load_s = 2, .compute_s = 1}, At(0));
+  fleet_.Assign(Request(2, {8}), 1, {.load_s = 3, .compute_s = 1}, At(1));
+  EXPECT_DOUBLE_EQ(worker().BacklogSeconds(At(1)), 1);
+  EXPECT_DOUBLE_EQ(worker().LoadBacklogSeconds(At(1)), 4);
+  EXPECT_DOUBLE_EQ(worker().LoadBacklogSeconds(At(6)), 0);
+}
+
+TEST_F(FleetTest, LoadsOfAReportAreNotTakenForTheWorkOfOthers) {
+  fleet_.Assign(Request(1, {7}), 1, {.load_s = 2, .compute_s = 1}, At(0));
+  fleet_.Report(1, {.backlog_s = 3, .rates = Profile("").rates}, At(0));
+  EXPECT_DOUBLE_EQ(worker().BacklogSeconds(At(0)), 1);
+}
+
 TEST_F(FleetTest, UnitsOfAssignedRequestsCountAsThere) {
-  fleet_.Assign(Request(1, {7}), 1, 1.1, At(0));
+  fleet_.Assign(Request(1, {7}), 1, {.compute_s = 1.1}, At(0));
   EXPECT_EQ(worker().TierOf(Unit(7)), Source::kDevice);
   fleet_.Ended(Id(1), At(1));  // cancelled before it brought them
   EXPECT_EQ(worker().TierOf(Unit(7)), Source::kEncoded);
@@ -41,7 +56,7 @@ TEST_F(FleetTest, UnitsOfAssignedRequestsCountAsThere) {
 }
 
 TEST_F(FleetTest, UnitsStayAfterTheFirstTokenUntilADeltaSaysOtherwise) {
-  fleet_.Assign(Request(1, {7}), 1, 1.1, At(0));
+  fleet_.Assign(Request(1, {7}), 1, {.compute_s = 1.1}, At(0));
   fleet_.Started(Id(1), At(1));
   fleet_.Ended(Id(1), At(2));
   EXPECT_EQ(worker().TierOf(Unit(7)), Source::kDevice);
@@ -51,7 +66,7 @@ TEST_F(FleetTest, UnitsStayAfterTheFirstTokenUntilADeltaSaysOtherwise) {
 
 TEST_F(FleetTest, ASnapshotForgetsAllButUnitsUnderWay) {
   fleet_.SetTier(1, Unit(1), Source::kDevice);
-  fleet_.Assign(Request(1, {2}), 1, 1, At(0));
+  fleet_.Assign(Request(1, {2}), 1, {.compute_s = 1}, At(0));
   fleet_.ForgetUnits(1);
   EXPECT_EQ(worker().TierOf(Unit(1)), Source::kEncoded);
   EXPECT_EQ(worker().TierOf(Unit(2)), Source::kDevice);
@@ -60,20 +75,20 @@ TEST_F(FleetTest, ASnapshotForgetsAllButUnitsUnderWay) {
 TEST_F(FleetTest, AWorkerThatTakesTwiceAsLongIsBelievedToDoSo) {
   for (int i = 0; i < 200; ++i) {
     const RouteRequest request = Request(1);
-    const double predicted = Estimate(request).seconds;
+    const RequestWork predicted = Estimate(request).work;
     fleet_.Assign(request, 1, predicted, At(i));
     fleet_.Started(Id(1), At(i));
     fleet_.Measured(Id(1), 0.2);
     fleet_.Ended(Id(1), At(i));
   }
   EXPECT_NEAR(worker().calibration(), 2, 0.01);
-  EXPECT_NEAR(Estimate(Request(1)).seconds, 0.2, 0.001);
+  EXPECT_NEAR(Estimate(Request(1)).work.total_s(), 0.2, 0.001);
 }
 
 TEST_F(FleetTest, CalibrationStaysBetweenAQuarterAndFour) {
   for (const double actual : {1000.0, 0.0}) {
     for (int i = 0; i < 500; ++i) {
-      fleet_.Assign(Request(1), 1, Estimate(Request(1)).seconds, At(i));
+      fleet_.Assign(Request(1), 1, Estimate(Request(1)).work, At(i));
       fleet_.Started(Id(1), At(i));
       fleet_.Measured(Id(1), actual);
       fleet_.Ended(Id(1), At(i));
@@ -83,20 +98,20 @@ TEST_F(FleetTest, CalibrationStaysBetweenAQuarterAndFour) {
 }
 
 TEST_F(FleetTest, AWorkerThatLeavesGivesItsRequestsBack) {
-  fleet_.Assign(Request(1), 1, 1, At(0));
-  fleet_.Assign(Request(2), 1, 1, At(0));
+  fleet_.Assign(Request(1), 1, {.compute_s = 1}, At(0));
+  fleet_.Assign(Request(2), 1, {.compute_s = 1}, At(0));
   EXPECT_EQ(fleet_.Leave(1), (std::vector<RequestId>{Id(1), Id(2)}));
   EXPECT_TRUE(fleet_.workers().empty());
   fleet_.Started(Id(1), At(1));  // late words of it
   fleet_.Ended(Id(1), At(1));
   fleet_.Join(2, Profile("w1"), At(2));
-  fleet_.Assign(Request(1), 2, 1, At(2));
+  fleet_.Assign(Request(1), 2, {.compute_s = 1}, At(2));
   EXPECT_EQ(worker(2).requests(), 1u);
 }
 
 TEST_F(FleetTest, ARequestIsCountedOnceHoweverOftenItsEventsCome) {
-  fleet_.Assign(Request(1), 1, 1, At(0));
-  fleet_.Assign(Request(1), 1, 1, At(0));
+  fleet_.Assign(Request(1), 1, {.compute_s = 1}, At(0));
+  fleet_.Assign(Request(1), 1, {.compute_s = 1}, At(0));
   EXPECT_EQ(worker().assigned(), 1u);
   EXPECT_EQ(worker().unstarted(), 1u);
   fleet_.Started(Id(1), At(1));

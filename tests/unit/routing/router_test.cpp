@@ -77,11 +77,31 @@ TEST_F(RouterTest, CostLeavesAHolderWhoseQueueIsWorseThanLoading) {
   JoinSome(2);
   fleet_.Stored(Unit(1));
   fleet_.SetTier(1, Unit(1), Source::kDevice);
-  fleet_.Assign(Request(100), 1, 0.3, At(0));
+  fleet_.Assign(Request(100), 1, {.compute_s = 0.3}, At(0));
   EXPECT_EQ(Chosen("cost", Request(1, {1})), 1u);  // loading takes 0.5 s
   fleet_.Ended(Id(1), At(0));
-  fleet_.Assign(Request(101), 1, 1.5, At(0));
+  fleet_.Assign(Request(101), 1, {.compute_s = 1.5}, At(0));
   EXPECT_EQ(Chosen("cost", Request(2, {1})), 2u);
+}
+
+TEST_F(RouterTest, OnlyWhatHasToLoadWaitsForTheLoadsBeforeIt) {
+  Join(1, Profile("w1"));
+  fleet_.Stored(Unit(2));
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  fleet_.Assign(Request(100), 1, {.load_s = 3, .compute_s = 0.25}, At(0));
+  EXPECT_DOUBLE_EQ(Route("cost", Request(1, {1})).scores[0].wait_s, 0.25);
+  fleet_.Ended(Id(1), At(0));
+  EXPECT_DOUBLE_EQ(Route("cost", Request(2, {2})).scores[0].wait_s, 3.25);
+}
+
+TEST_F(RouterTest, CostLoadsWhereLessIsBeingLoaded) {
+  JoinSome(2);
+  fleet_.Stored(Unit(1));
+  const WorkerId home = Home("s@v");
+  EXPECT_EQ(Chosen("cost", Request(1, {1})), home);
+  fleet_.Ended(Id(1), At(0));
+  fleet_.Assign(Request(100), home, {.load_s = 1}, At(1));
+  EXPECT_EQ(Chosen("cost", Request(2, {1}), 1), 3 - home);
 }
 
 TEST_F(RouterTest, CostSparesUnitsOfAFullDevice) {
@@ -100,7 +120,7 @@ TEST_F(RouterTest, CostAvoidsAWorkerShortOfMemoryForRequests) {
 
 TEST_F(RouterTest, TermsOfCostSumUpToItsTotal) {
   JoinSome(3);
-  fleet_.Assign(Request(100), 2, 0.7, At(0));
+  fleet_.Assign(Request(100), 2, {.compute_s = 0.7}, At(0));
   for (const WorkerScore& score : Route("cost", Request(1, {1, 2})).scores) {
     EXPECT_DOUBLE_EQ(score.total, score.wait_s + score.work_s + score.congestion_s +
                                       score.displacement_s + score.kv_s + score.tie_s);
@@ -137,7 +157,8 @@ TEST_F(RouterTest, AWorkerThatLeavesMovesOnlyItsOwnHomes) {
 TEST_F(RouterTest, RendezvousWaitsForAHomeWithoutRoom) {
   JoinSome(4);
   const WorkerId home = Home("s@v");
-  for (uint8_t i = 0; i < 8; ++i) fleet_.Assign(Request(100 + i), home, 0.001, At(0));
+  for (uint8_t i = 0; i < 8; ++i)
+    fleet_.Assign(Request(100 + i), home, {.compute_s = 0.001}, At(0));
   EXPECT_EQ(Route("rendezvous", Request(1)).outcome, Outcome::kHold);
   EXPECT_NE(Chosen("bounded_load", Request(2)), home);
 }
@@ -160,7 +181,7 @@ TEST_F(RouterTest, ARequestWaitsForAFullWorkerThatIsBest) {
   JoinSome(2);
   fleet_.SetTier(1, Unit(1), Source::kDevice);
   options_.queue_bound_s = 0.2;
-  fleet_.Assign(Request(100), 1, 0.3, At(0));
+  fleet_.Assign(Request(100), 1, {.compute_s = 0.3}, At(0));
   const RoutingDecision decision = Route("cost", Request(1, {1}));
   EXPECT_EQ(decision.outcome, Outcome::kHold);
   EXPECT_EQ(decision.scores[decision.chosen].worker, 1u);
@@ -171,7 +192,7 @@ TEST_F(RouterTest, WhatWaitsAlreadyMakesAFullWorkerWorse) {
   JoinSome(2);
   fleet_.SetTier(1, Unit(1), Source::kDevice);
   options_.queue_bound_s = 0.2;
-  fleet_.Assign(Request(100), 1, 0.3, At(0));
+  fleet_.Assign(Request(100), 1, {.compute_s = 0.3}, At(0));
   RouteRequest request = Request(1, {1});
   request.ahead_s = 20;
   EXPECT_EQ(Chosen("cost", request), 2u);
@@ -198,7 +219,7 @@ TEST_F(RouterTest, AmongNewWorkersNoneStartsSlowly) {
 TEST_F(RouterTest, WhatCannotMakeItsDeadlineIsRejectedWithATime) {
   JoinSome(2);
   for (WorkerId id = 1; id <= 2; ++id) {
-    fleet_.Assign(Request(static_cast<uint8_t>(100 + id)), id, 1.5, At(0));
+    fleet_.Assign(Request(static_cast<uint8_t>(100 + id)), id, {.compute_s = 1.5}, At(0));
   }
   RouteRequest request = Request(1);
   request.time_left_s = 1;
@@ -212,7 +233,7 @@ TEST_F(RouterTest, WhatCannotMakeItsDeadlineIsRejectedWithATime) {
 TEST_F(RouterTest, WhatWaitsForSlotsCountsAgainstDeadlines) {
   Join(1, Profile("w1"));
   for (uint8_t i = 0; i < 8; ++i) {
-    fleet_.Assign(Request(100 + i), 1, 0.001, At(0));
+    fleet_.Assign(Request(100 + i), 1, {.compute_s = 0.001}, At(0));
     fleet_.Started(Id(100 + i), At(0));
   }
   RouteRequest request = Request(1);
