@@ -26,7 +26,7 @@ struct Cell {
 const std::vector<Cell>& Cells();
 // kInvalidArgument, with the names there are.
 Result<Cell> FindCell(std::string_view name);
-// +-50 % noise, a report every 2 s, one worker away for a tenth of the time.
+// +-50 % noise, a report every 2 s, one worker away for 2.5 % of the time.
 Disturbances Disturbed();
 
 }  // namespace promptcache

@@ -17,7 +17,8 @@ constexpr double kLongAgo = -1000;  // the fleet is not new at the start
 
 enum class EventKind : uint8_t {
   kArrival,
-  kPrefilled,
+  kLoaded,
+  kTurnEnded,
   kDecoded,
   kReport,
   kSlowdown,
@@ -68,8 +69,8 @@ class Simulation {
   void Place(uint32_t request);
   void GiveTo(uint32_t request, const CoordinatorView::Answer& answer);
   void TryWaiting();
-  void RunNext(size_t worker);
-  void Prefilled(size_t worker);
+  void GoOn(size_t worker);
+  void TurnEnded(size_t worker);
   void Count(uint32_t request, const Work& work);
   double Off(double value) {
     const double noise = options_.disturbances.noise;
@@ -111,6 +112,10 @@ SimulationResult Simulation::Run() {
     now_s_ = event.at_s;
     Handle(event);
   }
+  for (size_t worker = 0; worker < slots_.size(); ++worker) {
+    const SimWorker* sim = slots_[worker].worker.get();
+    if (sim != nullptr) result_.busy_s[worker] += sim->device_seconds();
+  }
   const double seconds = workload_.duration_s() * static_cast<double>(models_.size());
   const double work = std::accumulate(result_.busy_s.begin(), result_.busy_s.end(), 0.0);
   result_.load = seconds > 0 ? work / seconds : 0;
@@ -145,7 +150,10 @@ void Simulation::Warm() {
     const RoutingDecision decision = homes.Route(request, view_.fleet(), AtSeconds(kLongAgo));
     view_.fleet().Ended(request.id, AtSeconds(kLongAgo));
     const WorkerId home = decision.scores[decision.chosen].worker;
-    slots_[slot_of_.at(home)].worker->tiers().Run({.units = workload_.warm[i]}, stored_);
+    for (const uint32_t unit : workload_.warm[i]) {
+      slots_[slot_of_.at(home)].worker->tiers().ToDevice(unit);
+      stored_.insert(unit);
+    }
   }
   for (const uint32_t unit : stored_) view_.fleet().Stored(view_.KeyOf(unit));
   for (size_t worker = 0; worker < slots_.size(); ++worker) {
@@ -160,12 +168,16 @@ void Simulation::Handle(const Event& event) {
     case EventKind::kArrival:
       TryWaiting();
       return Place(event.request);
-    case EventKind::kPrefilled:
-      if (alive) Prefilled(event.worker);
+    case EventKind::kLoaded:
+      if (!alive) return;
+      slot.worker->EndLoad();
+      return GoOn(event.worker);
+    case EventKind::kTurnEnded:
+      if (alive) TurnEnded(event.worker);
       return;
     case EventKind::kDecoded:
       if (!alive) return;
-      slot.worker->FinishDecode(workload_.requests[event.request]);
+      slot.worker->EndDecode(event.request);
       view_.fleet().Ended(view_.IdOf(event.request), AtSeconds(now_s_));
       return TryWaiting();
     case EventKind::kReport:
@@ -184,7 +196,7 @@ void Simulation::Handle(const Event& event) {
 void Simulation::Join(size_t worker, double joined_s) {
   const WorkerModel& model = models_[worker];
   Slot& slot = slots_[worker];
-  slot = {.worker = std::make_unique<SimWorker>(model, workload_.unit_tokens), .life = ++lives_};
+  slot = {.worker = std::make_unique<SimWorker>(model, workload_, stored_), .life = ++lives_};
   slot_of_[slot.life] = worker;
   view_.fleet().Join(slot.life,
                      {.name = "worker-" + std::to_string(worker),
@@ -199,6 +211,7 @@ void Simulation::Join(size_t worker, double joined_s) {
 
 void Simulation::Leave(size_t worker) {
   Slot& slot = slots_[worker];
+  result_.busy_s[worker] += slot.worker->device_seconds();
   slot.worker.reset();
   const std::map<WorkerId, FleetWorker>& workers = view_.fleet().workers();
   std::vector<RequestId> again;
@@ -261,8 +274,8 @@ void Simulation::Place(uint32_t request) {
 
 void Simulation::GiveTo(uint32_t request, const CoordinatorView::Answer& answer) {
   const size_t worker = slot_of_.at(answer.worker);
-  slots_[worker].worker->Enqueue({.request = request, .predicted_s = answer.predicted_s});
-  RunNext(worker);
+  slots_[worker].worker->Take(request);
+  GoOn(worker);
 }
 
 void Simulation::TryWaiting() {
@@ -274,23 +287,22 @@ void Simulation::TryWaiting() {
   while (const auto found = view_.TryWaiting(now_s_)) GiveTo(found->request, found->answer);
 }
 
-void Simulation::RunNext(size_t worker) {
-  const auto running = slots_[worker].worker->StartNext(workload_, stored_, now_s_);
-  if (running) Schedule(running->until_s, EventKind::kPrefilled, worker);
+void Simulation::GoOn(size_t worker) {
+  SimWorker& sim = *slots_[worker].worker;
+  if (const auto end_s = sim.StartLoad(now_s_)) Schedule(*end_s, EventKind::kLoaded, worker);
+  if (const auto end_s = sim.StartTurn(now_s_)) Schedule(*end_s, EventKind::kTurnEnded, worker);
 }
 
-void Simulation::Prefilled(size_t worker) {
+void Simulation::TurnEnded(size_t worker) {
   SimWorker& sim = *slots_[worker].worker;
-  const uint32_t request = sim.running();
-  const SimRequest& asked = workload_.requests[request];
-  const Work work = sim.FinishPrefill(asked).work;
-  result_.busy_s[worker] += work.seconds;
-  Count(request, work);
-  view_.fleet().Started(view_.IdOf(request), AtSeconds(now_s_));
-  view_.fleet().Measured(view_.IdOf(request), work.seconds);
-  Schedule(now_s_ + asked.output_tokens * sim.model().decode_token_s, EventKind::kDecoded, worker,
-           request);
-  RunNext(worker);
+  for (const auto& [request, work] : sim.EndTurn()) {
+    Count(request, work);
+    view_.fleet().Started(view_.IdOf(request), AtSeconds(now_s_));
+    view_.fleet().Measured(view_.IdOf(request), work.seconds);
+    const double decode_s = workload_.requests[request].output_tokens * sim.model().decode_token_s;
+    Schedule(now_s_ + decode_s, EventKind::kDecoded, worker, request);
+  }
+  GoOn(worker);
   TryWaiting();
 }
 

@@ -39,8 +39,8 @@ struct SimulationResult {
   uint64_t seed = 0;
   Series ttft_s;                          // of counted requests
   std::array<uint64_t, 6> unit_tokens{};  // of counted requests, by Source
-  std::vector<double> busy_s;             // of each worker
-  double load = 0;  // seconds of work for each second of each worker until the last arrival
+  std::vector<double> busy_s;             // of each worker's device
+  double load = 0;  // seconds of work for each second of each device until the last arrival
   uint64_t bytes_moved = 0;  // between tiers and from the store
   double replicas = 0;       // devices that hold a unit, of those that any holds, at the end
   uint64_t held = 0;         // that waited in the coordinator

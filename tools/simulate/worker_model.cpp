@@ -54,38 +54,11 @@ Source WorkerTiers::TierOf(uint32_t unit) const {
   return second_.contains(unit) ? model_->second : Source::kEncoded;
 }
 
-Work WorkerTiers::Run(const SimRequest& request, std::unordered_set<uint32_t>& stored) {
-  const double token_s = model_->rates.TokenSeconds();
-  Work work{.seconds = request.new_tokens * token_s};
-  for (const uint32_t unit : request.units) {
-    const uint32_t tokens = unit_tokens_[unit];
-    const uint64_t bytes = tokens * model_->kv_bytes_per_token;
-    Source tier = TierOf(unit);
-    if (tier == Source::kEncoded && stored.contains(unit)) tier = Source::kRemote;
-    const double encode_s = tokens * token_s;
-    double seconds = encode_s;
-    if (tier != Source::kEncoded) {
-      seconds = model_->rates.LoadSeconds(tier, static_cast<double>(bytes));
-    }
-    if (seconds > encode_s) tier = Source::kEncoded;
-    if (tier == Source::kEncoded) {
-      stored.insert(unit);
-    } else if (tier != Source::kDevice) {
-      work.bytes += bytes;
-    }
-    work.seconds += std::min(seconds, encode_s);
-    work.unit_tokens[static_cast<size_t>(tier)] += tokens;
-    ToDevice(unit, bytes);
-  }
-  return work;
-}
-
-void WorkerTiers::ToDevice(uint32_t unit, uint64_t bytes) {
+void WorkerTiers::ToDevice(uint32_t unit) {
   if (!device_.contains(unit)) changed_.push_back(unit);
-  for (const uint32_t evicted : device_.Use(unit, bytes)) {
+  for (const uint32_t evicted : device_.Use(unit, BytesOf(unit))) {
     changed_.push_back(evicted);
-    const uint64_t size = unit_tokens_[evicted] * model_->kv_bytes_per_token;
-    const std::vector<uint32_t> gone = second_.Use(evicted, size);
+    const std::vector<uint32_t> gone = second_.Use(evicted, BytesOf(evicted));
     changed_.insert(changed_.end(), gone.begin(), gone.end());
   }
 }

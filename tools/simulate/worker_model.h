@@ -1,12 +1,10 @@
-// A simulated worker: its tiers and what a request costs it. No queue, no time.
+// A simulated worker: its rates and tiers. No queue, no time.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <list>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "coordinator/routing/fleet_worker.h"
@@ -52,24 +50,18 @@ class LruTier {
   std::unordered_map<uint32_t, std::list<Entry>::iterator> places_;
 };
 
-struct Work {
-  double seconds = 0;
-  std::array<uint64_t, 6> unit_tokens{};  // by Source: where they were
-  uint64_t bytes = 0;                     // loaded from other tiers
-};
-
 class WorkerTiers {
  public:
-  // Both outlive it. `stored`: units in the store of all workers.
+  // Both outlive it.
   WorkerTiers(const WorkerModel& model, std::span<const uint32_t> unit_tokens)
       : model_(&model),
         unit_tokens_(unit_tokens),
         device_(model.device_bytes),
         second_(model.second_bytes) {}
 
-  // Brings the units to the device, each the fastest way, and computes the new tokens. What is
-  // encoded is stored.
-  Work Run(const SimRequest& request, std::unordered_set<uint32_t>& stored);
+  // It is on the device now, and was used last.
+  void ToDevice(uint32_t unit);
+  uint64_t BytesOf(uint32_t unit) const { return unit_tokens_[unit] * model_->kv_bytes_per_token; }
   // The fastest tier that holds it; kEncoded: none.
   Source TierOf(uint32_t unit) const;
   double device_fill() const { return device_.fill(); }
@@ -79,8 +71,6 @@ class WorkerTiers {
   std::vector<uint32_t> TakeChanges();
 
  private:
-  void ToDevice(uint32_t unit, uint64_t bytes);
-
   const WorkerModel* model_;
   std::span<const uint32_t> unit_tokens_;
   LruTier device_;

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "tools/simulate/report.h"
+#include "tools/simulate/sim_worker.h"
 
 namespace promptcache::testing {
 namespace {
@@ -32,34 +33,98 @@ size_t Done(const SimulationResult& result) {
   return result.ttft_s.samples.size() + result.rejected;
 }
 
-TEST(WorkerTiers, UnitsMoveDownAndComeBackFromWhereTheyAre) {
+TEST(WorkerTiers, UnitsMoveDownAndOut) {
   const WorkerModel model = SmallModel();
   const std::vector<uint32_t> tokens(5, 1000);
   WorkerTiers tiers(model, tokens);
-  std::unordered_set<uint32_t> stored;
-  EXPECT_DOUBLE_EQ(tiers.Run({.units = {0, 1}}, stored).seconds, 2);
-  EXPECT_DOUBLE_EQ(tiers.Run({.units = {0, 1}, .new_tokens = 500}, stored).seconds, 0.5);
-  EXPECT_DOUBLE_EQ(tiers.Run({.units = {2, 3}}, stored).seconds, 2);
+  for (const uint32_t unit : {0, 1, 2, 3}) tiers.ToDevice(unit);
   EXPECT_EQ(tiers.TierOf(0), Source::kHost);
-  const Work back = tiers.Run({.units = {0}}, stored);
-  EXPECT_DOUBLE_EQ(back.seconds, 0.1);
-  EXPECT_EQ(back.bytes, 1000u);
-  EXPECT_EQ(back.unit_tokens[static_cast<size_t>(Source::kHost)], 1000u);
-  tiers.Run({.units = {4}}, stored);
-  EXPECT_EQ(tiers.TierOf(1), Source::kEncoded);  // out of both
-  EXPECT_DOUBLE_EQ(tiers.Run({.units = {1}}, stored).seconds, 0.25);
+  EXPECT_EQ(tiers.TierOf(3), Source::kDevice);
+  tiers.ToDevice(4);
+  EXPECT_EQ(tiers.TierOf(0), Source::kEncoded);  // out of both
+  EXPECT_EQ(tiers.TierOf(2), Source::kHost);
 }
 
 TEST(WorkerTiers, ChangesAreToldOnce) {
   const WorkerModel model = SmallModel();
   const std::vector<uint32_t> tokens(5, 1000);
   WorkerTiers tiers(model, tokens);
-  std::unordered_set<uint32_t> stored;
-  tiers.Run({.units = {2, 1}}, stored);
+  for (const uint32_t unit : {2, 1}) tiers.ToDevice(unit);
   EXPECT_EQ(tiers.TakeChanges(), (std::vector<uint32_t>{1, 2}));
-  tiers.Run({.units = {1, 3}}, stored);
+  for (const uint32_t unit : {1, 3}) tiers.ToDevice(unit);
   EXPECT_EQ(tiers.TakeChanges(), (std::vector<uint32_t>{2, 3}));
   EXPECT_TRUE(tiers.TakeChanges().empty());
+}
+
+// Of units of 1000 tokens that all are in the store: each is loaded in 0.25 s, then copied in 0.1.
+class SimWorkerTest : public ::testing::Test {
+ protected:
+  // When each of the requests had its first token.
+  std::map<uint32_t, double> Serve(const std::vector<SimRequest>& requests) {
+    workload_.requests = requests;
+    SimWorker worker(model_, workload_, stored_);
+    for (uint32_t i = 0; i < requests.size(); ++i) worker.Take(i);
+    std::map<uint32_t, double> ended;
+    std::optional<double> load = worker.StartLoad(0);
+    std::optional<double> turn = worker.StartTurn(0);
+    while (load || turn) {
+      const bool load_ends = load && (!turn || *load < *turn);
+      const double now = load_ends ? *load : *turn;
+      if (load_ends) {
+        worker.EndLoad();
+        load.reset();
+      } else {
+        for (const SimWorker::Answer& answer : worker.EndTurn()) Answered(answer, now, ended);
+        turn.reset();
+      }
+      if (!load) load = worker.StartLoad(now);
+      if (!turn) turn = worker.StartTurn(now);
+    }
+    device_s_ = worker.device_seconds();
+    return ended;
+  }
+
+  WorkerModel model_ = SmallModel();
+  Workload workload_{.unit_tokens = std::vector<uint32_t>(4, 1000)};
+  std::unordered_set<uint32_t> stored_ = {0, 1, 2, 3};
+  std::map<uint32_t, Work> work_;
+  double device_s_ = 0;
+
+ private:
+  void Answered(const SimWorker::Answer& answer, double now, std::map<uint32_t, double>& ended) {
+    ended[answer.request] = now;
+    work_[answer.request] = answer.work;
+  }
+};
+
+TEST_F(SimWorkerTest, UnitsAreLoadedOneAfterAnotherWhileTheDeviceGoesOn) {
+  const auto ended = Serve({{.units = {0, 1}, .new_tokens = 50}, {.new_tokens = 500}});
+  EXPECT_NEAR(ended.at(1), 0.5, 1e-9);  // past the first one
+  EXPECT_NEAR(ended.at(0), 0.5 + 0.1 + 0.1 + 0.05, 1e-9);
+  EXPECT_NEAR(device_s_, 0.75, 1e-9);
+  EXPECT_NEAR(work_[0].seconds, 2 * 0.25 + 0.05, 1e-9);
+  EXPECT_EQ(work_[0].bytes, 2000u);
+}
+
+TEST_F(SimWorkerTest, AUnitThatSeveralWaitForIsLoadedOnce) {
+  const auto ended = Serve({{.units = {0}, .new_tokens = 50}, {.units = {0}, .new_tokens = 50}});
+  EXPECT_NEAR(ended.at(0), 0.25 + 0.1 + 0.1, 1e-9);  // computed together
+  EXPECT_NEAR(ended.at(1), ended.at(0), 1e-9);
+  EXPECT_EQ(work_[1].bytes, 0u);
+  EXPECT_EQ(work_[1].unit_tokens[static_cast<size_t>(Source::kRemote)], 1000u);
+}
+
+TEST_F(SimWorkerTest, EncodingTakesTurnsWithRequestsAndFillsTheStore) {
+  stored_.clear();
+  const auto ended = Serve({{.units = {0}, .new_tokens = 50}, {.new_tokens = 100}});
+  EXPECT_NEAR(ended.at(1), 0.256 + 0.1, 1e-9);  // behind one chunk
+  EXPECT_NEAR(ended.at(0), 1 + 0.1 + 0.05, 1e-9);
+  EXPECT_TRUE(stored_.contains(0));
+}
+
+TEST_F(SimWorkerTest, WithoutHostMemoryWhatIsLoadedIsThere) {
+  model_.second = Source::kDisk;
+  EXPECT_NEAR(Serve({{.units = {0}, .new_tokens = 50}}).at(0), 0.25 + 0.05, 1e-9);
 }
 
 TEST(Simulation, OneSeedGivesOneResult) {
