@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "coordinator/session/session.h"
 #include "tests/unit/coordinator/batch/batch_fixture.h"
 
 namespace promptcache::testing {

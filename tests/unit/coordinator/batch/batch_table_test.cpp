@@ -178,8 +178,11 @@ TEST_F(BatchTableTest, AttemptsAscendWithTheOwnersOfARequestHoweverManyThereWere
     (void)table_.Take(BatchOf(1, 1, fence), now_);
     (void)Load(1, ItemsFrom(0, 1), fence);
     const Envelope& next = submit_.envelope;
-    if (next.request_id != request) ++requests;
-    if (next.request_id == request) EXPECT_GT(next.attempt, attempt) << fence;
+    if (next.request_id == request) {
+      EXPECT_GT(next.attempt, attempt) << fence;
+    } else {
+      ++requests;
+    }
     request = next.request_id;
     attempt = next.attempt;
     (void)table_.Forget(BatchId(1), now_);
