@@ -10,7 +10,8 @@
 namespace promptcache {
 namespace {
 
-constexpr uint32_t kMaxAdding = 4;  // their items are in memory
+constexpr uint32_t kMaxAdding = 4;    // their items are in memory
+constexpr uint32_t kMaxReading = 16;  // their results are
 
 uint64_t BytesOf(const BatchAdd& add) {
   uint64_t bytes = 0;
@@ -97,7 +98,15 @@ void BatchDesk::Add(const std::string& tenant, const RequestId& id, BatchAdd add
   if (!queued.ok()) end(queued);
 }
 
-void BatchDesk::Query(const PeerInfo& peer, const BatchQuery& query, const AnswerOnce& answer) {
+void BatchDesk::Query(const PeerInfo& peer, const BatchQuery& query, const AnswerOnce& asked) {
+  if (reading_ == kMaxReading) {
+    return asked(ReplyOf(Busy("other batches are being read; try again in some seconds")));
+  }
+  ++reading_;
+  const AnswerOnce answer = [this, asked](Message message) {
+    --reading_;
+    asked(std::move(message));
+  };
   if (!query.batch) {
     return keeper_->List(
         [viewer = ViewerOf(peer), answer](const Result<std::vector<KeptBatch>>& all) {

@@ -54,6 +54,7 @@ class BatchDesk {
   const BatchLimits limits_;
   const Answer answer_;
   uint32_t adding_ = 0;
+  uint32_t reading_ = 0;
   const std::unique_ptr<BatchKeeper> keeper_;  // null: there is no store
 };
 

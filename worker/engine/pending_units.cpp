@@ -122,7 +122,8 @@ void PendingUnits::Failed(const UnitKey& key, const Status& status) {
 
 void PendingUnits::Keep(const KeptUnitPtr& unit) {
   const PendingUnit* const pending = Find(unit->key);
-  if (pending != nullptr && !pending->dropped) cache_.Insert(unit, pending->lifetime, pending->domain);
+  if (pending != nullptr && !pending->dropped)
+    cache_.Insert(unit, pending->lifetime, pending->domain);
 }
 
 void PendingUnits::Deliver(const UnitKey& key, UnitArrival arrival, SteadyTime at) {

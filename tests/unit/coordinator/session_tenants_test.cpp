@@ -71,7 +71,7 @@ TEST_F(SessionTenants, WhatTheStoreLacksIsForgottenUnderItsOwnKeyOnly) {
   table_.FinalReceived(kWorkerA, final, now());
   const auto seconds = [&](uint64_t domain) {
     const RouteRequest request = table_.workers().Describe(PlanIn(domain).plan, domain);
-    return table_.workers().fleet().Estimate(request, Routed(kWorkerA)).seconds;
+    return table_.workers().fleet().Estimate(request, Routed(kWorkerA)).work.total_s();
   };
   EXPECT_GT(seconds(kDomain), seconds(0) + 0.5) << "it is encoded";
 }

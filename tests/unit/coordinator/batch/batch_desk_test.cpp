@@ -45,6 +45,19 @@ TEST_F(BatchDeskTest, ResultsComeInPages) {
   EXPECT_FALSE(rest.more);
 }
 
+TEST_F(BatchDeskTest, SixteenQuestionsAtOnceWaitForTheStoreAndMoreAreBusy) {
+  BatchSite& site = Site("a");
+  store_->SetSilent(true);
+  for (uint8_t n = 1; n <= 17; ++n) site.Ask(PeerOf(""), Id(100 + n), BatchQuery{});
+  EXPECT_FALSE(site.HasAnswered(Id(116)));
+  ASSERT_NE(site.Answered<Reply>(Id(117)), nullptr);
+  EXPECT_EQ(site.Answered<Reply>(Id(117))->code, Code::kBusy);
+  store_->SetSilent(false);
+  Pass(std::chrono::seconds(11));
+  EXPECT_TRUE(site.HasAnswered(Id(116)));
+  EXPECT_THAT(Query(site, {}).batches, SizeIs(0));
+}
+
 TEST_F(BatchDeskTest, BatchThatIsAddedAgainIsTheSameOne) {
   BatchSite& first = Site("a");
   BatchSite& second = Site("b");
