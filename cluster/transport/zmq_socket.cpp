@@ -201,6 +201,7 @@ void ZmqSocket::HandleEvent(int type) {
   }
   is_connected_ = type == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
   if (is_connected_) handshake_failure_.clear();
+  broke_off_ = !is_connected_ && (broke_off_ || type == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL);
   if (type == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
     handshake_failure_ =
         "does not let this key in: let `promptcache keys allow` put it on the listener's list";
@@ -229,7 +230,10 @@ Status ZmqSocket::CheckInprocPeer() {
   const uint64_t generation = context_->impl().InprocGeneration(endpoint_);
   if (generation != 0 && inproc_generation_ == 0) inproc_generation_ = generation;
   if (generation == 0 || generation != inproc_generation_) {
-    return Unavailable("'" + endpoint_ + "' is not connected");
+    // Of two ends that are not meant for each other, one closes before the other has seen why.
+    return Unavailable(
+        "'" + endpoint_ + "' is not connected" +
+        (broke_off_ ? ": it broke a handshake off, as one does that has no keys, or others" : ""));
   }
   return {};
 }
@@ -242,7 +246,10 @@ Status ZmqSocket::WhyNotSent(int error) {
     if (!handshake_failure_.empty()) {
       return FailedPrecondition("'" + endpoint_ + "' " + handshake_failure_);
     }
-    return Unavailable("'" + endpoint_ + "' is not connected");
+    // Of two ends that are not meant for each other, one closes before the other has seen why.
+    return Unavailable(
+        "'" + endpoint_ + "' is not connected" +
+        (broke_off_ ? ": it broke a handshake off, as one does that has no keys, or others" : ""));
   }
   return Busy("the queue to '" + endpoint_ + "' is full");
 }

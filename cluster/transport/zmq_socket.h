@@ -82,6 +82,7 @@ class ZmqSocket {
   // As the monitor tells of tcp and ipc.
   bool is_connected_ = false;
   std::string handshake_failure_;  // of a connecting socket, why; empty: none
+  bool broke_off_ = false;         // a handshake ended, and nobody said why; none succeeded since
   uint64_t failed_handshakes_ = 0;
   void* socket_ = nullptr;
   ZmqMonitor monitor_;
