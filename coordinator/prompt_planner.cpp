@@ -9,9 +9,9 @@ namespace {
 
 constexpr uint64_t kMaxWaitingBytes = uint64_t{256} << 20;
 constexpr uint64_t kJobBytes = 4 << 10;  // what a small request holds
-// Steps in the background at once: the thread has its next one when it has done one, and no tenant
-// waits behind many that were there first.
-constexpr size_t kMaxRunning = 2;
+// Of steps in the background at once: so many small ones that the thread does not fall asleep after
+// each, and no more than tens of milliseconds that another tenant's next one waits behind.
+constexpr uint64_t kMaxRunningBytes = 512 << 10;
 
 uint64_t BytesOf(const Submit& submit) {
   uint64_t bytes = kJobBytes + submit.prompt.size();
@@ -71,22 +71,22 @@ void PromptPlanner::Plan(Submit submit, const std::string& tenant, const Wanted&
 }
 
 void PromptPlanner::StartSteps() {
-  while (running_ < kMaxRunning) {
+  while (running_bytes_ < kMaxRunningBytes) {
     const auto next = waiting_.Take();
     if (!next) return;
     const auto& [job, step] = *next;
     if (!job->wanted()) continue;
     const Status started = step();
     if (started.ok()) {
-      ++running_;
+      running_bytes_ += job->bytes;
     } else {
       job->done(started);
     }
   }
 }
 
-void PromptPlanner::StepEnded() {
-  --running_;
+void PromptPlanner::StepEnded(const Job& job) {
+  running_bytes_ -= job.bytes;
   StartSteps();
 }
 
@@ -97,7 +97,7 @@ Status PromptPlanner::Parse(const JobPtr& job) {
         return {};
       },
       [this, job](const Status& parsed) {
-        StepEnded();
+        StepEnded(*job);
         if (job->wanted()) Parsed(job, parsed);
       },
       job->bytes);
@@ -148,7 +148,7 @@ Status PromptPlanner::BuildPlanOf(const JobPtr& job) {
         return planned;
       },
       [this, job](Result<PlannedPrompt> planned) {
-        StepEnded();
+        StepEnded(*job);
         job->done(std::move(planned));
       },
       job->bytes);

@@ -41,7 +41,7 @@ class PromptPlanner {
 
   // Runs steps that wait, by turns.
   void StartSteps();
-  void StepEnded();
+  void StepEnded(const Job& job);
   Status Parse(const JobPtr& job);
   void Parsed(const JobPtr& job, const Status& parsed);
   Result<SchemaPtr> FindSchema(const Job& job) const;
@@ -55,7 +55,7 @@ class PromptPlanner {
   const PmlLimits limits_;
   const RepairChoice repair_;  // of prompts that do not say
   FairQueue<std::pair<JobPtr, Step>> waiting_;
-  size_t running_ = 0;  // steps, in the background
+  uint64_t running_bytes_ = 0;  // of the steps in the background
 };
 
 }  // namespace promptcache

@@ -137,7 +137,8 @@ TEST_F(TenantsTest, PromptsOfOneTenantDoNotHoldUpThoseOfAnother) {
   StartWithTenants();
   Share(*acme_);
   planning_->Hold();
-  for (int i = 0; i < 10; ++i) SendPrompt(*acme_, kHello);
+  const std::string large = "<!--" + std::string(512 << 10, '.') + "-->" + kHello;
+  for (int i = 0; i < 10; ++i) SendPrompt(*acme_, large);
   SendPrompt(*other_, kHello);
   planning_->Release();
   Pass();
