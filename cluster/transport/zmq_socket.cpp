@@ -230,10 +230,7 @@ Status ZmqSocket::CheckInprocPeer() {
   const uint64_t generation = context_->impl().InprocGeneration(endpoint_);
   if (generation != 0 && inproc_generation_ == 0) inproc_generation_ = generation;
   if (generation == 0 || generation != inproc_generation_) {
-    // Of two ends that are not meant for each other, one closes before the other has seen why.
-    return Unavailable(
-        "'" + endpoint_ + "' is not connected" +
-        (broke_off_ ? ": it broke a handshake off, as one does that has no keys, or others" : ""));
+    return Unavailable("'" + endpoint_ + "' is not connected");
   }
   return {};
 }

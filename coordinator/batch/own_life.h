@@ -24,7 +24,7 @@ class OwnLife {
   bool is_shown() const { return revision_ != 0; }
   // Writes the record, or writes it again. Of calls while one is under way, all end with that one.
   void Show(const std::vector<BatchInfo>& progress, const Done& done);
-  // REQUIRES: no Show is under way, or nothing is shown any more.
+  // While a Show is under way the record may stay: others remove it after the lease.
   void End();
 
  private:

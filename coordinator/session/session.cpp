@@ -55,10 +55,10 @@ RequestId IdOf(const Submitter& client, const RequestId& id) {
 
 }  // namespace
 
-RequestId IdWithin(const std::string& tenant, const RequestId& id) {
-  if (tenant.empty()) return id;
+RequestId IdWithin(const std::string& owner, const RequestId& id) {
+  if (owner.empty()) return id;
   Blake2b hash;
-  hash.AddString("promptcache request").AddString(tenant).AddBytes(id.bytes);
+  hash.AddString("promptcache request").AddString(owner).AddBytes(id.bytes);
   const Digest256 digest = hash.Finish();
   RequestId within;
   std::copy_n(digest.bytes.begin(), within.bytes.size(), within.bytes.begin());

@@ -55,9 +55,9 @@ struct SendAction {
   PeerId peer = 0;
   Envelope envelope;
 };
-// A request goes by its id and its tenant, here and towards workers: ids of others are not known.
-// With no tenant, the id itself.
-RequestId IdWithin(const std::string& tenant, const RequestId& id);
+// A request goes by its id and whose it is (its tenant, and its key where links have keys), here
+// and towards workers: ids of others are not known. With no owner, the id itself.
+RequestId IdWithin(const std::string& owner, const RequestId& id);
 
 // Names one planning: a client may end a request and submit another under the same id while the
 // first is being planned.

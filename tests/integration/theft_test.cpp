@@ -161,6 +161,7 @@ TEST_F(TheftTest, SendingAnothersRequestAgainDoesNotTakeIt) {
     intruder.Send({.request_id = id, .attempt = 65'536, .body = Cancel{}});
     const auto answer = intruder.Answer();
     ASSERT_TRUE(answer);
+    EXPECT_FALSE(std::holds_alternative<Partial>(answer->body)) << key.owner.name;
     const auto* final = std::get_if<Final>(&answer->body);
     EXPECT_TRUE(final == nullptr || final->code == Code::kCancelled) << key.owner.name;
   }

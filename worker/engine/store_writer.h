@@ -49,7 +49,8 @@ class StoreWriter {
   void TellImports();
   SteadyTime imports_due() const { return imports_.due(); }
 
-  // Units and imports that were left out or that the store refused. Thread safe.
+  // Units that the store refused, and units and reports of imports that there was no room for.
+  // Thread safe.
   uint64_t put_failures() const { return put_failures_.load(); }
 
  private:

@@ -262,9 +262,10 @@ constexpr PmlMessage kMessages[] = {
     {.id = PmlId::kLimitPath,
      .text = "{}: the path has {} bytes; the limit is {}",
      .explanation =
-         "A module's path joins its name to those of all modules around it, a scaffold set's names "
-         "all its modules. Paths are kept with every unit and told with every answer, so their "
-         "length is limited. Shorten the names, nest less deeply, or divide the set.",
+         "A path joins the names of the schema, of the modules around it and of the module; of a "
+         "scaffold set, of all its modules. Paths are kept with every unit and told with every "
+         "answer, so their length is limited. Shorten the names, nest less deeply, or divide the "
+         "set.",
      .example = {.schema = "<schema name=\"s\">\n"
                            "  <module name=\"terms\">\n"
                            "    <module name=\"refunds\">A</module>\n"

@@ -62,7 +62,7 @@ TEST_P(CellTable, NoiseAndStaleReportsCostLessThanHalfAsMuchAgain) {
   EXPECT_LE(Simulated("cost", disturbances).ttft_s.p99(), 1.5 * Undisturbed().ttft_s.p99());
 }
 
-TEST_P(CellTable, SoTheyDoWithAWorkerThatLeavesAndComesBackEmpty) {
+TEST_P(CellTable, AWorkerThatLeavesAndComesBackEmptyCostsLessThanHalfAsMuchAgain) {
   EXPECT_LE(Simulated("cost", Disturbed()).ttft_s.p99(), 1.5 * Undisturbed().ttft_s.p99());
 }
 
