@@ -14,10 +14,12 @@ bool SchemaDesk::Handle(const PeerInfo& peer, const RequestId& id, Message& body
         std::move(*add), viewer.tenant,
         [this, client, id](const Result<SchemaPtr>& added) { answer_(client, id, Added(added)); });
   } else if (const auto* list = std::get_if<SchemaList>(&body)) {
+    if (!CheckName(client, id, list->name)) return true;
     catalog_.CatchUp([this, client, id, viewer, name = list->name](const Status& /*known*/) {
       answer_(client, id, Listed(client, viewer, name));
     });
   } else if (const auto* remove = std::get_if<SchemaRemove>(&body)) {
+    if (!CheckName(client, id, remove->name)) return true;
     catalog_.Remove(viewer, remove->name, [this, client, id](const Status& removed) {
       answer_(client, id, ReplyOf(removed));
     });
@@ -25,6 +27,14 @@ bool SchemaDesk::Handle(const PeerInfo& peer, const RequestId& id, Message& body
     return false;
   }
   return true;
+}
+
+// Names wait with the question. False: it was answered.
+bool SchemaDesk::CheckName(PeerId client, const RequestId& id, const std::string& name) const {
+  constexpr size_t kMaxNameBytes = 1024;
+  if (name.size() <= kMaxNameBytes) return true;
+  answer_(client, id, ReplyOf(InvalidArgument("a schema's name of more than 1024 bytes")));
+  return false;
 }
 
 Message SchemaDesk::Listed(PeerId client, const SchemaViewer& viewer,

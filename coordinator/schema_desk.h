@@ -23,6 +23,7 @@ class SchemaDesk {
   bool Handle(const PeerInfo& peer, const RequestId& id, Message& body);
 
  private:
+  bool CheckName(PeerId client, const RequestId& id, const std::string& name) const;
   // Makes nothing for a client that has not read what it was sent before.
   Message Listed(PeerId client, const SchemaViewer& viewer, const std::string& name) const;
   Message Added(const Result<SchemaPtr>& added) const;

@@ -98,13 +98,15 @@ void FleetWorker::ForgetUnits() {
 }
 
 double FleetWorker::LoadBacklogSeconds(SteadyTime now) const {
-  return loads_end_ > now ? std::chrono::duration<double>(loads_end_ - now).count() : 0;
+  if (loads_end_ <= now) return 0;
+  return std::min(unstarted_load_s_, std::chrono::duration<double>(loads_end_ - now).count());
 }
 
 bool FleetWorker::Assign(const RouteRequest& request, const RequestWork& work, SteadyTime now) {
   const auto [entry, inserted] =
       requests_.try_emplace(request.id, Assigned{.units = KeysOf(request),
                                                  .slots = request.slots,
+                                                 .load_s = work.load_s,
                                                  .predicted_s = work.total_s() / calibration_});
   if (!inserted) return false;
   for (const UnitKey& unit : entry->second.units) ++units_[unit].pending;
@@ -113,15 +115,16 @@ bool FleetWorker::Assign(const RouteRequest& request, const RequestWork& work, S
   NoteWork(work.load_s, mean_work_.load_s);
   NoteWork(work.compute_s, mean_work_.compute_s);
   backlog_.Give(request.id, work.compute_s, now);
-  loads_end_ = std::max(loads_end_, now) + std::chrono::duration_cast<SteadyTime::duration>(
-                                               std::chrono::duration<double>(work.load_s));
+  const std::chrono::duration<double> loads(LoadBacklogSeconds(now) + work.load_s);
+  loads_end_ = now + std::chrono::duration_cast<SteadyTime::duration>(loads);
+  unstarted_load_s_ += work.load_s;
   return true;
 }
 
 void FleetWorker::Started(const RequestId& request, SteadyTime at, size_t limit) {
   Assigned& assigned = requests_.at(request);
   if (std::exchange(assigned.started, true)) return;
-  --unstarted_;
+  NoLongerUnstarted(assigned);
   backlog_.Remove(request, at);
   for (const UnitKey& unit : assigned.units) {
     if (units_.size() <= limit) units_[unit].tier = Source::kDevice;
@@ -144,8 +147,13 @@ void FleetWorker::Ended(const RequestId& request, SteadyTime now) {
   }
   assigned_ -= assigned.slots;
   if (assigned.started) return;
-  --unstarted_;
+  NoLongerUnstarted(assigned);
   backlog_.Remove(request, now);
+}
+
+void FleetWorker::NoLongerUnstarted(const Assigned& assigned) {
+  // The last one takes with it what rounding has left.
+  unstarted_load_s_ = --unstarted_ == 0 ? 0 : unstarted_load_s_ - assigned.load_s;
 }
 
 void FleetWorker::Observe(SteadyTime now, double weight) {

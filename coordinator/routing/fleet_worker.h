@@ -127,9 +127,12 @@ class FleetWorker {
   struct Assigned {
     std::vector<UnitKey> units;
     uint32_t slots = 0;
+    double load_s = 0;
     double predicted_s = 0;  // without calibration
     bool started = false;
   };
+
+  void NoLongerUnstarted(const Assigned& assigned);
 
   const WorkerProfile profile_;
   const uint32_t identity_index_;
@@ -137,7 +140,8 @@ class FleetWorker {
   const SteadyTime joined_;
   WorkerReport report_;
   Backlog backlog_;
-  SteadyTime loads_end_ = SteadyTime::min();
+  SteadyTime loads_end_ = SteadyTime::min();  // as predicted
+  double unstarted_load_s_ = 0;               // of requests without a first token: no more is left
   std::unordered_map<UnitKey, Held> units_;
   std::map<RequestId, Assigned> requests_;
   uint32_t assigned_ = 0;

@@ -63,8 +63,8 @@ void UnitCache::Pin(Entry& entry) {
     return;
   }
   Log(LogLevel::kWarning,
-      "unit not pinned: pinned units may take half of the memory for units, those of a tenant as "
-      "much of that as they leave to others",
+      "unit not pinned: pinned units may take half of the memory for units, and a tenant gets one "
+      "only where as much is left to others as it holds",
       {{"recipe", entry.unit->digest.ToHex()},
        {"bytes", bytes},
        {"pinned_bytes", pinned_bytes_},

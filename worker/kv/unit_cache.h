@@ -20,9 +20,9 @@ Lifetime Longer(const Lifetime& a, const Lifetime& b);
 //
 // Lifetimes: each import may prolong the unit's, none shortens it. A unit whose time is up is never
 // found again and goes with the next call of Find, Insert or Trim, held or not. Pinned units stay:
-// they neither expire nor make room. They take at most half of the limit, and those of a tenant's
-// domain as much of that as they leave to others; a pin beyond that is logged, and the unit lives
-// like any other.
+// they neither expire nor make room. They take at most half of the limit, and a tenant's
+// domain gets one only where as much is left to others as it holds; a pin beyond that is logged,
+// and the unit lives like any other.
 class UnitCache {
  public:
   // The clock outlives the cache.

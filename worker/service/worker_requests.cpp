@@ -96,13 +96,17 @@ void WorkerRequests::AskOrStart(WaitingRun run) {
 
 void WorkerRequests::RecipesReceived(uint32_t coordinator, const RequestId& id,
                                      const RecipeReply& reply) {
-  auto run = waiting_.TakeFrom(coordinator, id);
-  if (!run) return;
+  std::vector<KnownRecipePtr>& parts = recipe_parts_[coordinator];
   for (const Recipe& recipe : reply.recipes) {
     // The digest is computed here: a name is never taken on trust.
     auto known = MakeKnownRecipe(recipe);
-    if (known.ok()) recipes_.Insert(run->order.domain, std::move(*known));
+    if (known.ok()) parts.push_back(std::move(*known));
   }
+  if (id.is_zero()) return;
+  const std::vector<KnownRecipePtr> all = std::move(recipe_parts_.extract(coordinator).mapped());
+  auto run = waiting_.TakeFrom(coordinator, id);
+  if (!run) return;
+  for (const KnownRecipePtr& known : all) recipes_.Insert(run->order.domain, known);
   Start(*std::move(run));
 }
 
@@ -235,6 +239,7 @@ void WorkerRequests::Send(Outgoing message) {
 // ---- coordinators and time ----
 
 void WorkerRequests::CoordinatorLost(uint32_t coordinator) {
+  recipe_parts_.erase(coordinator);
   std::erase_if(unsent_,
                 [&](const Outgoing& message) { return message.coordinator == coordinator; });
   const size_t orphans = log_.CoordinatorLost(coordinator, deps_.clock->Now());

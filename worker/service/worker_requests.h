@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -75,6 +76,8 @@ class WorkerRequests {
 
   RequestsDeps deps_;
   RecipeCache recipes_;
+  // By coordinator: of an answer whose last part, the one with an id, is still to come.
+  std::map<uint32_t, std::vector<KnownRecipePtr>> recipe_parts_;
   WaitingRuns waiting_;
   RequestLog log_;
   // What a full link could not take; tried again with each tick.

@@ -58,6 +58,13 @@ TEST_F(SchemasTest, SchemasAreRegisteredListedAndRemoved) {
   EXPECT_EQ(Ask(SchemaRemove{"support"}).code, Code::kNotFound);
 }
 
+TEST_F(SchemasTest, NamesThatWaitAreShort) {
+  StartWithClient();
+  const std::string name(1025, 'n');
+  EXPECT_EQ(Ask(SchemaList{name}).code, Code::kInvalidArgument);
+  EXPECT_EQ(Ask(SchemaRemove{name}).code, Code::kInvalidArgument);
+}
+
 TEST_F(SchemasTest, BadSchemaIsRefusedWithFileLineAndColumn) {
   StartWithClient();
   const Reply reply =

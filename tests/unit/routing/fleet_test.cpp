@@ -41,6 +41,17 @@ TEST_F(FleetTest, LoadsGoOnBesideComputing) {
   EXPECT_DOUBLE_EQ(worker().LoadBacklogSeconds(At(6)), 0);
 }
 
+TEST_F(FleetTest, LoadsOfRequestsThatHaveStartedOrEndedAreOver) {
+  fleet_.Assign(Request(1, {7}), 1, {.load_s = 2, .compute_s = 1}, At(0));
+  fleet_.Assign(Request(2, {8}), 1, {.load_s = 3, .compute_s = 1}, At(0));
+  fleet_.Ended(Request(1, {}).id, At(0));
+  EXPECT_DOUBLE_EQ(worker().LoadBacklogSeconds(At(0)), 3) << "cancelled";
+  fleet_.Started(Request(2, {}).id, At(1));
+  EXPECT_DOUBLE_EQ(worker().LoadBacklogSeconds(At(1)), 0) << "faster than predicted";
+  fleet_.Assign(Request(3, {9}), 1, {.load_s = 1, .compute_s = 1}, At(1));
+  EXPECT_DOUBLE_EQ(worker().LoadBacklogSeconds(At(1)), 1) << "nothing is left of those before";
+}
+
 TEST_F(FleetTest, LoadsOfAReportAreNotTakenForTheWorkOfOthers) {
   fleet_.Assign(Request(1, {7}), 1, {.load_s = 2, .compute_s = 1}, At(0));
   fleet_.Report(1, {.backlog_s = 3, .rates = Profile("").rates}, At(0));

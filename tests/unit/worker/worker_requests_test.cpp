@@ -30,6 +30,11 @@ class WorkerRequestsTest : public ::testing::Test {
     run.request_id.bytes[0] = number;
     return run;
   }
+  static Recipe RecipeOf(TokenId token) {
+    Recipe recipe{.mode = EncodingMode::kIndependent};
+    recipe.own.Append(token, 0);
+    return recipe;
+  }
   const Final& FinalAt(size_t index) { return std::get<Final>(sent_.at(index).body); }
 
   FakeClock clock_;
@@ -39,6 +44,7 @@ class WorkerRequestsTest : public ::testing::Test {
   WorkerRequests requests_{{.engine = &engine_,
                             .clock = &clock_,
                             .worker = "w",
+                            .waiting_limit = 8,
                             .post = [](const std::function<void()>& event) { event(); },
                             .send =
                                 [this](uint32_t, const Envelope& envelope) {
@@ -53,6 +59,20 @@ TEST_F(WorkerRequestsTest, ARunUnderAnIdThatHasEndedIsAnswered) {
   ASSERT_THAT(sent_, SizeIs(2)) << "or its slot would be held until the deadline";
   EXPECT_EQ(FinalAt(0).code, Code::kOk);
   EXPECT_EQ(FinalAt(1).code, Code::kFailedPrecondition);
+}
+
+TEST_F(WorkerRequestsTest, RecipesMayComeInSeveralMessages) {
+  Envelope run = RunOf(1);
+  for (const TokenId token : {1, 2}) {
+    std::get<promptcache::Run>(run.body).plan.units.push_back({.digest = RecipeOf(token).Digest()});
+  }
+  requests_.Receive(0, run);
+  ASSERT_TRUE(std::holds_alternative<RecipeQuery>(sent_.at(0).body));
+  requests_.Receive(0, {.body = RecipeReply{.recipes = {RecipeOf(1)}}});
+  EXPECT_THAT(sent_, SizeIs(1)) << "only the last one names the request";
+  requests_.Receive(0, {.request_id = run.request_id, .body = RecipeReply{{RecipeOf(2)}, {}}});
+  ASSERT_THAT(sent_, SizeIs(2));
+  EXPECT_EQ(FinalAt(1).code, Code::kOk) << FinalAt(1).message;
 }
 
 TEST_F(WorkerRequestsTest, AnEndThatNoMessageHoldsComesWithoutItsUnits) {
