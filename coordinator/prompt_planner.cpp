@@ -13,14 +13,14 @@ constexpr uint64_t kJobBytes = 4 << 10;  // what a small request holds
 // each, and no more than tens of milliseconds that another tenant's next one waits behind.
 constexpr uint64_t kMaxRunningBytes = 512 << 10;
 
+}  // namespace
+
 uint64_t BytesOf(const Submit& submit) {
-  uint64_t bytes = kJobBytes + submit.prompt.size();
+  uint64_t bytes = kJobBytes + submit.prompt.size() + submit.model.size();
   bytes += submit.options.stop_ids.size() * sizeof(TokenId);
   for (const std::string& stop : submit.options.stop_strings) bytes += sizeof(stop) + stop.size();
   return bytes;
 }
-
-}  // namespace
 
 // One prompt on its way. Only one thread at a time has it.
 struct PromptPlanner::Job {

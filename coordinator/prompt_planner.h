@@ -16,6 +16,9 @@
 
 namespace promptcache {
 
+// What a request holds while it waits for its plan, about.
+uint64_t BytesOf(const Submit& submit);
+
 // Tenants take turns: one's large prompts do not hold up another's, nor take all the room there is
 // for prompts that wait. Belongs to the reactor thread. What it is made of outlives it.
 class PromptPlanner {
