@@ -8,6 +8,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/engine_commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/progress.h"
 #include "tools/cli/serve_flags.h"
 #include "tools/cli/temporary_directory.h"
 

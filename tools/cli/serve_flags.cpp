@@ -1,7 +1,6 @@
 #include "tools/cli/serve_flags.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <map>
 
@@ -61,19 +60,6 @@ void AddServeFlags(CLI::App& command, ServeFlags& flags) {
                   fmt::format("Of each measurement (default: {})", flags.default_seconds))
       ->check(CLI::Range(1, 86'400));
   command.add_flag("--json", flags.json, "Print JSON");
-}
-
-ServeBenchProgress BarOnTerminal() {
-  if (::isatty(STDERR_FILENO) == 0) return nullptr;
-  return [shown = std::string()](const std::string& what, double share) mutable {
-    constexpr size_t kWidth = 30;
-    const auto full = static_cast<size_t>(share * kWidth);
-    std::string line = fmt::format("{} [{}{}] {:3.0f} %", what, std::string(full, '#'),
-                                   std::string(kWidth - full, '-'), 100 * share);
-    if (line == shown) return;
-    fmt::print(stderr, "\r{}\x1b[K{}", line, share >= 1 ? "\n" : "");
-    shown = std::move(line);
-  };
 }
 
 }  // namespace promptcache

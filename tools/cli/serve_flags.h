@@ -22,7 +22,4 @@ struct ServeFlags {
 // --requests, --seconds, --json. What `flags` says are the defaults.
 void AddServeFlags(CLI::App& command, ServeFlags& flags);
 
-// A bar on standard error; null where that is no terminal.
-ServeBenchProgress BarOnTerminal();
-
 }  // namespace promptcache

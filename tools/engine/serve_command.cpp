@@ -9,6 +9,7 @@
 #include "tools/bench/reuse_bench.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/progress.h"
 #include "tools/cli/serve_flags.h"
 #include "tools/cli/temporary_directory.h"
 #include "tools/engine/engine_flags.h"
