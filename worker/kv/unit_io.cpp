@@ -100,6 +100,7 @@ Result<UnitPtr> UnitLoad::OpenUnit() {
   unit->kv =
       at::empty({shape.layers, 2, shape.kv_heads, int64_t{unit->recipe->rows()}, shape.head_dim},
                 expected_.options);
+  if (!unit->kv.is_cpu()) copies_.emplace(unit->kv.device());
   unit->bytes = unit->kv.nbytes();
   unit->encode_seconds = header_.encode_seconds;
   arrival_ = std::make_shared<LayerArrival>();
@@ -127,7 +128,7 @@ Status UnitLoad::ReadNext() {
     host_ = at::empty(layer.sizes(), layer.options().device(at::kCPU));
   }
   PC_RETURN_IF_ERROR(promptcache::ReadLayer(*reader_, header_, next_, BytesOf(host_)));
-  if (!layer.is_cpu()) layer.copy_(host_);  // waits until it is there
+  if (copies_) copies_->Copy(layer, host_);
   return {};
 }
 

@@ -1,9 +1,12 @@
 // Units to and from a store, every byte verified.
 #pragma once
 
+#include <optional>
+
 #include "cachestore/format/blob.h"
 #include "cachestore/store.h"
 #include "common/status.h"
+#include "worker/device/copy_stream.h"
 #include "worker/kv/unit.h"
 #include "worker/model/model.h"
 
@@ -60,6 +63,7 @@ class UnitLoad {
   std::shared_ptr<LayerArrival> arrival_;
   size_t next_ = 0;  // layer
   at::Tensor host_;  // where a layer is read to; a layer of the unit itself where that is possible
+  std::optional<CopyStream> copies_;  // from there to the unit, where it is not in host memory
 };
 
 // The unit as it would be loaded again if it were stored: itself, unless the layout loses
