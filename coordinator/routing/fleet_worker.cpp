@@ -13,7 +13,7 @@ constexpr double kMeanWeight = 0.02;         // the same
 constexpr double kMinCalibration = 0.25;
 constexpr double kMaxCalibration = 4;
 
-// Of a report: rates change slowly, measurements of them do not.
+// Of a report, once there were some: rates change slowly, measurements of them do not.
 constexpr double kRateWeight = 0.1;
 
 void NoteWork(double seconds, double& mean_s) {
@@ -23,21 +23,22 @@ void NoteWork(double seconds, double& mean_s) {
 }
 
 // A rate that was not known before is the new one.
-double Averaged(double before, double now) {
+double Averaged(double before, double now, double weight) {
   if (before <= 0 || now <= 0) return std::max(before, now);
-  return before + kRateWeight * (now - before);
+  return before + weight * (now - before);
 }
 
-TierRate Averaged(const TierRate& before, const TierRate& now) {
-  return {.fixed_s = Averaged(before.fixed_s, now.fixed_s),
-          .bytes_per_s = Averaged(before.bytes_per_s, now.bytes_per_s)};
+TierRate Averaged(const TierRate& before, const TierRate& now, double weight) {
+  return {.fixed_s = Averaged(before.fixed_s, now.fixed_s, weight),
+          .bytes_per_s = Averaged(before.bytes_per_s, now.bytes_per_s, weight)};
 }
 
-WorkerRates Averaged(const WorkerRates& before, const WorkerRates& now) {
-  return {.prefill_tokens_per_s = Averaged(before.prefill_tokens_per_s, now.prefill_tokens_per_s),
-          .host = Averaged(before.host, now.host),
-          .disk = Averaged(before.disk, now.disk),
-          .remote = Averaged(before.remote, now.remote)};
+WorkerRates Averaged(const WorkerRates& before, const WorkerRates& now, double weight) {
+  return {.prefill_tokens_per_s =
+              Averaged(before.prefill_tokens_per_s, now.prefill_tokens_per_s, weight),
+          .host = Averaged(before.host, now.host, weight),
+          .disk = Averaged(before.disk, now.disk, weight),
+          .remote = Averaged(before.remote, now.remote, weight)};
 }
 
 }  // namespace
@@ -56,9 +57,9 @@ double WorkerRates::LoadSeconds(Source tier, double bytes) const {
 RequestWork WorkerRates::UnitWork(Source tier, double bytes, double encode_s) const {
   const double load_s =
       tier == Source::kEncoded ? encode_s : std::min(LoadSeconds(tier, bytes), encode_s);
-  if (tier == Source::kHost || load_s == encode_s) return {.compute_s = load_s};
-  const double copy_s = host.bytes_per_s > 0 ? LoadSeconds(Source::kHost, bytes) : 0;
-  return {.load_s = load_s, .compute_s = copy_s};
+  if (load_s == encode_s) return {.compute_s = load_s};
+  const bool to_host = tier != Source::kHost && host.bytes_per_s > 0;
+  return {.load_s = load_s + (to_host ? LoadSeconds(Source::kHost, bytes) : 0)};
 }
 
 double WorkerRates::ReloadSeconds(double bytes) const {
@@ -77,7 +78,9 @@ FleetWorker::FleetWorker(WorkerProfile profile, uint32_t identity_index, SteadyT
 void FleetWorker::Report(const WorkerReport& report, SteadyTime measured) {
   const WorkerRates before = report_.rates;
   report_ = report;
-  report_.rates = Averaged(before, report.rates);
+  // The first ones and what it joined with weigh alike.
+  const double weight = std::max(kRateWeight, 1.0 / (++reports_ + 1));
+  report_.rates = Averaged(before, report.rates, weight);
   // It counts loads and computing one after the other.
   backlog_.Report(report.backlog_s - LoadBacklogSeconds(measured), measured);
 }
@@ -109,7 +112,11 @@ bool FleetWorker::Assign(const RouteRequest& request, const RequestWork& work, S
                                                  .load_s = work.load_s,
                                                  .predicted_s = work.total_s() / calibration_});
   if (!inserted) return false;
-  for (const UnitKey& unit : entry->second.units) ++units_[unit].pending;
+  for (const UnitKey& unit : entry->second.units) {
+    entry->second.cold = entry->second.cold || TierOf(unit) != Source::kDevice;
+    ++units_[unit].pending;
+  }
+  cold_ += entry->second.cold;
   assigned_ += request.slots;
   ++unstarted_;
   NoteWork(work.load_s, mean_work_.load_s);
@@ -152,6 +159,7 @@ void FleetWorker::Ended(const RequestId& request, SteadyTime now) {
 }
 
 void FleetWorker::NoLongerUnstarted(const Assigned& assigned) {
+  cold_ -= assigned.cold;
   // The last one takes with it what rounding has left.
   unstarted_load_s_ = --unstarted_ == 0 ? 0 : unstarted_load_s_ - assigned.load_s;
 }

@@ -22,8 +22,8 @@ struct TierRate {
   double fixed_s = 0;
   double bytes_per_s = 0;  // 0: nothing can be loaded from it
 };
-// Seconds of two things that go on beside each other: loading units from a disk or the store, and
-// what the device does: units are copied to it from host memory or encoded, tokens are computed.
+// Seconds of two things that go on beside each other: loading units, the copy to the device
+// included, and what the device computes: units that are encoded, new tokens.
 struct RequestWork {
   double load_s = 0;
   double compute_s = 0;
@@ -41,7 +41,7 @@ struct WorkerRates {
   // Infinite where nothing can be loaded from. REQUIRES: not kEncoded.
   double LoadSeconds(Source tier, double bytes) const;
   // To get a unit that is in `tier` to the device, encoding it if that is faster. What comes to
-  // host memory is copied from there. REQUIRES: not kDevice.
+  // host memory is copied on from there. REQUIRES: not kDevice.
   RequestWork UnitWork(Source tier, double bytes, double encode_s) const;
   // From the nearest tier below the device. Infinite when there is none.
   double ReloadSeconds(double bytes) const;
@@ -106,6 +106,8 @@ class FleetWorker {
   uint32_t assigned() const { return assigned_; }  // slots of requests that have not ended
   uint32_t requests() const { return static_cast<uint32_t>(requests_.size()); }
   uint32_t unstarted() const { return unstarted_; }
+  // Of these, those for which units had to be brought to the device.
+  uint32_t cold() const { return cold_; }
   // By what factor its work takes longer than its rates say, averaged; 0.25 to 4.
   double calibration() const { return calibration_; }
   double busy_share() const { return busy_share_; }
@@ -130,6 +132,7 @@ class FleetWorker {
     double load_s = 0;
     double predicted_s = 0;  // without calibration
     bool started = false;
+    bool cold = false;
   };
 
   void NoLongerUnstarted(const Assigned& assigned);
@@ -146,6 +149,8 @@ class FleetWorker {
   std::map<RequestId, Assigned> requests_;
   uint32_t assigned_ = 0;
   uint32_t unstarted_ = 0;
+  uint32_t cold_ = 0;
+  uint32_t reports_ = 0;
   double calibration_ = 1;
   double busy_share_ = 0;
   RequestWork mean_work_;

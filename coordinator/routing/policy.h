@@ -25,7 +25,7 @@ struct WorkerScore {
   double wait_s = 0;           // for the work before it, there and here
   double work_s = 0;           // to load, encode and compute
   double load_wait_s = 0;      // of wait_s: for loads before its own
-  double load_s = 0;           // of work_s: loading from a disk or the store
+  double load_s = 0;           // of work_s: loading units
   double displaced_s = 0;      // to load again what its units would throw out of a full device
   // Terms of the policy `cost`; 0 for the others.
   double congestion_s = 0;    // what the work costs those that come after it

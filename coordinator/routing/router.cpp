@@ -42,8 +42,9 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
     const double load_wait_s = work.load_s > 0 ? worker.LoadBacklogSeconds(now) : 0;
     const double wait_s = load_wait_s + worker.BacklogSeconds(now);
     const bool slots_free = uint64_t{worker.assigned()} + request.slots <= worker.profile().slots;
+    const bool cold = displaced_s > 0;  // it lacks a unit
     const bool slow =
-        !all_new && IsNew(worker, now) && worker.unstarted() >= options_.slow_start_requests;
+        cold && !all_new && IsNew(worker, now) && worker.cold() >= options_.slow_start_requests;
     scores.push_back({.worker = id,
                       .name = worker.profile().name,
                       .room = slots_free && !slow,

@@ -16,8 +16,8 @@ struct RouterOptions {
   // A worker with more work than this gets nothing: the request waits here, where it can still go
   // to another one.
   double queue_bound_s = 2;
-  // After it joined, a worker has at most so many requests without a first token: while there are
-  // others that have been there longer.
+  // After it joined, a worker brings units to its device for at most so many requests at a time,
+  // while there are others that have been there longer. What needs none that it lacks has room.
   double slow_start_s = 10;
   uint32_t slow_start_requests = 2;
 };

@@ -81,15 +81,22 @@ void SimWorker::EndLoad() {
   }
 }
 
+std::optional<double> SimWorker::StartCopy(double now_s) {
+  if (copying_ || to_copy_.empty()) return std::nullopt;
+  copying_ = true;
+  return now_s + CopySeconds(to_copy_.front()) * slowdown_;
+}
+
+void SimWorker::EndCopy() {
+  const uint32_t unit = to_copy_.front();
+  to_copy_.pop_front();
+  copying_ = false;
+  Arrived(unit);
+}
+
 std::optional<double> SimWorker::StartTurn(double now_s) {
-  if (turn_ || (to_copy_.empty() && to_encode_.empty() && ready_.empty())) return std::nullopt;
+  if (turn_ || (to_encode_.empty() && ready_.empty())) return std::nullopt;
   Turn turn;
-  double seconds = 0;
-  if (!to_copy_.empty()) {
-    turn.copied = to_copy_.front();
-    to_copy_.pop_front();
-    seconds += CopySeconds(*turn.copied);
-  }
   if (!to_encode_.empty()) {
     turn.encoded_tokens = std::min(kEncodeChunk, to_encode_.front().tokens_left);
   }
@@ -99,7 +106,7 @@ std::optional<double> SimWorker::StartTurn(double now_s) {
     ready_.pop_front();
     tokens += workload_->requests[turn.computed.back()].new_tokens;
   }
-  seconds = (seconds + tokens * model_->rates.TokenSeconds()) * slowdown_;
+  const double seconds = tokens * model_->rates.TokenSeconds() * slowdown_;
   device_s_ += seconds;
   turn.until_s = now_s + seconds;
   turn_ = std::move(turn);
@@ -108,7 +115,6 @@ std::optional<double> SimWorker::StartTurn(double now_s) {
 
 std::vector<SimWorker::Answer> SimWorker::EndTurn() {
   const Turn turn = *std::exchange(turn_, std::nullopt);
-  if (turn.copied) Arrived(*turn.copied);
   if (turn.encoded_tokens > 0) {
     Encode& encode = to_encode_.front();
     encode.tokens_left -= turn.encoded_tokens;

@@ -39,9 +39,14 @@ class SimWorker {
   // REQUIRES: one is under way.
   void EndLoad();
 
-  // The device takes turns: a unit is copied to it from host memory, a chunk of a unit is encoded,
-  // and the new tokens of at most eight requests whose units are there are computed together. The
-  // end of the next turn, while none is under way.
+  // One unit after another is copied from host memory to the device. As above.
+  std::optional<double> StartCopy(double now_s);
+  // REQUIRES: one is under way.
+  void EndCopy();
+
+  // The device takes turns: a chunk of a unit is encoded, and the new tokens of at most eight
+  // requests whose units are there are computed together. The end of the next turn, while none is
+  // under way.
   std::optional<double> StartTurn(double now_s);
   struct Answer {
     uint32_t request = 0;
@@ -74,7 +79,6 @@ class SimWorker {
   };
   struct Turn {
     double until_s = 0;
-    std::optional<uint32_t> copied;
     uint32_t encoded_tokens = 0;
     std::vector<uint32_t> computed;  // requests
   };
@@ -97,7 +101,8 @@ class SimWorker {
   std::unordered_map<uint32_t, OnItsWay> on_their_way_;
   std::deque<uint32_t> to_load_;  // the first one is being loaded, if any is
   bool loading_ = false;
-  std::deque<uint32_t> to_copy_;
+  std::deque<uint32_t> to_copy_;  // as above
+  bool copying_ = false;
   std::deque<Encode> to_encode_;
   std::deque<uint32_t> ready_;  // requests
   std::optional<Turn> turn_;

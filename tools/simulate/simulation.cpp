@@ -18,6 +18,7 @@ constexpr double kLongAgo = -1000;  // the fleet is not new at the start
 enum class EventKind : uint8_t {
   kArrival,
   kLoaded,
+  kCopied,
   kTurnEnded,
   kDecoded,
   kReport,
@@ -172,6 +173,10 @@ void Simulation::Handle(const Event& event) {
       if (!alive) return;
       slot.worker->EndLoad();
       return GoOn(event.worker);
+    case EventKind::kCopied:
+      if (!alive) return;
+      slot.worker->EndCopy();
+      return GoOn(event.worker);
     case EventKind::kTurnEnded:
       if (alive) TurnEnded(event.worker);
       return;
@@ -290,6 +295,7 @@ void Simulation::TryWaiting() {
 void Simulation::GoOn(size_t worker) {
   SimWorker& sim = *slots_[worker].worker;
   if (const auto end_s = sim.StartLoad(now_s_)) Schedule(*end_s, EventKind::kLoaded, worker);
+  if (const auto end_s = sim.StartCopy(now_s_)) Schedule(*end_s, EventKind::kCopied, worker);
   if (const auto end_s = sim.StartTurn(now_s_)) Schedule(*end_s, EventKind::kTurnEnded, worker);
 }
 

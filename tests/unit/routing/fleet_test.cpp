@@ -27,8 +27,9 @@ TEST_F(FleetTest, UnitsCostWhatTheirTierCostsAndNeverMoreThanEncoding) {
   EXPECT_DOUBLE_EQ(Estimate(Request(9, {1})).work.total_s(), 0.1);
   EXPECT_DOUBLE_EQ(Estimate(Request(9, {2})).work.total_s(), 0.1 + 0.1);
   EXPECT_DOUBLE_EQ(Estimate(Request(9, {3})).work.total_s(), 0.1 + 1.0);
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.load_s, 0.5);
-  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.compute_s, 0.1 + 0.1);  // copied from host memory
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {2})).work.load_s, 0.1);
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.load_s, 0.5 + 0.1) << "and copied from the host";
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.compute_s, 0.1);
   EXPECT_DOUBLE_EQ(Estimate(Request(9, {5})).work.total_s(), 0.1 + 1.0);
   EXPECT_EQ(Estimate(Request(9, {1, 2})).device_tokens, 1000u);
 }
@@ -56,6 +57,36 @@ TEST_F(FleetTest, LoadsOfAReportAreNotTakenForTheWorkOfOthers) {
   fleet_.Assign(Request(1, {7}), 1, {.load_s = 2, .compute_s = 1}, At(0));
   fleet_.Report(1, {.backlog_s = 3, .rates = Profile("").rates}, At(0));
   EXPECT_DOUBLE_EQ(worker().BacklogSeconds(At(0)), 1);
+}
+
+TEST_F(FleetTest, TheFirstReportsOfRatesWeighAlike) {
+  for (const double tokens_per_s : {2000.0, 3000.0}) {
+    fleet_.Report(1, {.rates = {.prefill_tokens_per_s = tokens_per_s}}, At(0));
+  }
+  EXPECT_DOUBLE_EQ(worker().report().rates.prefill_tokens_per_s, 2000) << "the mean, 1000 included";
+}
+
+TEST_F(FleetTest, OfManyReportsOfRatesTheLatestWeighsATenth) {
+  for (int i = 0; i < 500; ++i) fleet_.Report(1, {.rates = Profile("").rates}, At(0));
+  fleet_.Report(1, {.rates = {.prefill_tokens_per_s = 2000}}, At(0));
+  EXPECT_DOUBLE_EQ(worker().report().rates.prefill_tokens_per_s, 1100);
+}
+
+TEST_F(FleetTest, ColdAreThoseThatBringAUnitUntilTheyStartOrEnd) {
+  fleet_.SetTier(1, Unit(1), Source::kDevice);
+  fleet_.SetTier(1, Unit(2), Source::kHost);
+  fleet_.Assign(Request(1, {1}), 1, {}, At(0));
+  EXPECT_EQ(worker().cold(), 0u) << "it is there";
+  fleet_.Assign(Request(2, {1, 2}), 1, {}, At(0));
+  fleet_.Assign(Request(3, {2}), 1, {}, At(0));
+  EXPECT_EQ(worker().cold(), 1u) << "the second one comes along";
+  fleet_.Assign(Request(4, {3}), 1, {}, At(0));
+  EXPECT_EQ(worker().cold(), 2u);
+  fleet_.Started(Id(2), At(1));
+  EXPECT_EQ(worker().cold(), 1u);
+  fleet_.Ended(Id(2), At(2));
+  fleet_.Ended(Id(4), At(2));
+  EXPECT_EQ(worker().cold(), 0u);
 }
 
 TEST_F(FleetTest, UnitsOfAssignedRequestsCountAsThere) {
