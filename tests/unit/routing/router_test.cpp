@@ -198,23 +198,30 @@ TEST_F(RouterTest, WhatWaitsAlreadyMakesAFullWorkerWorse) {
   EXPECT_EQ(Chosen("cost", request), 2u);
 }
 
+// Behind short units.
+RouteRequest Short(uint8_t id, const std::vector<uint8_t>& units) {
+  RouteRequest request = Request(id, units);
+  request.unit_tokens.assign(units.size(), 10);
+  return request;
+}
+
 TEST_F(RouterTest, ANewWorkerStartsSlowlyBesideOneThatWasThere) {
   Join(1, Profile("w1"), 0);
   WorkerProfile too_small = Profile("w2");
   too_small.slots = 0;
   Join(2, too_small);
-  EXPECT_EQ(Chosen("cost", Request(1, {1}), 1), 1u);
-  EXPECT_EQ(Chosen("cost", Request(2, {2}), 1), 1u);
-  EXPECT_EQ(Route("cost", Request(3, {3}), 1).outcome, Outcome::kHold);
-  EXPECT_EQ(Chosen("cost", Request(4, {1, 2}), 1), 1u) << "it brings nothing";
+  EXPECT_EQ(Chosen("cost", Short(1, {1}), 1), 1u);
+  EXPECT_EQ(Chosen("cost", Short(2, {2}), 1), 1u);
+  EXPECT_EQ(Route("cost", Short(3, {3}), 1).outcome, Outcome::kHold);
+  EXPECT_EQ(Chosen("cost", Short(4, {1, 2}), 1), 1u) << "it brings nothing";
   fleet_.Started(Id(1), At(2));
-  EXPECT_EQ(Chosen("cost", Request(3, {3}), 2), 1u);
-  EXPECT_EQ(Chosen("cost", Request(5, {4}), 11), 1u);
+  EXPECT_EQ(Chosen("cost", Short(3, {3}), 2), 1u);
+  EXPECT_EQ(Chosen("cost", Short(5, {4}), 11), 1u);
 }
 
 TEST_F(RouterTest, AmongNewWorkersNoneStartsSlowly) {
   Join(1, Profile("w1"), 0);
-  for (uint8_t n = 1; n <= 5; ++n) EXPECT_EQ(Chosen("cost", Request(n, {n}), 1), 1u);
+  for (uint8_t n = 1; n <= 5; ++n) EXPECT_EQ(Chosen("cost", Short(n, {n}), 1), 1u);
 }
 
 TEST_F(RouterTest, WhatCannotMakeItsDeadlineIsRejectedWithATime) {
