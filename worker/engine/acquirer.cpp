@@ -86,6 +86,7 @@ void Acquirer::LoadDone(const UnitKey& key, const LoadEnd& end) {
 }
 
 bool Acquirer::EncodeStep() {
+  if (encoder_ && pending_.ForgetUnwanted(encoding_)) encoder_.reset();
   if (!wants_step()) return false;
   const Result<UnitPtr> unit = RunStep();
   if (!unit.ok()) {

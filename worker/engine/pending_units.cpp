@@ -105,6 +105,13 @@ const PendingUnit* PendingUnits::NextToEncode() {
   return nullptr;
 }
 
+bool PendingUnits::ForgetUnwanted(const UnitKey& key) {
+  const auto found = units_.find(key);
+  if (found == units_.end() || !found->second.waiting.empty()) return false;
+  units_.erase(found);
+  return true;
+}
+
 void PendingUnits::Store(const KeptUnit& unit, StoreWriter::Put put) {
   const PendingUnit* const pending = Find(unit.key);
   if (pending == nullptr || pending->dropped) return;

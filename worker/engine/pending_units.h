@@ -65,7 +65,8 @@ class PendingUnits {
   // the import's lifetime; the store is told of the import when that is a use. Not null when nobody
   // has asked for it before: the caller has to get it.
   PendingUnit* Acquire(const UnitKey& key, const UnitOrder& order, const AcquireEvents& events);
-  // The owner waits for nothing any more. What then nobody waits for is not encoded.
+  // The owner waits for nothing any more. What then nobody waits for is not encoded, nor encoded to
+  // its end.
   void Abandon(const RequestId& owner);
   // Drops these units from memory. What is being loaded, encoded or stored counts as held: it
   // reaches those who wait for it, and is neither kept nor, unless that has begun, stored.
@@ -90,6 +91,8 @@ class PendingUnits {
   bool wants_encode() const { return !to_encode_.empty(); }
   // The next to encode that somebody waits for, or null.
   const PendingUnit* NextToEncode();
+  // What is being encoded and nobody waits for any more is not on its way then. False: go on.
+  bool ForgetUnwanted(const UnitKey& key);
   // What was encoded is stored behind the request.
   void Store(const KeptUnit& unit, StoreWriter::Put put);
   void Encoded(const KeptUnitPtr& unit, uint32_t tokens);

@@ -123,6 +123,17 @@ TEST_F(PendingUnitsTest, WhatNobodyWaitsForIsNotEncoded) {
   EXPECT_THAT(arrivals_[2], SizeIs(1));
 }
 
+TEST_F(PendingUnitsTest, WhatIsBeingEncodedIsForgottenOnceNobodyWaitsForIt) {
+  units_.Encode(*Acquire(unit_, 1), "no store");
+  (void)Acquire(unit_, 2);
+  ASSERT_NE(units_.NextToEncode(), nullptr);
+  units_.Abandon(Id(1));
+  EXPECT_FALSE(units_.ForgetUnwanted(unit_->key)) << "the second one still waits";
+  units_.Abandon(Id(2));
+  EXPECT_TRUE(units_.ForgetUnwanted(unit_->key));
+  EXPECT_NE(Acquire(unit_, 3), nullptr) << "to be got again";
+}
+
 TEST_F(PendingUnitsTest, DroppedUnitReachesWhoWaitsAndIsNotKept) {
   (void)Acquire(unit_, 1);
   const RemovedUnits removed = units_.Drop({unit_->key, UnitOf(2)->key});

@@ -1,10 +1,9 @@
 // Several answers to one prompt.
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <atomic>
 #include <set>
 
+#include "tests/unit/engine/counting_model.h"
 #include "tests/unit/engine/engine_fixture.h"
 #include "tests/unit/kv/recipes.h"
 
@@ -15,26 +14,6 @@ using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-// Counts what another model computes.
-class CountingModel : public Model {
- public:
-  explicit CountingModel(Model& model) : model_(model) {}
-  const ModelShape& shape() const override { return model_.shape(); }
-  at::TensorOptions kv_options() const override { return model_.kv_options(); }
-  Result<at::Tensor> Forward(std::span<SequenceStep> steps) override {
-    for (const SequenceStep& step : steps) tokens_ += step.ids.size();
-    most_rows_ = std::max(most_rows_.load(), steps.size());
-    return model_.Forward(steps);
-  }
-  size_t tokens() const { return tokens_; }
-  size_t most_rows() const { return most_rows_; }
-
- private:
-  Model& model_;
-  std::atomic<size_t> tokens_{0};
-  std::atomic<size_t> most_rows_{0};
-};
 
 class Samples : public EngineTest {
  protected:
