@@ -48,9 +48,13 @@ struct SessionRequest {
 
   // Of a request that another coordinator had: what workers know of it.
   bool sent_again = false;
+  bool counted = false;    // as accepted here, when an attempt before this one was
   std::set<PeerId> asked;  // that have not answered
   SteadyTime asked_until;
   std::vector<std::pair<PeerId, RequestState>> found;
+
+  // May still be turned away.
+  bool is_new() const { return losses == 0 && !sent_again && delivered.parts == 0; }
 };
 
 }  // namespace promptcache

@@ -97,12 +97,14 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
                                      SteadyTime now) {
   const RequestId id = IdOf(client, envelope.request_id);
   Actions stop;  // what nobody waits for when this attempt is refused
+  bool counted = false;
   const auto same = requests_.find(id);
   if (same != requests_.end() && IsSentAgain(same->second, client, envelope)) {
     // Over a link that this side still takes for alive, or because a part did not arrive. Whatever
     // its worker does goes on, and is found there.
     CancelOnWorker(id, same->second, stop);
-    Forget(same, FinalOf(Cancelled("sent again by its client")), now);
+    counted = same->second.counted;
+    (void)Remove(same, now);
   } else if (same != requests_.end() && same->second.client == client.peer) {
     ++counters_.unexpected;  // its one Final is on the way
     return {};
@@ -136,7 +138,8 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
                          .client = client.name,
                          .tenant = client.tenant,
                          .received_unix_ms = client.unix_ms},
-              .sent_again = !submit.tried.empty()});
+              .sent_again = !submit.tried.empty(),
+              .counted = counted});
   ++by_tenant_[client.tenant];
   PlanAction plan{ticket, submit, client.tenant};
   plan.submit.delivered = {};
@@ -178,7 +181,7 @@ Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> pl
   }
   // What is refused only now was not accepted before.
   if (!requests_.contains(ticket.id)) return actions;
-  ++counters_.accepted;
+  if (!std::exchange(found->second.counted, true)) ++counters_.accepted;
   actions.insert(actions.begin(), accepted);
   return actions;
 }
@@ -295,8 +298,6 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   if (entry.stage == RequestStage::kRunning) {
     workers_.Measured(request->first, final.usage, entry.prompt.domain);
   }
-  workers_.Ended(request->first, now);
-  waiting_.Remove(request->first);
   RequestReport& report = entry.report;
   report.ended_ms = MillisecondsBetween(entry.received, now);
   report.code = final.code;
@@ -305,10 +306,15 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   if (!report.attempts.empty() && report.attempts.back().end.empty()) {
     report.attempts.back().end = CodeName(final.code);
   }
-  const auto of_tenant = by_tenant_.find(report.tenant);
+  history_.Add(Remove(request, now));
+}
+
+RequestReport SessionTable::Remove(Requests::iterator request, SteadyTime now) {
+  workers_.Ended(request->first, now);
+  waiting_.Remove(request->first);
+  const auto of_tenant = by_tenant_.find(request->second.report.tenant);
   if (--of_tenant->second == 0) by_tenant_.erase(of_tenant);
-  history_.Add(std::move(report));
-  requests_.erase(request);
+  return std::move(requests_.extract(request).mapped().report);
 }
 
 void SessionTable::Abort(Requests::iterator request, const Status& status, SteadyTime now,

@@ -192,6 +192,8 @@ class SessionTable {
   void Finish(Requests::iterator request, Final final, SteadyTime now, Actions& actions);
   void Abort(Requests::iterator request, const Status& status, SteadyTime now, Actions& actions);
   void Forget(Requests::iterator request, const Final& final, SteadyTime now);
+  // Its report; nobody hears of it.
+  RequestReport Remove(Requests::iterator request, SteadyTime now);
   void CancelOnWorker(const RequestId& id, const SessionRequest& request, Actions& actions) const;
 
   const SessionLimits limits_;

@@ -70,7 +70,7 @@ void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions&
   SessionRequest& entry = request->second;
   entry.stage = RequestStage::kWaiting;
   // A worker may have come since it was admitted.
-  if (const Status fits = workers_.CheckSlots(entry.options); !fits.ok()) {
+  if (const Status fits = workers_.CheckSlots(entry.options); !fits.ok() && entry.is_new()) {
     return Finish(request, FinalOf(fits), now, actions);
   }
   entry.route = Describe(entry.prompt);
@@ -81,9 +81,9 @@ void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions&
     entry.route.new_tokens += static_cast<uint32_t>(sample.size());
   }
   if (MustWait(entry, now)) return Hold(request, 0);
+  GiveWaiting(now, actions);  // what came before it goes first
   // What no worker has measured is no reason to refuse anybody, and what was accepted is kept.
-  const bool is_new = entry.losses == 0 && !entry.sent_again && entry.delivered.parts == 0;
-  const double left_s = is_new && workers_.AllMeasured()
+  const double left_s = entry.is_new() && workers_.AllMeasured()
                             ? MillisecondsBetween(now, entry.deadline) / 1000
                             : std::numeric_limits<double>::infinity();
   const RoutingDecision decision = Route(entry, left_s, waiting_.work_s(), now);

@@ -39,7 +39,8 @@ Actions SessionTable::WorkerIsReady(PeerId worker, const std::string& name,
     StartWarmup(worker, std::move(prompt), actions);
   }
   const auto too_large = Select([&](const SessionRequest& one) {
-    return one.stage == RequestStage::kWaiting && !workers_.CheckSlots(one.options).ok();
+    return one.stage == RequestStage::kWaiting && one.is_new() &&
+           !workers_.CheckSlots(one.options).ok();
   });
   for (const RequestId& id : too_large) {
     const auto found = requests_.find(id);

@@ -41,6 +41,19 @@ TEST_F(SessionAgainTest, AllWorkersAreAskedBeforeOneGetsIt) {
   EXPECT_THAT(Words(Says(kWorkerB, IdOf(1), {})), ::testing::EndsWith("run attempt 65536"));
 }
 
+TEST_F(SessionAgainTest, ItIsCountedAsOneRequest) {
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  const auto again = table_.SubmitReceived({kOther}, Again(IdOf(1)), now());
+  table_.Planned(TicketIn(again), PlanOfUnit(5), now());
+  Says(kWorkerA, IdOf(1), {});
+  table_.FinalReceived(kWorkerA, FinalOk(IdOf(1), kAgain), now());
+  EXPECT_EQ(table_.counters().accepted, 1u);
+  EXPECT_EQ(table_.counters().failed, 0u);
+  EXPECT_EQ(table_.active(), 0u);
+  EXPECT_EQ(table_.active(""), 0u);
+}
+
 TEST_F(SessionAgainTest, TheWorkerThatRunsItGoesOnBehindWhatTheClientHas) {
   Ready(kWorkerA);
   Ready(kWorkerB);

@@ -24,6 +24,19 @@ TEST_F(SessionTest, AWorkerHasOneMoreAtHandThanItRunsAndOthersWaitHere) {
   EXPECT_EQ(table_.waiting(), 0u);
 }
 
+TEST_F(SessionTest, WhatWaitsGoesBeforeWhatComesWhenItsWorkerHasTimeAgain) {
+  Ready(kWorkerA);
+  table_.HeartbeatReceived(kWorkerA, {.backlog_seconds = 3}, now());
+  EXPECT_THAT(Words(Start(IdOf(1))), EndsWith("accepted"));
+  clock_.Advance(milliseconds(1'200));  // and no tick
+  std::vector<RequestId> runs;
+  for (const Action& action : Start(IdOf(2))) {
+    const auto& send = std::get<SendAction>(action);
+    if (send.side == Side::kWorker) runs.push_back(send.envelope.request_id);
+  }
+  EXPECT_EQ(runs, (std::vector<RequestId>{IdOf(1), IdOf(2)}));
+}
+
 TEST_F(SessionTest, AWaitingRequestCanGoToAnyWorkerThatComes) {
   Ready(kWorkerA, 1);
   for (uint8_t n = 1; n <= 3; ++n) Start(IdOf(n));

@@ -46,6 +46,19 @@ TEST_F(SessionTest, LastWorkerLostLeavesTheRequestWaitingForTheNext) {
   EXPECT_EQ(Words(Ready(kWorkerB)), "worker 12: run attempt 1");
 }
 
+TEST_F(SessionTest, RequestForMoreSlotsThanAreLeftWaitsForItsWorkerToComeBack) {
+  Ready(kWorkerA, 16);
+  Ready(kWorkerB, 4);
+  Envelope submit = SubmitOf(IdOf(1));
+  std::get<Submit>(submit.body).options.samples = 8;
+  const auto submitted = table_.SubmitReceived({kClient}, submit, now());
+  table_.Planned(TicketIn(submitted), PlanOfUnit(5), now());
+  EXPECT_EQ(AssignedTo(kWorkerA), 8u);
+  EXPECT_EQ(Words(table_.WorkerGone(kWorkerA, now())), "");
+  EXPECT_EQ(Words(Ready(kWorkerB + 1, 4)), "") << "too small as well";
+  EXPECT_EQ(Words(Ready(kWorkerA, 16)), "worker 11: run attempt 1");
+}
+
 TEST_F(SessionTest, RequestThatLosesWorkerAfterWorkerEndsAtTheLimit) {
   for (PeerId worker = 21; worker <= 24; ++worker) Ready(worker);
   Start(IdOf(1));
