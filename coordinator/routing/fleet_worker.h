@@ -43,6 +43,8 @@ struct WorkerRates {
   // To get a unit that is in `tier` to the device, encoding it if that is faster. What comes to
   // host memory is copied on from there. REQUIRES: not kDevice.
   RequestWork UnitWork(Source tier, double bytes, double encode_s) const;
+  // Where units of the store count as coming from: a worker measures its store as one of the two.
+  Source StoreTier() const { return remote.bytes_per_s > 0 ? Source::kRemote : Source::kDisk; }
   // From the nearest tier below the device. Infinite when there is none.
   double ReloadSeconds(double bytes) const;
 };

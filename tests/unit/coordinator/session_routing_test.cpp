@@ -171,6 +171,22 @@ TEST_F(SessionTest, WhatNoWorkerCanBeginInTimeIsRejectedWithWhenToTryAgain) {
   EXPECT_EQ(table_.counters().rejected, 1u);
 }
 
+// What a store at a loopback endpoint has counts as coming from a disk.
+TEST_F(SessionTest, UnitsOfALocalStoreAreLoadedByWhoeverLacksThem) {
+  for (const PeerId worker : {kWorkerA, kWorkerB}) {
+    Ready(worker);
+    table_.HeartbeatReceived(worker, {.prefill_tokens_per_s = 1, .disk = {.bytes_per_s = 1e9}},
+                             now());
+  }
+  table_.ResidencyReceived(kWorkerA, {.seq = 2, .added = {KeyOf(ReadyWorker(), 5)}}, now());
+  const auto seconds = [&](uint8_t recipe) {
+    const RouteRequest request = table_.workers().Describe(PlanOfUnit(recipe).plan, 0);
+    return table_.workers().fleet().Estimate(request, Routed(kWorkerB)).work.total_s();
+  };
+  EXPECT_LT(seconds(5), 3) << "two new tokens are computed, and a unit is loaded";
+  EXPECT_GT(seconds(6), 9) << "the other unit is encoded";
+}
+
 TEST_F(SessionTest, WithoutMeasuredRatesNothingIsRejected) {
   Ready(kWorkerA);
   table_.HeartbeatReceived(kWorkerA, {.backlog_seconds = 8}, now());

@@ -34,6 +34,16 @@ TEST_F(FleetTest, UnitsCostWhatTheirTierCostsAndNeverMoreThanEncoding) {
   EXPECT_EQ(Estimate(Request(9, {1, 2})).device_tokens, 1000u);
 }
 
+TEST_F(FleetTest, WhatIsStoredIsLoadedWithTheRateThatTheWorkerHasForItsStore) {
+  WorkerProfile profile = Profile("w2");
+  profile.rates.remote = {};
+  profile.rates.disk = {.bytes_per_s = 4000};
+  fleet_.Join(2, profile, At(0));
+  fleet_.Stored(Unit(4));
+  EXPECT_DOUBLE_EQ(Estimate(Request(9, {4})).work.load_s, 0.5 + 0.1);
+  EXPECT_DOUBLE_EQ(fleet_.Estimate(Request(9, {4}), worker(2)).work.load_s, 0.25 + 0.1);
+}
+
 TEST_F(FleetTest, LoadsGoOnBesideComputing) {
   fleet_.Assign(Request(1, {7}), 1, {.load_s = 2, .compute_s = 1}, At(0));
   fleet_.Assign(Request(2, {8}), 1, {.load_s = 3, .compute_s = 1}, At(1));
