@@ -48,6 +48,12 @@ bool IsSentAgain(const SessionRequest& known, const Submitter& client, const Env
          known.report.client == client.name && known.report.tenant == client.tenant;
 }
 
+// Whoever is told to come again is told when.
+Final WithRetryAfter(Final final) {
+  if (final.code == Code::kBusy && final.retry_after_ms == 0) final.retry_after_ms = kBusyRetryMs;
+  return final;
+}
+
 // Who has a key cannot name what others of its tenant have asked for. No name has a slash.
 RequestId IdOf(const Submitter& client, const RequestId& id) {
   return IdWithin(client.key.empty() ? client.tenant : client.tenant + '/' + client.key, id);
@@ -115,9 +121,7 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
   if (!refused.ok()) {
     ++counters_.failed;
     CountEnd(refused.code(), counters_.ended);
-    Final final = FinalOf(refused);
-    if (refused.code() == Code::kBusy) final.retry_after_ms = kBusyRetryMs;
-    stop.push_back(ToClient(client.peer, envelope.request_id, std::move(final)));
+    stop.push_back(ToClient(client.peer, envelope.request_id, WithRetryAfter(FinalOf(refused))));
     return stop;
   }
   const milliseconds asked(
@@ -288,7 +292,7 @@ void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime no
   }
   final.usage.generated_tokens = std::max(final.usage.generated_tokens, delivered);
   Forget(request, final, now);
-  actions.push_back(ToClient(client, id, std::move(final)));
+  actions.push_back(ToClient(client, id, WithRetryAfter(std::move(final))));
 }
 
 void SessionTable::Forget(Requests::iterator request, const Final& final, SteadyTime now) {

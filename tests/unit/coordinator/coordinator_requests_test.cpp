@@ -167,7 +167,9 @@ TEST_F(RequestsTest, FailedPromptsLeaveNothingBehind) {
 
 TEST_F(RequestsTest, FullBackgroundIsAnsweredBusy) {
   planning_->SetFull(true);
-  EXPECT_EQ(Failure(*client_, kHello).code, Code::kBusy);
+  const Final full = Failure(*client_, kHello);
+  EXPECT_EQ(full.code, Code::kBusy);
+  EXPECT_GT(full.retry_after_ms, 0u);
 }
 
 // ---- workers ----

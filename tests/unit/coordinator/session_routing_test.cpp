@@ -219,6 +219,7 @@ TEST_F(SessionTest, ARequestThatEveryWorkerGivesBackEndsWithTheReasonButNotAtOnc
   }
   EXPECT_EQ(FinalIn(actions, kClient).code, Code::kBusy);
   EXPECT_THAT(FinalIn(actions, kClient).message, HasSubstr("the queue is full"));
+  EXPECT_GT(FinalIn(actions, kClient).retry_after_ms, 0u);
 }
 
 TEST_F(SessionTest, WhatWasAcceptedIsNotRejectedWhenItsWorkerIsLost) {
