@@ -26,7 +26,8 @@ Status WaitingQueue::Add(WaitingRequest request) {
   const auto [tenant, is_new] = level.tenants.try_emplace(request.tenant);
   if (is_new) tenant->second.given_s = level.start_s;
   ++level.waiting;
-  work_s_ += request.work_s;
+  level.work_s += request.work_s;
+  tenant->second.work_s += request.work_s;
   tenant->second.requests.emplace(place, std::move(request));
   return {};
 }
@@ -65,9 +66,11 @@ std::optional<WaitingRequest> WaitingQueue::Remove(const RequestId& id) {
   if (address.empty()) return std::nullopt;
   const auto level = levels_.find(address.mapped().place.in_background);
   auto& tenants = level->second.tenants;
-  auto waiting = tenants.at(address.mapped().tenant).requests.extract(address.mapped().place);
-  WaitingRequest request = std::move(waiting.mapped());
-  work_s_ = places_.empty() ? 0 : work_s_ - request.work_s;
+  Tenant& tenant = tenants.at(address.mapped().tenant);
+  WaitingRequest request = std::move(tenant.requests.extract(address.mapped().place).mapped());
+  // The last one takes with it what rounding has left.
+  tenant.work_s = tenant.requests.empty() ? 0 : tenant.work_s - request.work_s;
+  level->second.work_s -= request.work_s;
   if (--level->second.waiting == 0) {
     levels_.erase(level);
   } else {
@@ -76,6 +79,32 @@ std::optional<WaitingRequest> WaitingQueue::Remove(const RequestId& id) {
     });
   }
   return request;
+}
+
+double WaitingQueue::AheadOf(const std::string& tenant, uint16_t priority) const {
+  double ahead_s = 0;
+  for (const auto& [in_background, level] : levels_) {
+    if (in_background == (priority == 0)) {
+      ahead_s += AheadWithin(level, tenant);
+    } else if (!in_background) {
+      ahead_s += level.work_s;
+    }
+  }
+  return ahead_s;
+}
+
+double WaitingQueue::AheadWithin(const Level& level, const std::string& tenant) {
+  const auto own = level.tenants.find(tenant);
+  const bool is_new = own == level.tenants.end();
+  const double own_s = is_new ? 0 : own->second.work_s;
+  // What the tenant will have been given when all of that has gone.
+  const double turn_s = is_new ? level.start_s : own->second.given_s + own_s;
+  double ahead_s = own_s;
+  for (const auto& [name, other] : level.tenants) {
+    if (name == tenant || other.requests.empty()) continue;
+    ahead_s += std::clamp(turn_s - other.given_s, 0.0, std::max(0.0, other.work_s));
+  }
+  return ahead_s;
 }
 
 std::vector<WaitingRequest> WaitingQueue::TakeExpired(SteadyTime now) {

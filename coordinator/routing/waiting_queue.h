@@ -45,7 +45,9 @@ class WaitingQueue {
   std::vector<WaitingRequest> TakeExpired(SteadyTime now);
 
   size_t size() const { return places_.size(); }
-  double work_s() const { return work_s_; }  // of all
+  // Seconds of work that go before a request which would be added now: all that its tenant has
+  // waiting in its class, and of others what fair turns let them have until then.
+  double AheadOf(const std::string& tenant, uint16_t priority) const;
 
  private:
   struct Place {
@@ -58,12 +60,14 @@ class WaitingQueue {
   };
   struct Tenant {
     std::map<Place, WaitingRequest> requests;
+    double work_s = 0;  // of these
     double given_s = 0;
   };
   struct Level {
     std::map<std::string, Tenant> tenants;  // idle ones too while they were given more than start_s
     double start_s = 0;                     // what the last one served had been given before
     size_t waiting = 0;
+    double work_s = 0;  // of these
   };
   using Levels = std::map<bool, Level>;  // by what is in the background
   struct Address {
@@ -73,12 +77,12 @@ class WaitingQueue {
 
   // First of those whose turn comes first that can go.
   static std::optional<RequestId> Next(const Level& level, const CanGo& can_go);
+  static double AheadWithin(const Level& level, const std::string& tenant);
 
   const size_t max_requests_;
   Levels levels_;
   std::map<RequestId, Address> places_;
   uint64_t arrivals_ = 0;
-  double work_s_ = 0;
 };
 
 }  // namespace promptcache

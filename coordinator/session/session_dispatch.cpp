@@ -86,7 +86,8 @@ void SessionTable::Dispatch(Requests::iterator request, SteadyTime now, Actions&
   const double left_s = entry.is_new() && workers_.AllMeasured()
                             ? MillisecondsBetween(now, entry.deadline) / 1000
                             : std::numeric_limits<double>::infinity();
-  const RoutingDecision decision = Route(entry, left_s, waiting_.work_s(), now);
+  const double ahead_s = waiting_.AheadOf(entry.report.tenant, entry.priority);
+  const RoutingDecision decision = Route(entry, left_s, ahead_s, now);
   switch (decision.outcome) {
     case Outcome::kAssign:
       return Give(request, decision, now, actions);

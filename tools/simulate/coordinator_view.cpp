@@ -56,7 +56,8 @@ RouteRequest CoordinatorView::Describe(uint32_t index) const {
 }
 
 CoordinatorView::Answer CoordinatorView::Route(uint32_t request, double deadline_s, double now_s) {
-  return Decide(request, {.time_left_s = deadline_s - now_s, .ahead_s = waiting_.work_s()}, now_s);
+  const double ahead_s = waiting_.AheadOf({}, 0);
+  return Decide(request, {.time_left_s = deadline_s - now_s, .ahead_s = ahead_s}, now_s);
 }
 
 CoordinatorView::Answer CoordinatorView::Decide(uint32_t request, const Urgency& urgency,

@@ -123,5 +123,44 @@ TEST_F(SessionLimitsOfTenants, WhatAnotherCoordinatorHadAcceptedIsTakenBeyondThe
   EXPECT_EQ(Submit(limited_, "acme", again), Code::kOk);
 }
 
+// ---- turns ----
+
+// One worker that computes a token a second, and has ten seconds of work after the first request.
+// Each of the others takes two.
+class SessionTurnsOfTenants : public SessionTenants {
+ protected:
+  SessionTurnsOfTenants() {
+    crowded_.WorkerIsReady(kWorkerA, "w", ReadyWorker(), {}, now());
+    crowded_.ResidencyReceived(kWorkerA, {.seq = 1, .snapshot = true}, now());
+    crowded_.HeartbeatReceived(kWorkerA, {.prefill_tokens_per_s = 1}, now());
+  }
+
+  std::string StartOf(const Submitter& client, uint8_t id, uint64_t timeout_ms) {
+    const auto submitted = crowded_.SubmitReceived(client, SubmitOf(IdOf(id), timeout_ms), now());
+    return Words(crowded_.Planned(TicketIn(submitted), PlanIn(0), now()));
+  }
+  void StartTen(const Submitter& client) {
+    for (uint8_t id = 1; id <= 10; ++id) StartOf(client, id, 60'000);
+    EXPECT_EQ(crowded_.waiting(), 9u);
+  }
+
+  SessionTable crowded_{CostRouter(), {.max_active_requests = 64}, clock_.Now()};
+};
+
+TEST_F(SessionTurnsOfTenants, ATenantIsNotRefusedBecauseAnotherOneHasMuchWaiting) {
+  StartTen(Of("loud"));
+  EXPECT_EQ(StartOf(Of("loud"), 11, 15'000), "client 1: final busy");
+  EXPECT_EQ(StartOf(Of("quiet"), 12, 15'000), "client 1: accepted");
+  EXPECT_EQ(StartOf(Of("quiet"), 13, 15'000), "client 1: final busy") << "12 and one of the other";
+}
+
+TEST_F(SessionTurnsOfTenants, NobodyIsRefusedBecauseBatchesWait) {
+  StartTen({.peer = kClient, .tenant = "loud", .in_background = true});
+  EXPECT_EQ(StartOf(Of("loud"), 11, 15'000), "client 1: accepted");
+  EXPECT_EQ(StartOf({.peer = kClient, .tenant = "other", .in_background = true}, 12, 13'000),
+            "client 1: final busy")
+      << "what is not in the background goes first";
+}
+
 }  // namespace
 }  // namespace promptcache::testing

@@ -125,11 +125,47 @@ TEST(WaitingQueue, IsBoundedAndHasEachRequestOnce) {
   EXPECT_EQ(queue.Add({.id = Id(1)}).code(), Code::kAlreadyExists);
   ASSERT_TRUE(queue.Add({.id = Id(2), .work_s = 2}).ok());
   EXPECT_EQ(queue.Add({.id = Id(3)}).code(), Code::kBusy);
-  EXPECT_DOUBLE_EQ(queue.work_s(), 3);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("", 0), 3);
   EXPECT_TRUE(queue.Remove(Id(1)));
   EXPECT_FALSE(queue.Remove(Id(1)));
-  EXPECT_DOUBLE_EQ(queue.work_s(), 2);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("", 0), 2);
   EXPECT_EQ(queue.size(), 1u);
+}
+
+TEST(WaitingQueue, AheadOfATenantIsItsOwnAndOfOthersWhatTheyGetInTurn) {
+  WaitingQueue queue(100);
+  for (uint8_t i = 0; i < 40; ++i) {
+    ASSERT_TRUE(queue.Add({.id = Id(i), .tenant = "many", .priority = 1, .work_s = 1}).ok());
+  }
+  EXPECT_DOUBLE_EQ(queue.AheadOf("quiet", 1), 0) << "it is next";
+  EXPECT_DOUBLE_EQ(queue.AheadOf("many", 1), 40);
+  for (uint8_t i = 40; i < 43; ++i) {
+    ASSERT_TRUE(queue.Add({.id = Id(i), .tenant = "quiet", .priority = 1, .work_s = 1}).ok());
+  }
+  EXPECT_DOUBLE_EQ(queue.AheadOf("quiet", 1), 3 + 3);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("many", 1), 40 + 3) << "no more than the other has";
+}
+
+TEST(WaitingQueue, WhatATenantWasGivenAheadPutsOthersBeforeIt) {
+  WaitingQueue queue(100);
+  ASSERT_TRUE(queue.Add({.id = Id(1), .tenant = "a", .priority = 1, .work_s = 10}).ok());
+  for (uint8_t i = 10; i < 30; ++i) {
+    ASSERT_TRUE(queue.Add({.id = Id(i), .tenant = "b", .priority = 1, .work_s = 1}).ok());
+  }
+  EXPECT_EQ(TakeTenant(queue), "a");
+  EXPECT_DOUBLE_EQ(queue.AheadOf("a", 1), 10);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("c", 1), 0);
+}
+
+TEST(WaitingQueue, NothingInTheBackgroundIsAheadOfOthersAndAllOthersAreAheadOfIt) {
+  WaitingQueue queue(10);
+  ASSERT_TRUE(queue.Add({.id = Id(1), .tenant = "a", .priority = 1, .work_s = 2}).ok());
+  ASSERT_TRUE(queue.Add({.id = Id(2), .tenant = "b", .priority = 1, .work_s = 3}).ok());
+  ASSERT_TRUE(queue.Add({.id = Id(3), .tenant = "batch", .priority = 0, .work_s = 100}).ok());
+  EXPECT_DOUBLE_EQ(queue.AheadOf("a", 1), 2 + 2);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("batch", 1), 0);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("a", 0), 2 + 3);
+  EXPECT_DOUBLE_EQ(queue.AheadOf("batch", 0), 2 + 3 + 100);
 }
 
 TEST(WaitingQueue, GivesOutWhatIsPastItsDeadline) {
