@@ -90,13 +90,24 @@ Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const 
   return workers_.CheckSlots(submit.options);
 }
 
-Status SessionTable::AdmitTenant(const std::string& tenant, const Submit& submit) {
-  const uint64_t limit = limits_.tenants.Of(tenant).requests;
-  if (limit == TenantLimit::kNone) return {};
-  if (active(tenant) < limit * (submit.tried.empty() ? 1 : 2)) return {};
-  ++counters_.over_limit;
-  return Busy(std::to_string(active(tenant)) + " requests of the tenant '" + tenant +
-              "' are active, its limit is " + std::to_string(limit) + "; try again later");
+Status SessionTable::AdmitTenant(const Submitter& client, const Submit& submit) {
+  const size_t held = active(client.tenant);
+  const auto over = [&](const std::string& why) {
+    ++counters_.over_limit;
+    return Busy(std::to_string(held) + " requests of the tenant '" + client.tenant +
+                "' are active, " + why + "; try again later");
+  };
+  const bool is_new = submit.tried.empty();
+  const uint64_t limit = limits_.tenants.Of(client.tenant).requests;
+  if (limit != TenantLimit::kNone && held >= limit * (is_new ? 1 : 2)) {
+    return over("its limit is " + std::to_string(limit));
+  }
+  // On links without keys there are no tenants to leave room for.
+  const bool has_others = !client.key.empty() || !client.tenant.empty();
+  if (is_new && has_others && held >= limits_.max_active_requests - requests_.size()) {
+    return over("as many as it leaves free for others");
+  }
+  return {};
 }
 
 Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& envelope,
@@ -117,7 +128,7 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
   }
   const auto& submit = std::get<Submit>(envelope.body);
   Status refused = Admit(id, envelope);
-  if (refused.ok()) refused = AdmitTenant(client.tenant, submit);
+  if (refused.ok()) refused = AdmitTenant(client, submit);
   if (!refused.ok()) {
     ++counters_.failed;
     CountEnd(refused.code(), counters_.ended);

@@ -28,7 +28,9 @@
 namespace promptcache {
 
 struct SessionLimits {
-  uint32_t max_active_requests = 1024;  // twice as many with those that are sent again
+  // Twice as many with those that are sent again. On links with keys a tenant has no more than it
+  // leaves free, so that another one finds a place.
+  uint32_t max_active_requests = 1024;
   std::chrono::milliseconds default_deadline{600'000};
   std::chrono::milliseconds max_deadline{86'400'000};
   std::chrono::milliseconds worker_wait{10'000};  // for a worker, when none takes requests
@@ -154,7 +156,8 @@ class SessionTable {
   using Requests = std::unordered_map<RequestId, SessionRequest>;
 
   Status Admit(const RequestId& id, const Envelope& envelope) const;
-  Status AdmitTenant(const std::string& tenant, const Submit& submit);
+  // REQUIRES: Admit let it in.
+  Status AdmitTenant(const Submitter& client, const Submit& submit);
   // The requests for which `wanted` holds, in the order of their arrival.
   std::vector<RequestId> Select(const std::function<bool(const SessionRequest&)>& wanted) const;
 

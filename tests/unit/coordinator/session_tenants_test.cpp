@@ -51,6 +51,7 @@ TEST_F(SessionTenants, AUnitOfAnotherDomainIsNoReasonToGoToAWorker) {
     StartIn(domain, IdOf(id));
     const auto all = [](const RequestReport&) { return true; };
     const RouteReport route = table_.Explain(IdOf(id), all)->attempts.at(0).routes.at(0);
+    table_.CancelReceived(Of("acme"), IdOf(id), now());
     return route.worker + " " + std::to_string(route.device_tokens);
   };
   EXPECT_EQ(tokens(kDomain, 1), "w12 8");
@@ -160,6 +161,45 @@ TEST_F(SessionTurnsOfTenants, NobodyIsRefusedBecauseBatchesWait) {
   EXPECT_EQ(StartOf({.peer = kClient, .tenant = "other", .in_background = true}, 12, 13'000),
             "client 1: final busy")
       << "what is not in the background goes first";
+}
+
+// ---- places ----
+
+class SessionShareOfTenants : public SessionTenants {
+ protected:
+  size_t AdmittedOf(const Submitter& client, uint8_t first_id) {
+    size_t admitted = 0;
+    for (uint8_t n = 0; n < 20; ++n) {
+      const auto id = static_cast<uint8_t>(first_id + n);
+      admitted += Words(shared_.SubmitReceived(client, SubmitOf(IdOf(id)), now())) == "plan";
+    }
+    return admitted;
+  }
+
+  SessionTable shared_{CostRouter(), {.max_active_requests = 16}, clock_.Now()};
+};
+
+TEST_F(SessionShareOfTenants, ATenantLeavesAsManyPlacesFreeAsItHas) {
+  EXPECT_EQ(AdmittedOf(Of("acme"), 0), 8u);
+  EXPECT_EQ(AdmittedOf(Of("other"), 20), 4u);
+  EXPECT_EQ(AdmittedOf({.peer = kClient, .key = "somebody"}, 40), 2u);
+  const Final refused =
+      FinalIn(shared_.SubmitReceived(Of("acme"), SubmitOf(IdOf(60)), now()), kClient);
+  EXPECT_EQ(refused.code, Code::kBusy);
+  EXPECT_THAT(refused.message, HasSubstr("8 requests of the tenant 'acme'"));
+  EXPECT_GT(refused.retry_after_ms, 0u);
+  EXPECT_EQ(Submit(shared_, "third", SubmitOf(IdOf(61))), Code::kOk);
+}
+
+TEST_F(SessionShareOfTenants, WithoutKeysThereAreNoTenantsToLeaveRoomFor) {
+  EXPECT_EQ(AdmittedOf({.peer = kClient}, 0), 16u);
+}
+
+TEST_F(SessionShareOfTenants, WhatAnotherCoordinatorHadAcceptedTakesWhatIsLeftFreeToo) {
+  EXPECT_EQ(AdmittedOf(Of("acme"), 0), 8u);
+  Envelope again = SubmitOf(IdOf(60));
+  std::get<promptcache::Submit>(again.body).tried = {"tcp://127.0.0.1:1"};
+  EXPECT_EQ(Submit(shared_, "acme", again), Code::kOk);
 }
 
 }  // namespace
