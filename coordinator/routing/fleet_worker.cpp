@@ -81,6 +81,8 @@ void FleetWorker::Report(const WorkerReport& report, SteadyTime measured) {
   // The first ones and what it joined with weigh alike.
   const double weight = std::max(kRateWeight, 1.0 / (++reports_ + 1));
   report_.rates = Averaged(before, report.rates, weight);
+  // One that is on its way there is not in the report, and makes up for one of another coordinator.
+  others_ = report.requests - std::min(report.requests, requests());
   // It counts loads and computing one after the other.
   backlog_.Report(report.backlog_s - LoadBacklogSeconds(measured), measured);
 }
@@ -98,6 +100,13 @@ void FleetWorker::SetTier(const UnitKey& unit, Source tier, size_t limit) {
 void FleetWorker::ForgetUnits() {
   std::erase_if(units_, [](const auto& entry) { return entry.second.pending == 0; });
   for (auto& [unit, held] : units_) held.tier = Source::kEncoded;
+}
+
+bool FleetWorker::HasSlots(uint32_t wanted) const {
+  if (wanted > profile_.slots) return false;
+  if (requests_.empty()) return true;
+  const uint32_t left = profile_.slots - std::min(profile_.slots, others_);
+  return uint64_t{assigned_} + wanted <= std::max(left, (profile_.slots + 3) / 4);
 }
 
 double FleetWorker::LoadBacklogSeconds(SteadyTime now) const {

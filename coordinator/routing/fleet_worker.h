@@ -59,6 +59,7 @@ struct WorkerProfile {
 
 struct WorkerReport {
   double backlog_s = 0;
+  uint32_t requests = 0;   // that it has, of all coordinators
   double device_fill = 0;  // of the memory for units, 0 to 1
   double kv_use = 0;       // of the memory for running requests, 0 to 1
   WorkerRates rates;
@@ -106,6 +107,10 @@ class FleetWorker {
   SteadyTime joined() const { return joined_; }
   uint64_t name_hash() const { return name_hash_; }
   uint32_t assigned() const { return assigned_; }  // slots of requests that have not ended
+  // Whether so many more can be assigned beside what it has of other coordinators, as it said last,
+  // a slot for each request. These leave a quarter to this one, and one request of any size: who
+  // was there first does not keep the worker.
+  bool HasSlots(uint32_t wanted) const;
   uint32_t requests() const { return static_cast<uint32_t>(requests_.size()); }
   uint32_t unstarted() const { return unstarted_; }
   // Of these, those for which units had to be brought to the device.
@@ -150,6 +155,7 @@ class FleetWorker {
   std::unordered_map<UnitKey, Held> units_;
   std::map<RequestId, Assigned> requests_;
   uint32_t assigned_ = 0;
+  uint32_t others_ = 0;  // requests that it had of other coordinators when it reported
   uint32_t unstarted_ = 0;
   uint32_t cold_ = 0;
   uint32_t reports_ = 0;

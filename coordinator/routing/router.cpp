@@ -41,13 +41,12 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
     // While it loads, requests that have their units go past it: it waits for both.
     const double load_wait_s = work.load_s > 0 ? worker.LoadBacklogSeconds(now) : 0;
     const double wait_s = load_wait_s + worker.BacklogSeconds(now);
-    const bool slots_free = uint64_t{worker.assigned()} + request.slots <= worker.profile().slots;
     const bool cold = displaced_s > 0;  // it lacks a unit
     const bool slow =
         cold && !all_new && IsNew(worker, now) && worker.cold() >= options_.slow_start_requests;
     scores.push_back({.worker = id,
                       .name = worker.profile().name,
-                      .room = slots_free && !slow,
+                      .room = worker.HasSlots(request.slots) && !slow,
                       .full = wait_s > options_.queue_bound_s,
                       .requests = worker.requests(),
                       .weight = 1 / worker.profile().rates.TokenSeconds(),
@@ -72,7 +71,7 @@ bool Router::HasRoom(const Fleet& fleet, SteadyTime now) const {
   const auto& workers = fleet.workers();
   return std::any_of(workers.begin(), workers.end(), [&](const auto& entry) {
     const FleetWorker& worker = entry.second;
-    return !worker.draining() && worker.assigned() < worker.profile().slots &&
+    return !worker.draining() && worker.HasSlots(1) &&
            worker.BacklogSeconds(now) <= options_.queue_bound_s;
   });
 }

@@ -84,6 +84,7 @@ ResidencyOutcome WorkerDirectory::HeartbeatReceived(PeerId worker, const Heartbe
   const auto limit = static_cast<double>(state->ready.unit_limit_bytes);
   fleet_.Report(worker,
                 {.backlog_s = std::max(0.0, heartbeat.backlog_seconds),
+                 .requests = heartbeat.active + heartbeat.queued,
                  .device_fill = limit > 0 ? static_cast<double>(heartbeat.unit_bytes) / limit : 0,
                  .kv_use = heartbeat.kv_use,
                  .rates = RatesOf(heartbeat)},

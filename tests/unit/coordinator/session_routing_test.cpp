@@ -187,6 +187,17 @@ TEST_F(SessionTest, UnitsOfALocalStoreAreLoadedByWhoeverLacksThem) {
   EXPECT_GT(seconds(6), 9) << "the other unit is encoded";
 }
 
+TEST_F(SessionTest, WhatOtherCoordinatorsGaveAWorkerTakesItsSlots) {
+  Ready(kWorkerA, 4);
+  table_.HeartbeatReceived(kWorkerA, {.active = 3, .queued = 1}, now());
+  EXPECT_THAT(Words(Start(IdOf(1))), EndsWith("run attempt 0"));
+  EXPECT_THAT(Words(Start(IdOf(2))), EndsWith("run attempt 0")) << "a quarter is left to this one";
+  EXPECT_THAT(Words(Start(IdOf(3))), EndsWith("accepted"));
+  EXPECT_EQ(Words(table_.HeartbeatReceived(kWorkerA, {.active = 4}, now())),
+            "worker 11: run attempt 0")
+      << "two are its own";
+}
+
 TEST_F(SessionTest, WithoutMeasuredRatesNothingIsRejected) {
   Ready(kWorkerA);
   table_.HeartbeatReceived(kWorkerA, {.backlog_seconds = 8}, now());

@@ -175,6 +175,39 @@ TEST_F(FleetTest, ARequestIsCountedOnceHoweverOftenItsEventsCome) {
   EXPECT_EQ(worker().assigned(), 0u);
 }
 
+TEST_F(FleetTest, RequestsOfOtherCoordinatorsTakeSlots) {
+  fleet_.Assign(Request(1), 1, {}, At(0));
+  fleet_.Assign(Request(2), 1, {}, At(0));
+  EXPECT_TRUE(worker().HasSlots(6));
+  EXPECT_FALSE(worker().HasSlots(7));
+  fleet_.Report(1, {.requests = 5}, At(1));
+  EXPECT_TRUE(worker().HasSlots(3)) << "three are others'";
+  EXPECT_FALSE(worker().HasSlots(4));
+  fleet_.Report(1, {.requests = 2}, At(2));
+  EXPECT_TRUE(worker().HasSlots(6));
+}
+
+TEST_F(FleetTest, WhatIsOnItsWayToAWorkerIsNoRequestLessOfOthers) {
+  fleet_.Report(1, {.requests = 3}, At(0));
+  fleet_.Assign(Request(1), 1, {}, At(0));
+  EXPECT_FALSE(worker().HasSlots(5)) << "three are others'";
+  fleet_.Assign(Request(2), 1, {}, At(0));
+  fleet_.Report(1, {.requests = 0}, At(1));
+  fleet_.Ended(Id(1), At(2));
+  EXPECT_TRUE(worker().HasSlots(7));
+  EXPECT_FALSE(worker().HasSlots(8)) << "never less than none";
+}
+
+TEST_F(FleetTest, OtherCoordinatorsLeaveAQuarterOfTheSlots) {
+  fleet_.Report(1, {.requests = 100}, At(0));
+  EXPECT_TRUE(worker().HasSlots(8)) << "one of any size";
+  EXPECT_FALSE(worker().HasSlots(9));
+  fleet_.Assign(Request(1), 1, {}, At(0));
+  EXPECT_TRUE(worker().HasSlots(1));
+  fleet_.Assign(Request(2), 1, {}, At(0));
+  EXPECT_FALSE(worker().HasSlots(1));
+}
+
 TEST_F(FleetTest, RememberedUnitsAreBounded) {
   Fleet small({.max_units_per_worker = 2, .max_stored_units = 1});
   small.Join(1, Profile("w"), At(0));

@@ -163,6 +163,35 @@ TEST_F(RouterTest, RendezvousWaitsForAHomeWithoutRoom) {
   EXPECT_NE(Chosen("bounded_load", Request(2)), home);
 }
 
+// Each has a fleet of its own, and hears of the other's requests from the worker.
+TEST_F(RouterTest, TwoCoordinatorsGiveAWorkerNoMoreThanItsSlotsAndAQuarter) {
+  Fleet other;
+  const Router router(*ParsePolicy("cost"), options_);
+  for (Fleet* fleet : {&fleet_, &other}) {
+    fleet->Join(1, Profile("w1"), At(-100));
+    fleet->Report(1, {.rates = Profile("").rates}, At(0));
+  }
+  uint32_t given = 0;
+  const auto give_all = [&](Fleet& fleet, uint8_t first_id) {
+    for (uint8_t n = 0; n < 20; ++n) {
+      RouteRequest request = Request(first_id + n);
+      request.new_tokens = 1;
+      given += router.Route(request, fleet, At(0)).outcome == Outcome::kAssign;
+    }
+  };
+  give_all(fleet_, 0);
+  EXPECT_EQ(given, 8u);
+  other.Report(1, {.requests = given, .rates = Profile("").rates}, At(0));
+  give_all(other, 100);
+  EXPECT_EQ(given, 8u + 2u);
+  EXPECT_FALSE(router.HasRoom(other, At(0)));
+  fleet_.Report(1, {.requests = given, .rates = Profile("").rates}, At(0));
+  for (uint8_t n = 0; n < 2; ++n) fleet_.Ended(Id(n), At(0));
+  EXPECT_FALSE(router.HasRoom(fleet_, At(0))) << "the other's two have these slots";
+  fleet_.Ended(Id(2), At(0));
+  EXPECT_TRUE(router.HasRoom(fleet_, At(0)));
+}
+
 TEST_F(RouterTest, BoundedLoadLeavesAHomeWithMoreThanItsShare) {
   JoinSome(4);
   const WorkerId home = Home("s@v");
