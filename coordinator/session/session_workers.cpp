@@ -9,7 +9,9 @@ namespace promptcache {
 namespace {
 
 constexpr uint64_t kWarmupTimeoutMs = 600'000;
-constexpr uint32_t kMaxGaps = 3;                        // in one request's answer
+constexpr uint32_t kMaxGaps = 3;  // in one request's answer
+// By which the attempt is higher each time a client sends a request again (schemas/WIRE.md).
+constexpr uint32_t kAttemptsPerSend = 65'536;
 constexpr std::chrono::milliseconds kRefusedWait{200};  // until a worker may be asked again
 
 // The one that has the most: it was given the request last, or generated more of it.
@@ -246,6 +248,11 @@ void SessionTable::Asked(Requests::iterator request, SteadyTime now, Actions& ac
   const auto found = std::exchange(entry.found, {});
   const auto best = std::max_element(found.begin(), found.end(), HasLess);
   if (best == found.end()) return Dispatch(request, now, actions);
+  if (best->second.attempt / kAttemptsPerSend > entry.attempt / kAttemptsPerSend) {
+    // Its client has gone on to another coordinator, and this one has not noticed.
+    const Status gone = Unavailable("its client has sent the request to another coordinator since");
+    return Finish(request, FinalOf(gone), now, actions);
+  }
   entry.attempt = std::max(entry.attempt, best->second.attempt + 1);
   for (auto one = found.begin(); one != found.end(); ++one) {
     if (one->second.phase != RequestPhase::kRunning || one == best) continue;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "common/recipe.h"
@@ -43,6 +45,20 @@ inline uint64_t StatesOf(const RecipeDigest& recipe) { return Dice(recipe.Head()
 
 inline TokenId TokenAt(uint32_t prompt, uint64_t states, uint32_t index) {
   return static_cast<TokenId>(Dice(states ^ (uint64_t{prompt} << 32) ^ index).Below(50'000));
+}
+
+// A letter a token.
+inline char LetterOf(TokenId token) { return static_cast<char>('a' + token % 26); }
+
+// These could be the beginning of something to stop at: one at the end is not shown yet.
+inline bool IsWithheld(TokenId token) { return LetterOf(token) < 'i'; }
+
+// What is shown of the text behind these tokens, of as many as there will be.
+inline std::string TextOf(std::span<const TokenId> tokens, size_t all) {
+  std::string text;
+  for (const TokenId token : tokens) text += LetterOf(token);
+  if (tokens.size() < all && !tokens.empty() && IsWithheld(tokens.back())) text.pop_back();
+  return text;
 }
 
 inline uint32_t LengthOf(uint32_t prompt) { return 1 + prompt * 7 % 24; }

@@ -84,6 +84,10 @@ void SimCoordinator::FromWorker(LinkNumber link, NodeId worker, const Envelope& 
   const SteadyTime now = events_.now();
   if (const auto* ready = std::get_if<WorkerReady>(&envelope.body)) {
     Do(sessions_.WorkerIsReady(link, "worker-" + std::to_string(worker), *ready, {}, now));
+  } else if (!sessions_.workers().contains(link)) {
+    // A link that loses the first message never comes up.
+    network_.Close(link, id_);
+    peers_.erase(link);
   } else if (const auto* heartbeat = std::get_if<Heartbeat>(&envelope.body)) {
     Do(sessions_.HeartbeatReceived(link, *heartbeat, now));
   } else if (const auto* residency = std::get_if<Residency>(&envelope.body)) {

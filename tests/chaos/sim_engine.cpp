@@ -33,8 +33,11 @@ SimEngine::Jobs::iterator SimEngine::Find(const RequestId& id) {
 
 Status SimEngine::Submit(EngineRequest request) {
   if (jobs_.size() >= kQueue) return Busy("the queue is full");
-  const auto next = request.delivered.empty() ? 0 : request.delivered.front().size();
-  Job job{.request = std::move(request), .next = static_cast<uint32_t>(next)};
+  Job job{.request = std::move(request)};
+  AnswerPart delivered;
+  if (!job.request.delivered.empty()) {
+    for (const TokenId token : job.request.delivered.front()) Add(token, job, delivered);
+  }
   if (Find(job.request.id) != jobs_.end()) {
     job.request.events.on_final(AlreadyExists("a request with this id is running"), {});
     return {};
@@ -88,10 +91,18 @@ bool SimEngine::StepOne(Job& job) {
   AnswerPart part;
   const uint64_t count = 1 + dice_.Below(3);
   for (uint64_t i = 0; i < count && job.next < request.options.max_new_tokens; ++i) {
-    part.tokens.push_back(TokenAt(prompt, job.states, job.next++));
+    Add(TokenAt(prompt, job.states, job.next), job, part);
   }
   request.events.on_part(std::move(part));
   return true;
+}
+
+void SimEngine::Add(TokenId token, Job& job, AnswerPart& part) {
+  ++job.next;
+  part.tokens.push_back(token);
+  part.text += std::exchange(job.withheld, {});
+  const bool is_last = job.next == job.request.options.max_new_tokens;
+  (IsWithheld(token) && !is_last ? job.withheld : part.text) += LetterOf(token);
 }
 
 // ---- units ----

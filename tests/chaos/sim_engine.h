@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tests/chaos/event_queue.h"
@@ -37,7 +38,8 @@ class SimEngine : public Engine {
  private:
   struct Job {
     EngineRequest request;
-    uint32_t next = 0;  // token
+    uint32_t next = 0;     // token
+    std::string withheld;  // of the text
     bool acquired = false;
     uint64_t states = 0;
   };
@@ -46,6 +48,7 @@ class SimEngine : public Engine {
   Jobs::iterator Find(const RequestId& id);
   void Step();
   bool StepOne(Job& job);  // false: it is done
+  static void Add(TokenId token, Job& job, AnswerPart& part);
   uint64_t Acquire(const RecipeDigest& unit, uint64_t domain);
   void End(Jobs::iterator job, const Status& status);
 

@@ -54,7 +54,10 @@ class SimNode {
 class SimNetwork {
  public:
   SimNetwork(EventQueue& events, Dice& dice, const Faults& faults)
-      : events_(events), dice_(dice), faults_(faults) {}
+      : events_(events),
+        dice_(dice),
+        faults_(faults),
+        loses_messages_(faults.drop + faults.overtake + faults.partition > 0) {}
 
   // A process that starts; the node outlives its Remove.
   void Add(NodeId id, SimNode* node) { nodes_[id] = node; }
@@ -74,6 +77,8 @@ class SimNetwork {
 
   FaultCounts& counts() { return counts_; }
   const Faults& faults() const { return faults_; }
+  // Links that stay up did, before faults ended.
+  bool loses_messages() const { return loses_messages_; }
 
  private:
   struct Link {
@@ -92,6 +97,7 @@ class SimNetwork {
   EventQueue& events_;
   Dice& dice_;
   Faults faults_;
+  const bool loses_messages_;
   FaultCounts counts_;
   std::map<NodeId, SimNode*> nodes_;
   std::map<LinkNumber, Link> links_;

@@ -8,6 +8,8 @@ constexpr milliseconds kNemesisStep{100};
 constexpr milliseconds kLongestDeadline{5'000};
 // Deadlines, what follows them, and requests of lost coordinators, which workers give up.
 constexpr milliseconds kQuiet{9'000};
+constexpr milliseconds kHeard{500};  // what workers say of themselves
+constexpr milliseconds kLook{20};    // for whether all has ended
 
 }  // namespace
 
@@ -93,29 +95,70 @@ WorldResult World::Run() {
   healed_ = true;
   network_.Heal();
   events_.RunUntil(events_.now() + kQuiet);
+  for (NodeId i = 0; i < kWorkers; ++i) {
+    // Who drains a worker says so again when it cannot know that it was heard.
+    coordinators_[0]->Drain(kFirstWorker + i, DrainChange::kResume);
+  }
+  events_.RunUntil(events_.now() + kHeard);
   WorldResult result{.injected = network_.counts()};
   for (size_t i = 0; i < kCoordinators; ++i) CountResumed(i);
   result.resumed = resumed_;
   CheckQuiet(result);
+  AskOnceMore(result);
+  CheckQuiet(result);
+  CheckClients(result);
   return result;
+}
+
+void World::AskOnceMore(WorldResult& result) {
+  for (NodeId i = 0; i < kCoordinators; ++i) {
+    clients_.push_back(std::make_unique<SimClient>(
+        kFirstClient + kClients + i, std::vector<NodeId>{i}, events_, dice_, network_));
+  }
+  std::vector<uint64_t> before;
+  for (const auto& client : clients_) {
+    before.push_back(client->counts().ok);
+    client->Submit(static_cast<uint32_t>(dice_.Below(40)), kLongestDeadline);
+  }
+  const SteadyTime end = events_.now() + kLongestDeadline * 2;
+  while (open() > 0 && events_.now() < end) events_.RunUntil(events_.now() + kLook);
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    if (clients_[i]->counts().ok > before[i]) continue;
+    result.faults.push_back("after the trouble client " + std::to_string(i) +
+                            " is not served: " + clients_[i]->last_end().ToString());
+  }
+}
+
+size_t World::open() const {
+  size_t open = 0;
+  for (const auto& client : clients_) open += client->open();
+  return open;
 }
 
 void World::CountResumed(size_t coordinator) {
   resumed_ += coordinators_[coordinator]->sessions().counters().resumed;
 }
 
-void World::CheckQuiet(WorldResult& result) const {
+void World::CheckClients(WorldResult& result) const {
   for (const auto& client : clients_) {
     for (const std::string& fault : client->faults()) result.faults.push_back(fault);
     if (client->open() > 0) result.faults.push_back("a request has not ended");
     result.clients.submitted += client->counts().submitted;
     result.clients.ok += client->counts().ok;
+    result.clients.continued += client->counts().continued;
+    result.clients.cancelled += client->counts().cancelled;
     for (const auto& [code, count] : client->counts().failed) result.clients.failed[code] += count;
   }
+}
+
+void World::CheckQuiet(WorldResult& result) const {
   for (const auto& coordinator : coordinators_) {
     const SessionTable& sessions = coordinator->sessions();
     if (sessions.active() > 0) result.faults.push_back("a coordinator has a request left");
     if (sessions.waiting() > 0) result.faults.push_back("a request waits for a worker");
+    size_t open = 0;
+    for (const auto& [peer, worker] : sessions.workers().all()) open += worker.open ? 1 : 0;
+    if (open != kWorkers) result.faults.push_back("a worker gets no requests of a coordinator");
     for (const auto& [id, worker] : sessions.workers().fleet().workers()) {
       if (worker.assigned() > 0) result.faults.push_back("a worker's slots are still taken");
     }

@@ -23,7 +23,8 @@ struct WorldResult {
 class World {
  public:
   World(uint64_t seed, const Faults& faults);
-  // Trouble for a while, then none; everything has to come to an end.
+  // Trouble for a while, then none; everything has to come to an end, and whoever asks then is
+  // answered.
   WorldResult Run();
 
  private:
@@ -39,6 +40,10 @@ class World {
   void PartitionSome();
   void DrainSome();
   void Submit(size_t client);
+  // Everybody submits once more, also who has only one coordinator.
+  void AskOnceMore(WorldResult& result);
+  size_t open() const;
+  void CheckClients(WorldResult& result) const;
   void CheckQuiet(WorldResult& result) const;
   void CountResumed(size_t coordinator);
 

@@ -7,21 +7,25 @@ namespace {
 
 constexpr milliseconds kLatest{1'000};  // after the deadline
 
-bool BeginsWith(const std::vector<TokenId>& whole, const std::vector<TokenId>& beginning) {
-  return beginning.size() <= whole.size() &&
-         std::equal(beginning.begin(), beginning.end(), whole.begin());
-}
+// What is left of the time is told in whole milliseconds, at every step.
+constexpr milliseconds kRounding{5};
 
-bool BeginWith(const Samples& whole, const Samples& beginnings) {
-  return std::equal(
-      beginnings.begin(), beginnings.end(), whole.begin(), whole.end(),
-      [](const auto& beginning, const auto& all) { return BeginsWith(all, beginning); });
+// Of `member` of each sample.
+template <typename Member>
+bool BeginWith(const Samples& whole, const Samples& beginnings, Member member) {
+  return std::ranges::equal(beginnings, whole,
+                            [&](const SampleRecord& beginning, const SampleRecord& all) {
+                              const auto& begun = beginning.*member;
+                              return begun.size() <= (all.*member).size() &&
+                                     std::equal(begun.begin(), begun.end(), (all.*member).begin());
+                            });
 }
 
 bool IsExplained(Code code, const RequestRecord& record) {
   switch (code) {
-    case Code::kOk:
     case Code::kDeadlineExceeded:
+      return record.ends.front().at + kRounding >= record.submitted + record.deadline;
+    case Code::kOk:
     case Code::kUnavailable:
     case Code::kBusy:
       return true;
@@ -61,8 +65,9 @@ class RequestCheck {
         Fault("a part of sample " + std::to_string(part.sample) + ", which was not asked for");
         continue;
       }
-      auto& tokens = shown[part.sample];
-      tokens.insert(tokens.end(), part.tokens.begin(), part.tokens.end());
+      SampleRecord& sample = shown[part.sample];
+      sample.tokens.insert(sample.tokens.end(), part.tokens.begin(), part.tokens.end());
+      sample.text += part.text;
     }
     if (!record_.ends.empty() && !record_.parts.empty() &&
         record_.parts.back().at > record_.ends.front().at) {
@@ -81,7 +86,8 @@ class RequestCheck {
             "', which no trouble explains: " + end.message);
     }
     if (end.samples != shown) Fault("the answer is not what was shown");
-    if (!BeginWith(expected_, end.samples)) Fault("wrong tokens");
+    if (!BeginWith(expected_, end.samples, &SampleRecord::tokens)) Fault("wrong tokens");
+    if (!BeginWith(expected_, end.samples, &SampleRecord::text)) Fault("wrong text");
     if (end.code == Code::kOk && end.samples != expected_) Fault("OK, but not the whole answer");
   }
 

@@ -18,7 +18,8 @@ using Expected = std::vector<Samples>;
 
 // Every request has one end, no later than a second after its deadline; its parts are numbered
 // without gaps, nothing follows the end, and they are the answer; the answer is the expected one
-// when it is OK, else a beginning of it; and it failed for a reason that trouble explains.
+// when it is OK, else a beginning of it, tokens and text; and it failed for a reason that trouble
+// explains.
 std::vector<Violation> CheckHistory(const std::vector<RequestRecord>& records,
                                     const Expected& expected);
 

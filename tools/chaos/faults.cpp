@@ -1,5 +1,6 @@
 #include "tools/chaos/faults.h"
 
+#include <algorithm>
 #include <map>
 
 #include "tests/chaos/dice.h"
@@ -24,6 +25,26 @@ milliseconds LengthOf(FaultKind kind, milliseconds lease, Dice& dice) {
   }
 }
 
+// Each kind that there are groups of, in any order.
+std::vector<FaultKind> KindsOf(const std::vector<FaultGroup>& groups, Dice& dice) {
+  std::vector<FaultKind> kinds;
+  for (const FaultGroup& group : groups) {
+    if (std::ranges::find(kinds, group.kind) != kinds.end()) continue;
+    const auto place = static_cast<ptrdiff_t>(dice.Below(kinds.size() + 1));
+    kinds.insert(kinds.begin() + place, group.kind);
+  }
+  return kinds;
+}
+
+// Of a kind that has not been yet, while there is one.
+const FaultGroup& Pick(const std::vector<FaultGroup>& groups, const std::vector<FaultKind>& due,
+                       Dice& dice) {
+  while (true) {
+    const FaultGroup& group = groups[dice.Below(groups.size())];
+    if (due.empty() || group.kind == due.back()) return group;
+  }
+}
+
 }  // namespace
 
 const char* FaultName(FaultKind kind) {
@@ -37,16 +58,18 @@ std::vector<Fault> PlanFaults(const FaultPlanOptions& options,
   std::vector<Fault> faults;
   if (groups.empty()) return faults;
   Dice dice(options.seed);
+  std::vector<FaultKind> due = KindsOf(groups, dice);
   std::map<std::string, milliseconds> busy_until;
   for (milliseconds at{0};;) {
     at += dice.Within(milliseconds(1), options.pause * 2);
     if (at >= options.time) return faults;
-    const FaultGroup& group = groups[dice.Below(groups.size())];
+    const FaultGroup& group = Pick(groups, due, dice);
     const std::string& target = group.targets[dice.Below(group.targets.size())];
     const milliseconds length = LengthOf(group.kind, options.lease, dice);
     milliseconds& busy = busy_until[target];
     if (busy > at) continue;
     busy = at + length;
+    if (!due.empty()) due.pop_back();
     faults.push_back({.kind = group.kind, .target = target, .at = at, .length = length});
   }
 }

@@ -44,7 +44,8 @@ struct FaultPlanOptions {
   milliseconds lease{0};    // lengths are shorter and longer than this
 };
 
-// Ascending by time. Every group has the same chance; a target has one fault at a time.
+// Ascending by time. Every kind once, in any order, then every group with the same chance; a target
+// has one fault at a time.
 std::vector<Fault> PlanFaults(const FaultPlanOptions& options,
                               const std::vector<FaultGroup>& groups);
 

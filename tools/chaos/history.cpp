@@ -1,5 +1,6 @@
 #include "tools/chaos/history.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/process.h"
@@ -63,7 +64,27 @@ std::vector<RequestRecord> History::records() const {
   return records_;
 }
 
+size_t History::size() const {
+  const std::lock_guard lock(mutex_);
+  return records_.size();
+}
+
+size_t History::answering() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<size_t>(std::ranges::count_if(records_, [](const RequestRecord& record) {
+    return !record.parts.empty() && record.ends.empty();
+  }));
+}
+
 namespace {
+
+json JsonOf(const Samples& samples) {
+  json all = json::array();
+  for (const SampleRecord& sample : samples) {
+    all.push_back({{"tokens", sample.tokens}, {"text", sample.text}});
+  }
+  return all;
+}
 
 json JsonOf(const RequestRecord& record) {
   json parts = json::array();
@@ -71,7 +92,8 @@ json JsonOf(const RequestRecord& record) {
     parts.push_back({{"ms", part.at.count()},
                      {"seq", part.seq},
                      {"sample", part.sample},
-                     {"tokens", part.tokens}});
+                     {"tokens", part.tokens},
+                     {"text", part.text}});
   }
   json ends = json::array();
   for (const EndRecord& end : record.ends) {
@@ -80,7 +102,7 @@ json JsonOf(const RequestRecord& record) {
                     {"message", end.message},
                     {"accepted", end.accepted},
                     {"loaded", end.loaded},
-                    {"samples", end.samples}});
+                    {"samples", JsonOf(end.samples)}});
   }
   return {{"id", record.id.ToHex()},
           {"client", record.client},

@@ -18,8 +18,13 @@ namespace promptcache::chaos {
 
 using std::chrono::milliseconds;
 
-// Tokens by sample.
-using Samples = std::vector<std::vector<TokenId>>;
+struct SampleRecord {
+  std::vector<TokenId> tokens;
+  std::string text;
+  bool operator==(const SampleRecord&) const = default;
+};
+// By sample.
+using Samples = std::vector<SampleRecord>;
 
 // Times count from the beginning of the history.
 struct PartRecord {
@@ -27,6 +32,7 @@ struct PartRecord {
   uint32_t seq = 0;
   uint32_t sample = 0;
   std::vector<TokenId> tokens;
+  std::string text;
 };
 
 struct EndRecord {
@@ -63,6 +69,9 @@ class History {
   // Until the request has ended or has so many parts, at most until `until`. True: it has ended.
   bool WaitFor(size_t request, size_t parts, SteadyTime until);
   std::vector<RequestRecord> records() const;
+  size_t size() const;
+  // Requests of which a part has come and no end.
+  size_t answering() const;
 
  private:
   const SteadyTime begin_ = SystemClock().Now();

@@ -34,13 +34,17 @@ size_t Load::Submit(size_t client, const Asked& asked) {
   const RequestId id = clients_[client]->SubmitAsync(
       questions_[asked.question], {.deadline = asked.deadline},
       [this, request](const Partial& part) {
-        history_.Part(request, {.seq = part.seq, .sample = part.sample, .tokens = part.tokens});
+        history_.Part(
+            request,
+            {.seq = part.seq, .sample = part.sample, .tokens = part.tokens, .text = part.text});
       },
       [this, request](const Answer& answer) {
         EndRecord end{.code = answer.status.code(),
                       .message = answer.status.message(),
                       .accepted = !answer.version.empty()};
-        for (const SampleAnswer& sample : answer.samples) end.samples.push_back(sample.tokens);
+        for (const SampleAnswer& sample : answer.samples) {
+          end.samples.push_back({sample.tokens, sample.text});
+        }
         for (const UnitUsage& unit : answer.usage.units) {
           if (unit.source == Source::kDisk || unit.source == Source::kRemote) ++end.loaded;
         }

@@ -23,13 +23,24 @@ std::string Words(uint64_t seed, uint32_t count) {
   return text;
 }
 
-// Greedy and drawn, short and long, one answer and several.
+// Many texts begin like one of these, and wait until it is known that they do not go on like it;
+// some do.
+std::vector<std::string> Stops() {
+  std::vector<std::string> stops;
+  for (char first = 'a'; first <= 'z'; ++first) {
+    for (char second = '1'; second <= '9'; ++second) stops.push_back({first, second});
+  }
+  return stops;
+}
+
+// Greedy and drawn, short and long, one answer and several, with and without stop strings.
 GenerationOptions OptionsOf(uint32_t number, Dice& dice) {
   GenerationOptions options;
   options.max_new_tokens = static_cast<uint32_t>(4 + dice.Below(60));
   options.seed = number;
   if (number % 3 == 1) options.temperature = 0.8;
   if (number % 8 == 3) options.samples = 2;
+  if (number % 3 == 2) options.stop_strings = Stops();
   return options;
 }
 

@@ -11,6 +11,13 @@ namespace promptcache::chaos {
 
 using nlohmann::json;
 
+namespace {
+
+constexpr milliseconds kFewFaults{300};  // between two
+constexpr int64_t kManyFaults = 50;      // in a run
+
+}  // namespace
+
 void CountRequests(const std::vector<RequestRecord>& records, ChaosReport& report) {
   report.requests = records.size();
   for (const RequestRecord& record : records) {
@@ -22,6 +29,30 @@ void CountRequests(const std::vector<RequestRecord>& records, ChaosReport& repor
     if (end.code == Code::kOk)
       report.longest_gap = std::max(report.longest_gap, LongestGap(record));
   }
+}
+
+void CountTroubled(std::span<const RequestRecord> records, ChaosReport& report) {
+  for (const RequestRecord& record : records) {
+    if (record.cancelled) continue;
+    ++report.troubled;
+    const bool is_ok = !record.ends.empty() && record.ends.front().code == Code::kOk;
+    if (is_ok) ++report.troubled_ok;
+  }
+}
+
+std::vector<Violation> CheckFloors(const ChaosReport& report) {
+  std::vector<Violation> violations;
+  const auto fault = [&](const std::string& what) { violations.push_back({"", what}); };
+  if (report.resumed == 0) fault("no request went on elsewhere");
+  if (report.pause * kManyFaults > report.time) return violations;
+  for (const FaultKind kind : report.permitted) {
+    if (!report.injected.contains(kind)) fault(fmt::format("no {} was injected", FaultName(kind)));
+  }
+  if (report.pause >= kFewFaults && report.troubled_ok * 2 <= report.troubled) {
+    fault(fmt::format("only {} of {} requests ended well in the time of trouble",
+                      report.troubled_ok, report.troubled));
+  }
+  return violations;
 }
 
 std::string RenderReport(const ChaosReport& report) {
@@ -40,6 +71,8 @@ std::string RenderReport(const ChaosReport& report) {
   for (const auto& [code, count] : report.ends)
     text += fmt::format(" {} {},", count, CodeName(code));
   text.back() = '\n';
+  text += fmt::format("in the time of trouble {} of {} that were not cancelled were OK\n",
+                      report.troubled_ok, report.troubled);
   text += fmt::format(
       "{} units came from a store\n{} restarts, {} requests went on elsewhere, longest gap in an "
       "answer {}\nquiet {} after the last fault; the clients' own process stood still for {} at "
@@ -79,6 +112,8 @@ json ReportAsJson(const ChaosReport& report) {
           {"requests", report.requests},
           {"accepted", report.accepted},
           {"ends", std::move(ends)},
+          {"troubled", report.troubled},
+          {"troubled_ok", report.troubled_ok},
           {"units_loaded", report.loaded},
           {"resumed", report.resumed},
           {"longest_gap_ms", report.longest_gap.count()},

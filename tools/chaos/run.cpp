@@ -18,6 +18,8 @@ namespace {
 constexpr milliseconds kTick{5};
 // Workers run requests of a lost coordinator on for 30 s.
 constexpr milliseconds kQuietTimeout{60'000};
+// Answers that are under way when a coordinator is lost under them.
+constexpr size_t kAnswering = 4;
 
 class ChaosRun {
  public:
@@ -28,6 +30,7 @@ class ChaosRun {
         load_(topology_, Questions(), history_) {
     report_.seed = options.seed;
     report_.time = options.time;
+    report_.pause = options.pause;
   }
 
   Result<ChaosReport> Run() {
@@ -40,6 +43,7 @@ class ChaosRun {
     PC_RETURN_IF_ERROR(AskQuietly());
     PC_RETURN_IF_ERROR(MakeTrouble());
     PC_RETURN_IF_ERROR(ComeToRest());
+    PC_RETURN_IF_ERROR(LoseCoordinators());
     report_.resumed = watch_->resumed();
     watch_.reset();
     processes.Stop();
@@ -142,11 +146,14 @@ class ChaosRun {
 
   Status MakeTrouble() {
     options_.progress(fmt::format("{} s of trouble", options_.time.count()));
+    const std::vector<FaultGroup> groups = GroupsOf(topology_, hands_);
+    for (const FaultGroup& group : groups) report_.permitted.insert(group.kind);
     Nemesis nemesis(hands_, PlanFaults({.seed = options_.seed,
                                         .time = options_.time,
                                         .pause = options_.pause,
                                         .lease = kLease},
-                                       GroupsOf(topology_, hands_)));
+                                       groups));
+    troubled_.first = history_.size();
     load_.Begin(options_.seed);
     const SteadyTime begin = SystemClock().Now();
     for (SteadyTime now = begin; now < begin + options_.time; now = SystemClock().Now()) {
@@ -167,18 +174,9 @@ class ChaosRun {
       load_.Finish();
       return 0;
     });
-    std::string unrest = watch_->Unrest();
-    while (!unrest.empty() && SystemClock().Now() < healed + kQuietTimeout) {
-      if (options_.stop_requested()) return Cancelled("stopped");
-      processes_->Tick();
-      std::this_thread::sleep_for(kTick);
-      unrest = watch_->Unrest();
-    }
+    troubled_.second = history_.size();
+    PC_RETURN_IF_ERROR(WaitForQuiet("the last fault"));
     report_.healed_after = std::chrono::duration_cast<milliseconds>(SystemClock().Now() - healed);
-    if (!unrest.empty()) {
-      report_.violations.push_back({"", fmt::format("{} s after the last fault: {}",
-                                                    kQuietTimeout.count() / 1'000, unrest)});
-    }
     options_.progress("asking everything once more");
     const auto last = WhileTicking([this] { return load_.AskAll(); });
     if (!last.ok()) {
@@ -187,12 +185,57 @@ class ChaosRun {
     return {};
   }
 
+  Status WaitForQuiet(const std::string& since) {
+    const SteadyTime begin = SystemClock().Now();
+    std::string unrest = watch_->Unrest();
+    while (!unrest.empty() && SystemClock().Now() < begin + kQuietTimeout) {
+      if (options_.stop_requested()) return Cancelled("stopped");
+      processes_->Tick();
+      std::this_thread::sleep_for(kTick);
+      unrest = watch_->Unrest();
+    }
+    if (!unrest.empty()) {
+      report_.violations.push_back(
+          {"", fmt::format("{} s after {}: {}", kQuietTimeout.count() / 1'000, since, unrest)});
+    }
+    return {};
+  }
+
+  // One after the other, with nothing else wrong: whoever is asked then must answer.
+  Status LoseCoordinators() {
+    for (const Node& node : topology_.coordinators()) {
+      options_.progress("losing " + node.name + " under requests that run");
+      const Status answered = AskWhileLosing(node.name);
+      if (options_.stop_requested()) return Cancelled("stopped");
+      if (!answered.ok()) {
+        report_.violations.push_back(
+            {"", fmt::format("with {} lost and nothing else: {}", node.name, answered.ToString())});
+      }
+      PC_RETURN_IF_ERROR(WaitForQuiet("the loss of " + node.name));
+    }
+    return {};
+  }
+
+  Status AskWhileLosing(const std::string& coordinator) {
+    auto asked = std::async(std::launch::async, [this] { return load_.AskAll().status(); });
+    bool is_lost = false;
+    while (asked.wait_for(kTick) != std::future_status::ready) {
+      if (!is_lost && history_.answering() >= kAnswering) is_lost = processes_->Kill(coordinator);
+      processes_->Tick();
+    }
+    const Status answered = asked.get();
+    if (answered.ok() && !is_lost) return Internal("all was answered before it was lost");
+    return answered;
+  }
+
   ChaosReport Judge() {
     const std::vector<RequestRecord> records = history_.records();
     CountRequests(records, report_);
     report_.longest_stall = stalls_.longest();
-    for (const Violation& violation : CheckHistory(records, expected_)) {
-      report_.violations.push_back(violation);
+    CountTroubled(std::span(records).subspan(troubled_.first, troubled_.second - troubled_.first),
+                  report_);
+    for (const auto& violations : {CheckHistory(records, expected_), CheckFloors(report_)}) {
+      report_.violations.insert(report_.violations.end(), violations.begin(), violations.end());
     }
     const Status written = WriteHistory(records, options_.directory + "/history.jsonl");
     if (!written.ok()) report_.violations.push_back({"", written.message()});
@@ -204,6 +247,7 @@ class ChaosRun {
   ChaosReport report_;
   History history_;
   Expected expected_;
+  std::pair<size_t, size_t> troubled_;  // requests in the time of trouble: from, to
   std::unique_ptr<Namespaces> namespaces_;
   std::unique_ptr<LinkProxies> proxies_;
   Hands hands_;

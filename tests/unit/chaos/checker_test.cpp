@@ -14,14 +14,22 @@ class Checker : public ::testing::Test {
   // A request that was given all of its answer.
   static RequestRecord Good() {
     RequestRecord record{.submitted = milliseconds(100), .deadline = milliseconds(1'000)};
-    record.parts = {{.at = milliseconds(200), .seq = 0, .tokens = {1, 2}},
-                    {.at = milliseconds(500), .seq = 1, .tokens = {3}}};
-    record.ends = {{.at = milliseconds(500), .samples = {{1, 2, 3}}}};
+    record.parts = {{.at = milliseconds(200), .seq = 0, .tokens = {1, 2}, .text = "ab"},
+                    {.at = milliseconds(500), .seq = 1, .tokens = {3}, .text = "c"}};
+    record.ends = {{.at = milliseconds(500), .samples = {{{1, 2, 3}, "abc"}}}};
+    return record;
+  }
+  // The first part of it.
+  static RequestRecord Begun(Code code) {
+    RequestRecord record = Good();
+    record.parts.pop_back();
+    record.ends[0].code = code;
+    record.ends[0].samples = {{{1, 2}, "ab"}};
     return record;
   }
   static std::vector<std::string> Faults(const RequestRecord& record) {
     std::vector<std::string> faults;
-    for (const Violation& violation : CheckHistory({record}, {{{1, 2, 3}}})) {
+    for (const Violation& violation : CheckHistory({record}, {{{{1, 2, 3}, "abc"}}})) {
       faults.push_back(violation.what);
     }
     return faults;
@@ -31,13 +39,8 @@ class Checker : public ::testing::Test {
 TEST_F(Checker, AWholeAnswerIsFine) { EXPECT_THAT(Faults(Good()), IsEmpty()); }
 
 TEST_F(Checker, ABeginningIsFineWhenTroubleExplainsTheEnd) {
-  RequestRecord record = Good();
-  record.parts.pop_back();
-  record.ends[0].code = Code::kUnavailable;
-  record.ends[0].samples = {{1, 2}};
-  EXPECT_THAT(Faults(record), IsEmpty());
-  record.ends[0].code = Code::kOk;
-  EXPECT_THAT(Faults(record), ElementsAre("OK, but not the whole answer"));
+  EXPECT_THAT(Faults(Begun(Code::kUnavailable)), IsEmpty());
+  EXPECT_THAT(Faults(Begun(Code::kOk)), ElementsAre("OK, but not the whole answer"));
 }
 
 TEST_F(Checker, EveryRequestEndsOnce) {
@@ -67,14 +70,35 @@ TEST_F(Checker, GapsAndRepetitionsAreSeen) {
 TEST_F(Checker, TheAnswerIsWhatWasShown) {
   RequestRecord record = Good();
   record.ends[0].code = Code::kBusy;
-  record.ends[0].samples = {{1, 2}};
+  record.ends[0].samples = {{{1, 2}, "ab"}};
   EXPECT_THAT(Faults(record), ElementsAre("the answer is not what was shown"));
+  record.ends[0].samples = {{{1, 2, 3}, "ab"}};
+  EXPECT_THAT(Faults(record), ElementsAre("the answer is not what was shown"));
+}
+
+TEST_F(Checker, TextThatIsDoubledOrLostIsSeen) {
+  RequestRecord record = Good();
+  record.parts[1].text = "bc";
+  record.ends[0].samples[0].text = "abbc";
+  EXPECT_THAT(Faults(record), ElementsAre("wrong text", "OK, but not the whole answer"));
+  record.parts[1].text = "";
+  record.ends[0].samples[0].text = "ab";
+  EXPECT_THAT(Faults(record), ElementsAre("OK, but not the whole answer"));
+}
+
+TEST_F(Checker, TheDeadlineIsNoReasonBeforeItIsOver) {
+  RequestRecord record = Begun(Code::kDeadlineExceeded);
+  record.ends[0].at = milliseconds(1'000);
+  EXPECT_THAT(Faults(record), ElementsAre(HasSubstr("which no trouble explains")));
+  record.ends[0].at = milliseconds(1'100);
+  EXPECT_THAT(Faults(record), IsEmpty());
 }
 
 TEST_F(Checker, OtherTokensThanInAQuietRunAreWrongAlsoWhereARequestFailed) {
   RequestRecord record = Good();
   record.parts[1].tokens = {4};
-  record.ends[0] = {.at = milliseconds(500), .code = Code::kUnavailable, .samples = {{1, 2, 4}}};
+  record.ends[0] = {
+      .at = milliseconds(500), .code = Code::kUnavailable, .samples = {{{1, 2, 4}, "abc"}}};
   EXPECT_THAT(Faults(record), ElementsAre("wrong tokens"));
 }
 

@@ -39,6 +39,17 @@ TEST(FaultPlan, HasEveryKindAndTarget) {
   EXPECT_EQ(targets.size(), 5u);
 }
 
+TEST(FaultPlan, HasEveryKindInAShortTimeToo) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    std::set<FaultKind> kinds;
+    for (const Fault& fault : PlanFaults(
+             {.seed = seed, .time = milliseconds(5'000), .lease = milliseconds(10)}, kGroups)) {
+      kinds.insert(fault.kind);
+    }
+    EXPECT_EQ(kinds.size(), 3u);
+  }
+}
+
 TEST(FaultPlan, ATargetHasOneFaultAtATimeAndNoneBeginsAfterTheTime) {
   std::map<std::string, milliseconds> until;
   for (const Fault& fault : PlanFaults(kMinute, kGroups)) {

@@ -96,6 +96,14 @@ TEST_F(SessionAgainTest, TheAttemptIsAlwaysYoungerThanTheWorkers) {
   EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), state)), "worker 11: adopt attempt 65542 from 0");
 }
 
+TEST_F(SessionAgainTest, WhatItsClientHasSentElsewhereSinceIsNotTakenFromThere) {
+  Ready(kWorkerA);
+  StartAgain(IdOf(1));
+  const RequestState state{.phase = RequestPhase::kRunning, .attempt = 2 * kAgain, .parts = 4};
+  EXPECT_EQ(Words(Says(kWorkerA, IdOf(1), state)), "client 1: final unavailable");
+  EXPECT_EQ(table_.active(), 0u);
+}
+
 TEST_F(SessionAgainTest, AnswerThatHasEndedIsReplayed) {
   Ready(kWorkerA);
   StartAgain(IdOf(1), 1);
