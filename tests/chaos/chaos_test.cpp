@@ -1,11 +1,14 @@
 // The request contract (cluster/README.md) under everything that can go wrong, in simulated
 // clusters: one a seed. `chaos_test --gtest_filter='Chaos.*' --seed N` runs one seed of each kind.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -14,6 +17,8 @@
 
 namespace promptcache::chaos {
 namespace {
+
+using ::testing::UnorderedElementsAre;
 
 std::optional<uint64_t> only_seed;
 
@@ -30,12 +35,14 @@ struct Totals {
   uint64_t resumed = 0;
   std::map<Code, uint64_t> failed;
   FaultCounts injected;
+  std::set<std::string_view> traced;  // messages
 
   void Add(const WorldResult& result) {
     submitted += result.clients.submitted;
     ok += result.clients.ok;
     resumed += result.resumed;
     for (const auto& [code, count] : result.clients.failed) failed[code] += count;
+    traced.insert(result.traces.messages.begin(), result.traces.messages.end());
     injected.dropped += result.injected.dropped;
     injected.duplicated += result.injected.duplicated;
     injected.overtaken += result.injected.overtaken;
@@ -122,6 +129,15 @@ TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
                                           .drain = 15});
   EXPECT_GT(totals.resumed, 0u);
   EXPECT_GT(totals.ok, totals.submitted / 4);
+}
+
+// That all carry it is checked for every seed.
+TEST(Chaos, TheTraceOfItsClientGoesWithEveryMessageAboutARequest) {
+  const Totals totals =
+      RunSeeds(kSeeds / 25, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12});
+  EXPECT_THAT(totals.traced,
+              UnorderedElementsAre("submit", "accepted", "partial", "final", "cancel", "run",
+                                   "recipe_query", "request_query", "request_state", "adopt"));
 }
 
 TEST(Chaos, OneSeedIsOneStory) {

@@ -7,7 +7,10 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cluster/wire/messages.h"
 #include "tests/chaos/event_queue.h"
@@ -39,6 +42,12 @@ struct FaultCounts {
   uint64_t partitions = 0;
   uint64_t torn_writes = 0;
   uint64_t drains = 0;
+};
+
+// Which messages about requests were seen, and the first without the trace of its request.
+struct SeenTraces {
+  std::set<std::string_view> messages;
+  std::vector<std::string> faults;
 };
 
 // What a process is to the network.
@@ -73,6 +82,7 @@ class SimNetwork {
   bool Send(LinkNumber link, NodeId from, const Envelope& envelope);
 
   FaultCounts& counts() { return counts_; }
+  const SeenTraces& traces() const { return traces_; }
   const Faults& faults() const { return faults_; }
 
  private:
@@ -83,6 +93,7 @@ class SimNetwork {
     SteadyTime last[2];  // when the last message from this end arrives
   };
 
+  void CheckTrace(const Envelope& envelope);
   bool Passes(NodeId a, NodeId b) const;
   milliseconds Delay();
   void Deliver(LinkNumber number, int to, const Envelope& envelope, SteadyTime when);
@@ -93,6 +104,7 @@ class SimNetwork {
   Dice& dice_;
   Faults faults_;
   FaultCounts counts_;
+  SeenTraces traces_;
   std::map<NodeId, SimNode*> nodes_;
   std::map<LinkNumber, Link> links_;
   std::map<std::pair<NodeId, NodeId>, SteadyTime> partitions_;  // until when

@@ -93,7 +93,9 @@ WorldResult World::Run() {
   healed_ = true;
   network_.Heal();
   events_.RunUntil(events_.now() + kQuiet);
-  WorldResult result{.injected = network_.counts()};
+  WorldResult result{.faults = network_.traces().faults,
+                     .injected = network_.counts(),
+                     .traces = network_.traces()};
   for (size_t i = 0; i < kCoordinators; ++i) CountResumed(i);
   result.resumed = resumed_;
   CheckQuiet(result);
