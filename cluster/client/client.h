@@ -39,7 +39,8 @@ struct ClientOptions {
 struct SubmitOptions {
   // From the call to the final answer; 1 ms to a year, what is outside becomes the nearer one.
   std::chrono::milliseconds deadline{600'000};
-  // W3C traceparent that goes with the request; empty: none. Over 256 bytes: kInvalidArgument.
+  // W3C traceparent that goes with every message about the request; what is none, or over 256
+  // bytes: kInvalidArgument. Empty: one is made, whose trace id is the request's id.
   std::string trace;
 };
 

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "cluster/wire/traceparent.h"
+
 namespace promptcache {
 namespace {
 
@@ -12,7 +14,6 @@ using std::chrono::milliseconds;
 
 // Longer ones would leave the range of the clock.
 constexpr milliseconds kLongestTime{std::chrono::hours(24 * 365)};
-constexpr size_t kMaxTraceBytes = 256;
 constexpr size_t kMaxOwedCancels = 65'536;
 constexpr uint32_t kLastAttempt = std::numeric_limits<uint32_t>::max() - (kAttemptsPerSend - 1);
 
@@ -22,9 +23,7 @@ Status StatusOf(Code code, std::string message) {
 
 Status Validate(const Submit& submit, const SubmitOptions& options) {
   PC_RETURN_IF_ERROR(submit.options.Validate());
-  if (options.trace.size() <= kMaxTraceBytes) return {};
-  return InvalidArgument("the trace has " + std::to_string(options.trace.size()) +
-                         " bytes; at most 256 are allowed");
+  return options.trace.empty() ? Status() : CheckTraceparent(options.trace);
 }
 
 // At least 1: 0 would leave the deadline to the coordinator.
@@ -56,14 +55,15 @@ ClientActions RequestTable::Start(const RequestId& id, Submit submit, const Subm
   submit.delivered = {};
   submit.version.clear();
   const auto deadline = now + std::clamp(options.deadline, milliseconds(1), kLongestTime);
-  const auto entry = requests_
-                         .emplace(id, Request{.number = ++last_number_,
-                                              .submit = std::move(submit),
-                                              .trace = options.trace,
-                                              .start = now,
-                                              .deadline = deadline,
-                                              .unreachable_since = now})
-                         .first;
+  const auto entry =
+      requests_
+          .emplace(id, Request{.number = ++last_number_,
+                               .submit = std::move(submit),
+                               .trace = options.trace.empty() ? TraceparentOf(id) : options.trace,
+                               .start = now,
+                               .deadline = deadline,
+                               .unreachable_since = now})
+          .first;
   Request& request = entry->second;
   request.answer.request_id = id;
   if (const Status valid = Validate(request.submit, options); !valid.ok()) {
@@ -82,7 +82,7 @@ ClientActions RequestTable::Cancel(const RequestId& id, SteadyTime now) {
   if (!entry->second.sent) {
     End(entry, Cancelled("cancelled; no coordinator had the request"), now, actions);
   } else if (!std::exchange(entry->second.cancelled, true)) {
-    actions.emplace_back(ClientSend{{.request_id = id, .body = promptcache::Cancel{}}});
+    actions.emplace_back(ClientSend{MessageOf(entry, promptcache::Cancel{})});
   }
   return actions;
 }
@@ -147,11 +147,10 @@ void RequestTable::Send(Entry entry, SteadyTime now, ClientActions& actions) {
       submit.delivered.samples.push_back(sample.tokens);
     }
   }
-  actions.emplace_back(ClientSend{{.request_id = entry->first,
-                                   .attempt = request.attempt,
-                                   .timeout_ms = MillisecondsUntil(request.deadline, now),
-                                   .trace = request.trace,
-                                   .body = std::move(submit)}});
+  Envelope envelope = MessageOf(entry, std::move(submit));
+  envelope.attempt = request.attempt;
+  envelope.timeout_ms = MillisecondsUntil(request.deadline, now);
+  actions.emplace_back(ClientSend{std::move(envelope)});
 }
 
 ClientActions RequestTable::SendFailed(const Envelope& envelope, const Status& why,
@@ -159,7 +158,7 @@ ClientActions RequestTable::SendFailed(const Envelope& envelope, const Status& w
   ClientActions actions;
   const bool cancels = std::holds_alternative<promptcache::Cancel>(envelope.body);
   if (cancels && why.code() == Code::kBusy && owed_cancels_.size() < kMaxOwedCancels) {
-    owed_cancels_.insert(envelope.request_id);
+    owed_cancels_.emplace(envelope.request_id, envelope);
     return actions;
   }
   const auto entry = requests_.find(envelope.request_id);
@@ -247,8 +246,8 @@ void RequestTable::PartsWereLost(Entry entry, SteadyTime now, ClientActions& act
 
 ClientActions RequestTable::Tick(SteadyTime now) {
   ClientActions actions;
-  for (const RequestId& id : std::exchange(owed_cancels_, {})) {
-    actions.emplace_back(ClientSend{{.request_id = id, .body = promptcache::Cancel{}}});
+  for (const auto& [id, cancel] : std::exchange(owed_cancels_, {})) {
+    actions.emplace_back(ClientSend{cancel});
   }
   for (const Entry entry : InOrder()) TickOne(entry, now, actions);
   return actions;
@@ -274,6 +273,10 @@ void RequestTable::TickOne(Entry entry, SteadyTime now, ClientActions& actions) 
 
 // ---- common ----
 
+Envelope RequestTable::MessageOf(Entry entry, Message body) {
+  return {.request_id = entry->first, .trace = entry->second.trace, .body = std::move(body)};
+}
+
 std::vector<RequestTable::Entry> RequestTable::InOrder() {
   std::vector<Entry> entries;
   for (auto entry = requests_.begin(); entry != requests_.end(); ++entry) entries.push_back(entry);
@@ -285,7 +288,7 @@ std::vector<RequestTable::Entry> RequestTable::InOrder() {
 void RequestTable::Abandon(Entry entry, const Status& status, SteadyTime now,
                            ClientActions& actions) {
   if (entry->second.sent) {
-    actions.emplace_back(ClientSend{{.request_id = entry->first, .body = promptcache::Cancel{}}});
+    actions.emplace_back(ClientSend{MessageOf(entry, promptcache::Cancel{})});
   }
   End(entry, status, now, actions);
 }

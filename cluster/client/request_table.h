@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -89,7 +88,7 @@ class RequestTable {
   struct Request {
     uint64_t number = 0;  // ascends in the order of arrival
     Submit submit;        // without what was delivered
-    std::string trace;
+    std::string trace;    // goes with every message
     SteadyTime start;
     SteadyTime deadline;
     SteadyTime unreachable_since;  // while no link is up
@@ -104,6 +103,7 @@ class RequestTable {
   using Entry = Requests::iterator;
 
   std::vector<Entry> InOrder();  // of arrival
+  static Envelope MessageOf(Entry entry, Message body);
   void Send(Entry entry, SteadyTime now, ClientActions& actions);
   void ReceivedPartial(Entry entry, Partial partial, SteadyTime now, ClientActions& actions);
   void ReceivedFinal(Entry entry, Final final, SteadyTime now, ClientActions& actions);
@@ -120,8 +120,8 @@ class RequestTable {
   Requests requests_;
   LinkId link_ = 0;  // 0: none is up
   std::string endpoint_;
-  std::set<RequestId> owed_cancels_;  // that the link that is up had no room for
-  Status down_;                       // why no link is up
+  std::map<RequestId, Envelope> owed_cancels_;  // that the link that is up had no room for
+  Status down_;                                 // why no link is up
   uint64_t last_number_ = 0;
   uint64_t unexpected_ = 0;
 };

@@ -7,13 +7,23 @@
 
 namespace promptcache {
 
-inline Action ToClient(PeerId client, const RequestId& id, Message body) {
-  return SendAction{Side::kClient, client, {.request_id = id, .body = std::move(body)}};
+// Every message about a request is made by these two, and carries its trace.
+inline SendAction ToClient(const SessionRequest& request, Message body) {
+  return {
+      Side::kClient,
+      request.client,
+      {.request_id = request.report.id, .trace = request.report.trace, .body = std::move(body)}};
 }
 
-inline Action ToWorker(PeerId worker, const RequestId& id, uint32_t attempt, Message body) {
-  return SendAction{
-      Side::kWorker, worker, {.request_id = id, .attempt = attempt, .body = std::move(body)}};
+// `id` is the request's within its tenant.
+inline SendAction ToWorker(PeerId worker, const RequestId& id, const SessionRequest& request,
+                           Message body) {
+  return {Side::kWorker,
+          worker,
+          {.request_id = id,
+           .attempt = request.attempt,
+           .trace = request.report.trace,
+           .body = std::move(body)}};
 }
 
 inline Final FinalOf(const Status& status) {

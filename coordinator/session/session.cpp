@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/wire/traceparent.h"
 #include "common/hash.h"
 #include "coordinator/session/send.h"
 
@@ -67,7 +68,11 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
   if (!refused.ok()) {
     ++counters_.failed;
     CountEnd(refused.code(), counters_.ended);
-    stop.push_back(ToClient(client.peer, envelope.request_id, WithRetryAfter(FinalOf(refused))));
+    stop.push_back(SendAction{Side::kClient,
+                              client.peer,
+                              {.request_id = envelope.request_id,
+                               .trace = envelope.trace,
+                               .body = WithRetryAfter(FinalOf(refused))}});
     return stop;
   }
   const milliseconds asked(
@@ -84,7 +89,8 @@ Actions SessionTable::SubmitReceived(const Submitter& client, const Envelope& en
               .attempt = envelope.attempt,
               .delivered = submit.delivered,
               .report = {.id = envelope.request_id,
-                         .trace = envelope.trace,
+                         .trace = envelope.trace.empty() ? TraceparentOf(envelope.request_id)
+                                                         : envelope.trace,
                          .client = client.name,
                          .tenant = client.tenant,
                          .received_unix_ms = client.unix_ms},
@@ -117,9 +123,8 @@ Actions SessionTable::Planned(const PlanTicket& ticket, Result<PlannedPrompt> pl
   request.report.schema = request.prompt.schema;
   request.report.version = request.prompt.version;
   request.report.planned_ms = MillisecondsBetween(request.received, now);
-  const Action accepted =
-      ToClient(request.client, request.report.id,
-               Accepted{request.prompt.schema, request.prompt.version,
+  const Action accepted = ToClient(
+      request, Accepted{request.prompt.schema, request.prompt.version,
                         static_cast<uint32_t>(plan.cached_tokens() + plan.new_tokens.size())});
   request.waiting_since = now;
   if (request.sent_again) {
@@ -229,8 +234,7 @@ std::vector<RequestId> SessionTable::Select(
 
 void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime now,
                           Actions& actions) {
-  const PeerId client = request->second.client;
-  const RequestId id = request->second.report.id;
+  SendAction end = ToClient(request->second, {});
   // Without a worker's account, what the client got is what was generated.
   uint32_t delivered = 0;
   for (const auto& tokens : request->second.delivered.samples) {
@@ -238,7 +242,8 @@ void SessionTable::Finish(Requests::iterator request, Final final, SteadyTime no
   }
   final.usage.generated_tokens = std::max(final.usage.generated_tokens, delivered);
   Forget(request, final, now);
-  actions.push_back(ToClient(client, id, WithRetryAfter(std::move(final))));
+  end.envelope.body = WithRetryAfter(std::move(final));
+  actions.emplace_back(std::move(end));
 }
 
 void SessionTable::Forget(Requests::iterator request, const Final& final, SteadyTime now) {
@@ -277,11 +282,11 @@ void SessionTable::CancelOnWorker(const RequestId& id, const SessionRequest& req
                                   Actions& actions) const {
   if (request.stage == RequestStage::kRunning) {
     if (!workers_.contains(request.worker)) return;
-    actions.push_back(ToWorker(request.worker, id, request.attempt, Cancel{}));
+    actions.push_back(ToWorker(request.worker, id, request, Cancel{}));
   } else if (request.sent_again) {
     // Some worker may run it for the coordinator before.
     for (const auto& [peer, worker] : workers_.all()) {
-      actions.push_back(ToWorker(peer, id, request.attempt, Cancel{}));
+      actions.push_back(ToWorker(peer, id, request, Cancel{}));
     }
   }
 }

@@ -128,19 +128,16 @@ void SessionTable::Give(Requests::iterator request, const RoutingDecision& decis
                                    .worker = chosen.name,
                                    .given_ms = MillisecondsBetween(entry.received, now),
                                    .routes = ReportOf(decision)});
-  SendAction send{Side::kWorker, chosen.worker, {}};
-  send.envelope = {.request_id = request->first,
-                   .attempt = entry.attempt,
-                   .timeout_ms = static_cast<uint64_t>(std::max<int64_t>(
-                       1, std::chrono::duration_cast<milliseconds>(entry.deadline - now).count())),
-                   .trace = entry.report.trace,
-                   .body = Run{.plan = entry.prompt.plan,
-                               .options = entry.options,
-                               .schema = entry.prompt.schema,
-                               .version = entry.prompt.version,
-                               .delivered = entry.delivered,
-                               .tenant = entry.prompt.tenant,
-                               .domain = entry.prompt.domain}};
+  SendAction send = ToWorker(chosen.worker, request->first, entry,
+                             Run{.plan = entry.prompt.plan,
+                                 .options = entry.options,
+                                 .schema = entry.prompt.schema,
+                                 .version = entry.prompt.version,
+                                 .delivered = entry.delivered,
+                                 .tenant = entry.prompt.tenant,
+                                 .domain = entry.prompt.domain});
+  send.envelope.timeout_ms = static_cast<uint64_t>(
+      std::max<int64_t>(1, std::chrono::duration_cast<milliseconds>(entry.deadline - now).count()));
   actions.emplace_back(std::move(send));
   Prefetch(entry, decision, now, actions);
 }

@@ -81,7 +81,7 @@ Actions SessionTable::WorkerGone(PeerId worker, SteadyTime now) {
 Actions SessionTable::HeartbeatReceived(PeerId worker, const Heartbeat& heartbeat, SteadyTime now) {
   Actions actions;
   if (workers_.HeartbeatReceived(worker, heartbeat, now) == ResidencyOutcome::kAskForSnapshot) {
-    actions.push_back(ToWorker(worker, {}, 0, ResidencyResync{}));
+    actions.push_back(SendAction{Side::kWorker, worker, {.body = ResidencyResync{}}});
   }
   NoteOpen(now);
   GiveWaiting(now, actions);
@@ -91,7 +91,7 @@ Actions SessionTable::HeartbeatReceived(PeerId worker, const Heartbeat& heartbea
 Actions SessionTable::ResidencyReceived(PeerId worker, const Residency& residency, SteadyTime now) {
   Actions actions;
   if (workers_.ResidencyReceived(worker, residency, now) == ResidencyOutcome::kAskForSnapshot) {
-    actions.push_back(ToWorker(worker, {}, 0, ResidencyResync{}));
+    actions.push_back(SendAction{Side::kWorker, worker, {.body = ResidencyResync{}}});
   }
   if (residency.snapshot && !residency.added.empty()) was_here_before_ = true;
   NoteOpen(now);
@@ -143,7 +143,7 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, S
   if (delivered.samples.size() <= partial.sample) delivered.samples.resize(partial.sample + 1);
   std::vector<TokenId>& tokens = delivered.samples[partial.sample];
   tokens.insert(tokens.end(), partial.tokens.begin(), partial.tokens.end());
-  actions.push_back(ToClient(request.client, request.report.id, partial));
+  actions.push_back(ToClient(request, partial));
   if (!std::exchange(request.started, true)) {
     workers_.Started(envelope.request_id, now);
     if (request.report.first_token_ms == 0) {
@@ -211,7 +211,7 @@ void SessionTable::Ask(Requests::iterator request, const std::vector<PeerId>& wo
   entry.asked_until = now + limits_.ask_wait;
   for (const PeerId worker : workers) {
     entry.asked.insert(worker);
-    actions.push_back(ToWorker(worker, request->first, entry.attempt, RequestQuery{}));
+    actions.push_back(ToWorker(worker, request->first, entry, RequestQuery{}));
   }
   if (entry.asked.empty()) Asked(request, now, actions);
 }
@@ -256,7 +256,7 @@ void SessionTable::Asked(Requests::iterator request, SteadyTime now, Actions& ac
   entry.attempt = std::max(entry.attempt, best->second.attempt + 1);
   for (auto one = found.begin(); one != found.end(); ++one) {
     if (one->second.phase != RequestPhase::kRunning || one == best) continue;
-    actions.push_back(ToWorker(one->first, request->first, entry.attempt, Cancel{}));
+    actions.push_back(ToWorker(one->first, request->first, entry, Cancel{}));
   }
   TakeOver(request, best->first, now, actions);
 }
@@ -283,7 +283,7 @@ void SessionTable::Adopted(Requests::iterator request, SteadyTime now, Actions& 
                                    .worker = workers_.all().at(entry.worker).name,
                                    .given_ms = MillisecondsBetween(entry.received, now)});
   actions.push_back(
-      ToWorker(entry.worker, request->first, entry.attempt, Adopt{.delivered = entry.delivered}));
+      ToWorker(entry.worker, request->first, entry, Adopt{.delivered = entry.delivered}));
 }
 
 }  // namespace promptcache

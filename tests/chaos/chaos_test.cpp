@@ -1,11 +1,14 @@
 // The request contract (cluster/README.md) under everything that can go wrong, in simulated
 // clusters: one a seed. `chaos_test --gtest_filter='Chaos.*' --seed N` runs one seed of each kind.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -14,6 +17,8 @@
 
 namespace promptcache::chaos {
 namespace {
+
+using ::testing::UnorderedElementsAre;
 
 std::optional<uint64_t> only_seed;
 
@@ -32,6 +37,7 @@ struct Totals {
   uint64_t resumed = 0;
   std::map<Code, uint64_t> failed;
   FaultCounts injected;
+  std::set<std::string_view> traced;  // messages
 
   void Add(const WorldResult& result) {
     submitted += result.clients.submitted;
@@ -40,6 +46,7 @@ struct Totals {
     cancelled += result.clients.cancelled;
     resumed += result.resumed;
     for (const auto& [code, count] : result.clients.failed) failed[code] += count;
+    traced.insert(result.traces.messages.begin(), result.traces.messages.end());
     injected.dropped += result.injected.dropped;
     injected.duplicated += result.injected.duplicated;
     injected.overtaken += result.injected.overtaken;
@@ -151,6 +158,15 @@ TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
   const Totals totals = RunSeeds(kSeeds, faults);
   ExpectServed(totals, 90);
   ExpectInjected(totals, faults);
+}
+
+// That all carry it is checked for every seed.
+TEST(Chaos, TheTraceOfItsClientGoesWithEveryMessageAboutARequest) {
+  const Totals totals =
+      RunSeeds(kSeeds / 25, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12});
+  EXPECT_THAT(totals.traced,
+              UnorderedElementsAre("submit", "accepted", "partial", "final", "cancel", "run",
+                                   "recipe_query", "request_query", "request_state", "adopt"));
 }
 
 TEST(Chaos, OneSeedIsOneStory) {

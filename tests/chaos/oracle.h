@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/wire/traceparent.h"
 #include "common/recipe.h"
 #include "common/types.h"
 #include "tests/chaos/dice.h"
@@ -38,6 +39,12 @@ inline std::vector<uint32_t> UnitsOf(uint32_t prompt) {
   std::vector<uint32_t> units;
   for (uint32_t i = 0; i < 1 + prompt % 3; ++i) units.push_back((prompt * 5 + i * 7) % kUnits);
   return units;
+}
+
+// What its client gives a request: not what would be made for it.
+inline std::string TraceOf(RequestId id) {
+  id.bytes[14] = 0xff;
+  return TraceparentOf(id);
 }
 
 // What encoding gives.

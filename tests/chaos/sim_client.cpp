@@ -64,7 +64,7 @@ void SimClient::Submit(uint32_t prompt, milliseconds deadline) {
   promptcache::Submit submit{.prompt = std::to_string(prompt)};
   submit.options.max_new_tokens = LengthOf(prompt);
   submit.options.seed = prompt;
-  Do(table_.Start(id, submit, {.deadline = deadline}, events_.now()));
+  Do(table_.Start(id, submit, {.deadline = deadline, .trace = TraceOf(id)}, events_.now()));
   if (!dice_.OneIn(network_.faults().cancel)) return;
   events_.After(dice_.Within(milliseconds(0), deadline), [this, id] { Cancel(id); });
 }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "cluster/wire/codec.h"
+#include "tests/chaos/oracle.h"
+
 namespace promptcache::chaos {
 namespace {
 
@@ -88,9 +91,21 @@ void SimNetwork::Close(LinkNumber link, NodeId by) {
   Notice(link, 1 - end, dice_.Within(milliseconds(0), kLease));
 }
 
+void SimNetwork::CheckTrace(const Envelope& envelope) {
+  const RequestId& id = envelope.request_id;
+  // Recipes go to whoever lacks them, in part without a request's id.
+  if (id.is_zero() || std::holds_alternative<RecipeReply>(envelope.body)) return;
+  traces_.messages.insert(MessageName(envelope.body));
+  if (envelope.trace == TraceOf(id) || !traces_.faults.empty()) return;
+  traces_.faults.push_back("request " + id.ToHex() + ": a " +
+                           std::string(MessageName(envelope.body)) + " has the trace '" +
+                           envelope.trace + "'");
+}
+
 bool SimNetwork::Send(LinkNumber link, NodeId from, const Envelope& envelope) {
   const auto found = links_.find(link);
   if (found == links_.end()) return false;
+  CheckTrace(envelope);
   Link& on = found->second;
   const int end = on.ends[0] == from ? 0 : 1;
   if (!on.up[end]) return false;

@@ -7,7 +7,10 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cluster/wire/messages.h"
 #include "tests/chaos/event_queue.h"
@@ -39,6 +42,12 @@ struct FaultCounts {
   uint64_t partitions = 0;
   uint64_t torn_writes = 0;
   uint64_t drains = 0;
+};
+
+// Which messages about requests were seen, and the first without the trace of its request.
+struct SeenTraces {
+  std::set<std::string_view> messages;
+  std::vector<std::string> faults;
 };
 
 // What a process is to the network.
@@ -76,6 +85,7 @@ class SimNetwork {
   bool Send(LinkNumber link, NodeId from, const Envelope& envelope);
 
   FaultCounts& counts() { return counts_; }
+  const SeenTraces& traces() const { return traces_; }
   const Faults& faults() const { return faults_; }
   // Links that stay up did, before faults ended.
   bool loses_messages() const { return loses_messages_; }
@@ -88,6 +98,7 @@ class SimNetwork {
     SteadyTime last[2];  // when the last message from this end arrives
   };
 
+  void CheckTrace(const Envelope& envelope);
   bool Passes(NodeId a, NodeId b) const;
   milliseconds Delay();
   void Deliver(LinkNumber number, int to, const Envelope& envelope, SteadyTime when);
@@ -99,6 +110,7 @@ class SimNetwork {
   Faults faults_;
   const bool loses_messages_;
   FaultCounts counts_;
+  SeenTraces traces_;
   std::map<NodeId, SimNode*> nodes_;
   std::map<LinkNumber, Link> links_;
   std::map<std::pair<NodeId, NodeId>, SteadyTime> partitions_;  // until when

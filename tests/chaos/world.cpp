@@ -100,7 +100,9 @@ WorldResult World::Run() {
     coordinators_[0]->Drain(kFirstWorker + i, DrainChange::kResume);
   }
   events_.RunUntil(events_.now() + kHeard);
-  WorldResult result{.injected = network_.counts()};
+  WorldResult result{.faults = network_.traces().faults,
+                     .injected = network_.counts(),
+                     .traces = network_.traces()};
   for (size_t i = 0; i < kCoordinators; ++i) CountResumed(i);
   result.resumed = resumed_;
   CheckQuiet(result);

@@ -17,6 +17,7 @@ struct WorldResult {
   std::vector<std::string> faults;  // in the cluster: what broke the contract
   FaultCounts injected;
   ClientCounts clients;
+  SeenTraces traces;
   uint64_t resumed = 0;  // requests that went on elsewhere, as coordinators count
 };
 

@@ -23,6 +23,7 @@ struct SubmitFlags {
   std::string schema_file;
   std::string prompt_file = "-";
   std::string batch_file;
+  std::string trace;
   GenerationFlags generation;
   AnswerOutput output;
 };
@@ -74,8 +75,10 @@ int RunSubmit(const CommandContext& context, const SubmitFlags& flags) {
   Result<std::string> prompt = ReadInput(flags.prompt_file);
   if (!prompt.ok()) return Fail(prompt.status());
 
+  SubmitOptions options = flags.generation.ToOptions();
+  options.trace = flags.trace;
   return flags.output.Finish((*client)->Submit(flags.generation.ToSubmit(*std::move(prompt)),
-                                               flags.generation.ToOptions(),
+                                               options,
                                                flags.output.Stream(flags.generation.options)));
 }
 
@@ -88,11 +91,16 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
   CLI::Option* prompt =
       command->add_option("--prompt", flags->prompt_file, "PML prompt file, - for standard input")
           ->capture_default_str();
+  CLI::Option* trace = command->add_option(
+      "--trace", flags->trace,
+      "W3C traceparent that goes with every message about the request; without it one is made, "
+      "whose trace id is the request's id");
   command
       ->add_option("--batch", flags->batch_file,
                    "Instead of a prompt: a file of prompts, one JSON object a line. They are kept "
                    "and run when there is room; prints the batch's id")
-      ->excludes(prompt);
+      ->excludes(prompt)
+      ->excludes(trace);
   command->add_option("--model", flags->generation.model,
                       "Refuse the request unless this model is served");
   flags->generation.AddTo(*command);
@@ -104,6 +112,8 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
       "  echo '<prompt schema=\"support-desk\"><refunds/><user>May I?</user></prompt>' |"
       " promptcache submit\n"
       "  promptcache submit --prompt question.xml --samples 4 --temperature 0.8 --logprobs 3\n"
+      "  promptcache submit --prompt question.xml "
+      "--trace 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n"
       "  promptcache submit --batch questions.jsonl --max-new-tokens 64\n"
       "The answer goes to standard output, the table of units to standard error.\n"
       "A line of a batch has a prompt, and may have name, model, max_new_tokens, temperature, "

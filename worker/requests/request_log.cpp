@@ -53,7 +53,9 @@ bool SameTokens(const SampleTokens& a, const SampleTokens& b) {
 }  // namespace
 
 Outgoing MessageTo(const RequestOwner& owner, const RequestId& id, Message body) {
-  return {owner.coordinator, {.request_id = id, .attempt = owner.attempt, .body = std::move(body)}};
+  return {
+      owner.coordinator,
+      {.request_id = id, .attempt = owner.attempt, .trace = owner.trace, .body = std::move(body)}};
 }
 
 // ---- runs ----

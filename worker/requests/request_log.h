@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -30,7 +31,11 @@ struct RequestLogLimits {
 struct RequestOwner {
   uint32_t coordinator = 0;
   uint32_t attempt = 0;
-  bool operator==(const RequestOwner&) const = default;
+  std::string trace;  // that every message about the request carries
+  // It is the same owner with any trace.
+  bool operator==(const RequestOwner& other) const {
+    return coordinator == other.coordinator && attempt == other.attempt;
+  }
 };
 
 // One run of a request: another attempt may take its place under the same id.
@@ -44,7 +49,7 @@ struct Outgoing {
   uint32_t coordinator = 0;
   Envelope envelope;
 };
-// Of this request.
+// Of this request, with its trace.
 Outgoing MessageTo(const RequestOwner& owner, const RequestId& id, Message body);
 
 // Not thread safe.

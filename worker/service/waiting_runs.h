@@ -14,7 +14,7 @@ namespace promptcache {
 
 struct WaitingRun {
   RequestRun run;
-  uint32_t coordinator = 0;  // that sent it, and has its recipes
+  RequestOwner sender;  // has its recipes
   Run order;
   SteadyTime received;
   SteadyTime deadline;
@@ -40,8 +40,8 @@ class WaitingRuns {
   // nullopt unless it waits for this coordinator's recipes.
   std::optional<WaitingRun> TakeFrom(uint32_t coordinator, const RequestId& id) {
     const auto found = runs_.find(id);
-    if (found == runs_.end() || found->second.coordinator != coordinator) return std::nullopt;
-    return Take(id);
+    const bool waits = found != runs_.end() && found->second.sender.coordinator == coordinator;
+    return waits ? Take(id) : std::nullopt;
   }
   // Those for which `wanted` holds.
   template <typename Predicate>

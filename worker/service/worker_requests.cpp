@@ -45,7 +45,7 @@ void WorkerRequests::Receive(uint32_t coordinator, Envelope envelope) {
   if (const auto* reply = std::get_if<Reply>(&envelope.body)) {
     return ReplyReceived(coordinator, id, *reply);
   }
-  const RequestOwner asks{coordinator, envelope.attempt};
+  const RequestOwner asks{coordinator, envelope.attempt, std::move(envelope.trace)};
   if (std::holds_alternative<RequestQuery>(envelope.body)) {
     return Send(MessageTo(asks, id, log_.Query(id)));
   }
@@ -56,7 +56,7 @@ void WorkerRequests::Receive(uint32_t coordinator, Envelope envelope) {
 
 void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
   const RequestId& id = envelope.request_id;
-  const RequestOwner owner{coordinator, envelope.attempt};
+  RequestOwner owner{coordinator, envelope.attempt, std::move(envelope.trace)};
   const auto turn_away = [&](const Status& status) {
     Send(MessageTo(owner, id, FinalOf(status, {})));
   };
@@ -67,7 +67,8 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
   Run& order = std::get<Run>(envelope.body);
   auto begun = log_.Begin(id, owner, order.delivered);
   if (begun.status().code() == Code::kAlreadyExists) {
-    return Log(LogLevel::kWarning, "a run came again; ignored", {{"request", id.ToHex()}});
+    return Log(LogLevel::kWarning, "a run came again; ignored",
+               {{"request", id.ToHex()}, {"trace", owner.trace}});
   }
   if (!begun.ok()) return turn_away(begun.status());
   if (begun->replaced) Stop(id);
@@ -75,7 +76,7 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
   const SteadyTime now = deps_.engine_clock->Now();
   const milliseconds timeout(std::min<uint64_t>(envelope.timeout_ms, kLongestTimeoutMs));
   AskOrStart({.run = begun->run,
-              .coordinator = coordinator,
+              .sender = std::move(owner),
               .order = std::move(order),
               .received = now,
               .deadline = now + (timeout.count() > 0 ? timeout : kDefaultDeadline)});
@@ -88,8 +89,7 @@ void WorkerRequests::AskOrStart(WaitingRun run) {
   }
   if (missing.empty()) return Start(std::move(run));
   if (waiting_.full()) return Refuse(run.run, Busy("too many requests wait for recipes"));
-  Outgoing query{run.coordinator,
-                 {.request_id = run.run.id, .body = RecipeQuery{std::move(missing)}}};
+  Outgoing query = MessageTo(run.sender, run.run.id, RecipeQuery{std::move(missing)});
   waiting_.Add(std::move(run));
   Send(std::move(query));
 }
@@ -111,8 +111,11 @@ void WorkerRequests::RecipesReceived(uint32_t coordinator, const RequestId& id,
 }
 
 void WorkerRequests::ReplyReceived(uint32_t coordinator, const RequestId& id, const Reply& reply) {
-  Log(LogLevel::kWarning, "the coordinator refused a message", {{"reason", reply.message}});
   const auto run = waiting_.TakeFrom(coordinator, id);
+  Log(LogLevel::kWarning, "the coordinator refused a message",
+      {{"reason", reply.message},
+       {"request", id.ToHex()},
+       {"trace", run ? run->sender.trace : std::string()}});
   if (run) Refuse(run->run, FailedPrecondition("no recipes: " + reply.message));
 }
 
@@ -248,7 +251,7 @@ void WorkerRequests::CoordinatorLost(uint32_t coordinator) {
         {{"requests", orphans}});
   }
   for (const WaitingRun& run : waiting_.TakeIf(
-           [&](const WaitingRun& waiting) { return waiting.coordinator == coordinator; })) {
+           [&](const WaitingRun& waiting) { return waiting.sender.coordinator == coordinator; })) {
     Refuse(run.run, Unavailable("the coordinator that has the recipes is gone"));
   }
 }

@@ -55,6 +55,14 @@ TEST(Explain, OfARunningRequestThereIsNoEnd) {
   EXPECT_THAT(RenderRequests({report}), HasSubstr("running"));
 }
 
+TEST(Trace, TheTraceOfARequestIsShown) {
+  RequestReport report = Report();
+  report.trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  EXPECT_THAT(RenderTrace(report), HasSubstr(", trace " + report.trace));
+  EXPECT_THAT(RenderExplain(report), HasSubstr(", trace " + report.trace));
+  EXPECT_EQ(ExplainToJson(report)["trace"], report.trace);
+}
+
 TEST(Trace, DrawsEveryStageThatHasBegun) {
   EXPECT_THAT(RenderTrace(Report()), HasSubstr("answer"));
   RequestReport planned = Report();

@@ -16,11 +16,13 @@ using ::testing::SizeIs;
 
 using RequestResend = RequestTableTest;
 
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 // ---- lost links ----
 
 TEST_F(RequestResend, ALostLinkIsNoEndAndTheNextCoordinatorGetsWhatWasShown) {
   Up("a");
-  Start(1, {.deadline = kDeadline, .trace = "00-1-2-01"}, 2);
+  Start(1, {.deadline = kDeadline, .trace = kTrace}, 2);
   TakeSent();
   Receive(1, Part(0, 7, 0));
   Receive(1, Part(1, 8, 1));
@@ -34,7 +36,7 @@ TEST_F(RequestResend, ALostLinkIsNoEndAndTheNextCoordinatorGetsWhatWasShown) {
   EXPECT_EQ(again.request_id, Id(1));
   EXPECT_EQ(again.attempt, 65'536u);
   EXPECT_EQ(again.timeout_ms, 38'000u);
-  EXPECT_EQ(again.trace, "00-1-2-01");
+  EXPECT_EQ(again.trace, kTrace);
   const auto& submit = std::get<Submit>(again.body);
   EXPECT_EQ(submit.prompt, "p");
   EXPECT_THAT(submit.tried, ElementsAre("a"));

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "cluster/wire/traceparent.h"
 #include "tests/unit/client/request_table_fixture.h"
 
 namespace promptcache::testing {
@@ -142,12 +143,31 @@ TEST_F(RequestTableTest, WhatCannotBeValidIsNotSent) {
   Start(1, {}, 0);
   EXPECT_EQ(EndCode(), Code::kInvalidArgument);
   ended_.clear();
-  Start(2, {.trace = std::string(257, 'x')});
+  Start(2, {.trace = "00-1-2-01"});
   EXPECT_EQ(EndCode(), Code::kInvalidArgument);
-  EXPECT_THAT(ended_[0].status.message(), HasSubstr("257"));
+  EXPECT_THAT(ended_[0].status.message(), HasSubstr("traceparent"));
   EXPECT_THAT(sent_, IsEmpty());
-  Start(3, {.trace = std::string(256, 'x')});
-  EXPECT_EQ(TakeSent().trace, std::string(256, 'x'));
+}
+
+TEST_F(RequestTableTest, OneTraceGoesWithAllThatIsSent) {
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+  Up();
+  Start(1, {.deadline = kDeadline, .trace = trace});
+  EXPECT_EQ(TakeSent().trace, trace);
+  Do(table_.Cancel(Id(1), now_));
+  const Envelope cancel = TakeSent();
+  EXPECT_EQ(cancel.trace, trace);
+  Do(table_.SendFailed(cancel, Busy("full"), now_));
+  Pass(milliseconds(100));
+  EXPECT_EQ(TakeSent().trace, trace) << "also with what had to wait";
+  Pass(kDeadline + seconds(1));
+  EXPECT_EQ(TakeSent().trace, trace) << "also with the last cancel";
+}
+
+TEST_F(RequestTableTest, WithoutATraceOneIsMadeOfTheRequestsId) {
+  Up();
+  Start(1);
+  EXPECT_EQ(TakeSent().trace, TraceparentOf(Id(1)));
 }
 
 TEST_F(RequestTableTest, TriedAndDeliveredAreNotTheCallers) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cluster/wire/traceparent.h"
 #include "tests/unit/coordinator/session_fixture.h"
 
 namespace promptcache::testing {
@@ -57,6 +58,13 @@ TEST_F(SessionTest, RunCarriesPlanOptionsTraceAndTheTimeThatIsLeft) {
   EXPECT_EQ(RunIn(actions).options.max_new_tokens, 17u);
   EXPECT_EQ(RunIn(actions).schema, PlanOfUnit(5).schema);
   EXPECT_EQ(RunIn(actions).version, PlanOfUnit(5).version);
+}
+
+TEST_F(SessionTest, ARequestWithoutATraceGetsOneOfItsId) {
+  Ready(kWorkerA);
+  for (const Action& action : Start(IdOf(1))) {
+    EXPECT_EQ(std::get<SendAction>(action).envelope.trace, TraceparentOf(IdOf(1)));
+  }
 }
 
 TEST_F(SessionTest, FailedPlanEndsTheRequestWithItsStatusAndIsNotAccepted) {

@@ -11,9 +11,9 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr RequestOwner kFirst{.coordinator = 0, .attempt = 0};
-constexpr RequestOwner kSecond{.coordinator = 1, .attempt = 65'536};
-constexpr RequestOwner kFourth{.coordinator = 3, .attempt = 131'072};
+const RequestOwner kFirst{.coordinator = 0, .attempt = 0};
+const RequestOwner kSecond{.coordinator = 1, .attempt = 65'536};
+const RequestOwner kFourth{.coordinator = 3, .attempt = 131'072};
 
 RequestId Id(uint8_t number) {
   RequestId id;

@@ -8,6 +8,7 @@
 namespace promptcache::testing {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -73,6 +74,23 @@ TEST_F(WorkerRequestsTest, RecipesMayComeInSeveralMessages) {
   requests_.Receive(0, {.request_id = run.request_id, .body = RecipeReply{{RecipeOf(2)}, {}}});
   ASSERT_THAT(sent_, SizeIs(2));
   EXPECT_EQ(FinalAt(1).code, Code::kOk) << FinalAt(1).message;
+}
+
+TEST_F(WorkerRequestsTest, WhatIsSentAndLoggedOfARunHasItsTrace) {
+  Envelope run = RunOf(1);
+  run.trace = "00-trace-of-the-run";
+  std::get<promptcache::Run>(run.body).plan.units.push_back({.digest = RecipeOf(1).Digest()});
+  ::testing::internal::CaptureStderr();
+  requests_.Receive(0, run);
+  requests_.Receive(0, run);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr(run.trace));
+  ::testing::internal::CaptureStderr();
+  requests_.Receive(0, {.request_id = run.request_id, .body = Reply{.code = Code::kNotFound}});
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr(run.trace));
+  ASSERT_THAT(sent_, SizeIs(2));
+  EXPECT_TRUE(std::holds_alternative<RecipeQuery>(sent_[0].body));
+  EXPECT_EQ(sent_[0].trace, run.trace);
+  EXPECT_EQ(sent_[1].trace, run.trace);
 }
 
 TEST_F(WorkerRequestsTest, AnEndThatNoMessageHoldsComesWithoutItsUnits) {

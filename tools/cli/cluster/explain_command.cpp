@@ -71,7 +71,8 @@ void AddTraceCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command =
       app.add_subcommand("trace", "The stages of a request on a line of time, with its trace id");
   command->footer(
-      "The trace id is the W3C traceparent that the client gave.\n"
+      "The trace is the W3C traceparent that the client gave, else one whose trace id is the\n"
+      "request's id. Every message about the request carries it.\n"
       "Examples:\n"
       "  promptcache trace\n"
       "  promptcache trace 0af7651916cd43dd8448eb211c80319c");

@@ -103,6 +103,10 @@ std::vector<Stage> StagesOf(const RequestReport& request) {
 
 constexpr double kBar = 48;  // characters
 
+std::string TraceOf(const RequestReport& request) {
+  return request.trace.empty() ? "" : ", trace " + request.trace;
+}
+
 }  // namespace
 
 json ExplainToJson(const RequestReport& request) {
@@ -134,11 +138,12 @@ json ExplainToJson(const RequestReport& request) {
 
 std::string RenderExplain(const RequestReport& request) {
   std::string out = fmt::format(
-      "request {}: {}\n{}@{}, from '{}'{}, {} UTC\nplanned after {}, first token after {}, ended "
+      "request {}: {}{}\n{}@{}, from '{}'{}, {} UTC\nplanned after {}, first token after {}, ended "
       "after {}\n",
-      request.id.ToHex(), StateOf(request), request.schema, request.version, request.client,
-      request.tenant.empty() ? "" : " of " + request.tenant, FormatUtc(request.received_unix_ms),
-      At(request.planned_ms), At(request.first_token_ms), At(request.ended_ms));
+      request.id.ToHex(), StateOf(request), TraceOf(request), request.schema, request.version,
+      request.client, request.tenant.empty() ? "" : " of " + request.tenant,
+      FormatUtc(request.received_unix_ms), At(request.planned_ms), At(request.first_token_ms),
+      At(request.ended_ms));
   if (!request.message.empty()) out += request.message + "\n";
   for (const AttemptReport& attempt : request.attempts) out += RenderAttempt(attempt);
   if (request.usage.units.empty()) return out;
@@ -168,8 +173,8 @@ std::string RenderRequests(const std::vector<RequestReport>& requests) {
 std::string RenderTrace(const RequestReport& request) {
   const std::vector<Stage> stages = StagesOf(request);
   const double end = std::max(stages.back().to_ms, 1e-3);
-  std::string out = fmt::format("request {}: {}{}\n", request.id.ToHex(), StateOf(request),
-                                request.trace.empty() ? "" : ", trace " + request.trace);
+  std::string out =
+      fmt::format("request {}: {}{}\n", request.id.ToHex(), StateOf(request), TraceOf(request));
   for (const Stage& stage : stages) {
     const auto before = static_cast<size_t>(std::floor(stage.from_ms / end * kBar));
     const auto length = static_cast<size_t>(std::ceil((stage.to_ms - stage.from_ms) / end * kBar));
