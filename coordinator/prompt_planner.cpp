@@ -115,10 +115,12 @@ Result<SchemaPtr> PromptPlanner::FindSchema(const Job& job) const {
 void PromptPlanner::Parsed(const JobPtr& job, const Status& parsed) {
   if (!parsed.ok()) return job->done(parsed);
   if (FindSchema(*job).status().code() != Code::kNotFound) return PlanNow(job);
-  const auto room = catalog_.Reserve(job->bytes);
+  const auto room = catalog_.Reserve(job->viewer.tenant, job->bytes);
   if (!room.ok()) return job->done(room.status());
-  catalog_.CatchUp([this, job, room = *room](const Status& /*known*/) {
-    if (job->wanted()) PlanNow(job);
+  catalog_.CatchUp(job->viewer.tenant, [this, job, room = *room](const Status& known) {
+    if (!job->wanted()) return;
+    if (known.code() == Code::kBusy) return job->done(known);
+    PlanNow(job);
   });
 }
 

@@ -94,7 +94,7 @@ void RequestDesk::Send(const SendAction& send) {
 // What another coordinator had accepted waits until schemas are loaded: workers may run it.
 void RequestDesk::StartPlanning(PlanAction plan) {
   if (plan.submit.tried.empty()) return Plan(std::move(plan));
-  const auto room = deps_.catalog.Reserve(BytesOf(plan.submit));
+  const auto room = deps_.catalog.Reserve(plan.tenant, BytesOf(plan.submit));
   if (!room.ok()) return Planned(plan.ticket, room.status());
   deps_.catalog.WhenLoaded([this, room = *room, plan = std::move(plan)] {
     if (deps_.sessions.WaitsFor(plan.ticket)) Plan(plan);

@@ -8,7 +8,8 @@
 namespace promptcache {
 namespace {
 
-constexpr size_t kMaxWrites = 256;
+constexpr uint64_t kMostCatchingUp = 4'096;
+constexpr uint64_t kMaxWrites = 256;
 constexpr uint64_t kRecipePartBytes = uint64_t{16} << 20;  // of 64 MiB that a worker takes
 constexpr uint64_t kRecordOverhead = 1 << 10;   // of a record in a message, and of a small schema
 constexpr uint64_t kWaitingOverhead = 4 << 10;  // of what waits
@@ -24,7 +25,9 @@ uint64_t BytesOf(const SchemaAdd& add) {
 SchemaCatalog::SchemaCatalog(const CatalogDeps& deps, const CatalogOptions& options)
     : deps_(deps),
       options_(options),
-      waiting_(std::make_shared<Budget>(options.max_waiting_bytes)),
+      waiting_bytes_(options.max_waiting_bytes),
+      catch_up_places_(kMostCatchingUp),
+      write_places_(kMaxWrites),
       loaded_(deps.meta == nullptr),
       meta_(deps.meta),
       domains_(deps.meta) {
@@ -46,9 +49,9 @@ Status SchemaCatalog::CheckLoaded() const {
   return Unavailable("schemas are not loaded yet: " + load_error_.message() + "; try again");
 }
 
-Result<Budget::Part> SchemaCatalog::Reserve(uint64_t bytes) const {
-  if (auto part = waiting_->Take(bytes + kWaitingOverhead)) return part;
-  return Busy("prompts and schemas of " + std::to_string(waiting_->used()) +
+Result<Budget::Part> SchemaCatalog::Reserve(const std::string& tenant, uint64_t bytes) {
+  if (auto part = waiting_bytes_.Take(tenant, bytes + kWaitingOverhead)) return part;
+  return Busy("prompts and schemas of " + std::to_string(waiting_bytes_.used()) +
               " bytes wait for the cachestore; try again later");
 }
 
@@ -83,13 +86,17 @@ void SchemaCatalog::Keep(const std::string& key, const std::string& record, Sche
   Forget(key);
   if (schema) registry_.Insert(schema);
   total_bytes_ += record.size() + kRecordOverhead;
+  bytes_of_[TenantOfSchemaKey(key)] += record.size() + kRecordOverhead;
   known_[key] = {record.size(), ContentOf(record), std::move(schema)};
 }
 
 void SchemaCatalog::Forget(const std::string& key) {
   const auto known = known_.extract(key);
   if (known.empty()) return;
-  total_bytes_ -= known.mapped().bytes + kRecordOverhead;
+  const uint64_t bytes = known.mapped().bytes + kRecordOverhead;
+  total_bytes_ -= bytes;
+  const auto of_tenant = bytes_of_.find(TenantOfSchemaKey(key));
+  if ((of_tenant->second -= bytes) == 0) bytes_of_.erase(of_tenant);
   if (known.mapped().schema) registry_.Remove(*known.mapped().schema);
 }
 
@@ -102,15 +109,26 @@ Status SchemaCatalog::CheckWritable() const {
                      " is not reachable; start it and try again");
 }
 
-Status SchemaCatalog::CheckRoom(const std::string& key, uint64_t record_bytes) const {
-  const auto replaced = known_.find(key);
-  const uint64_t others =
-      total_bytes_ - (replaced == known_.end() ? 0 : replaced->second.bytes + kRecordOverhead);
-  const uint64_t total = others + record_bytes + kRecordOverhead;
-  if (total <= options_.max_total_bytes) return {};
-  return ResourceExhausted("all schemas together would take " + std::to_string(total) +
-                           " bytes, the limit is " + std::to_string(options_.max_total_bytes) +
-                           "; remove some with `promptcache schema rm`");
+Status SchemaCatalog::CheckRoom(const RegisteredSchema& schema, uint64_t record_bytes) const {
+  const auto replaced = known_.find(SchemaKey(schema));
+  const uint64_t freed = replaced == known_.end() ? 0 : replaced->second.bytes + kRecordOverhead;
+  const auto after = [&](uint64_t now) { return now - freed + record_bytes + kRecordOverhead; };
+  const uint64_t total = after(total_bytes_);
+  if (total > options_.max_total_bytes) {
+    return ResourceExhausted("all schemas together would take " + std::to_string(total) +
+                             " bytes, the limit is " + std::to_string(options_.max_total_bytes) +
+                             "; remove some with `promptcache schema rm`");
+  }
+  const bool grows = record_bytes + kRecordOverhead > freed;
+  if (schema.tenant.empty() || !grows) return {};
+  const auto of_tenant = bytes_of_.find(schema.tenant);
+  const uint64_t its = after(of_tenant == bytes_of_.end() ? 0 : of_tenant->second);
+  const uint64_t left = options_.max_total_bytes - total;
+  if (its <= left) return {};
+  return ResourceExhausted("the schemas of this tenant would take " + std::to_string(its) +
+                           " bytes and leave " + std::to_string(left) +
+                           " to the others, the limit is as much as they leave; remove some with "
+                           "`promptcache schema rm`");
 }
 
 // Ascends even when the clock was set back: the last registration is the current one.
@@ -120,13 +138,14 @@ uint64_t SchemaCatalog::NextStamp() {
   return last_stamp_;
 }
 
-void SchemaCatalog::Enqueue(std::function<void(Release)> write,
+void SchemaCatalog::Enqueue(const std::string& tenant, std::function<void(Release)> write,
                             const std::function<void(Status)>& refuse) {
-  if (writes_.size() >= kMaxWrites) {
+  const auto place = write_places_.Take(tenant, 1);
+  if (!place) {
     return refuse(Busy(std::to_string(writes_.size()) +
                        " changes of schemas are waiting for the cachestore; try again"));
   }
-  writes_.push_back(std::move(write));
+  writes_.push_back([place, write = std::move(write)](const Release& release) { write(release); });
   RunWrites();
 }
 
@@ -143,14 +162,14 @@ void SchemaCatalog::RunWrites() {
 
 void SchemaCatalog::Add(SchemaAdd add, const std::string& tenant, const AddCallback& done) {
   if (const Status status = CheckWritable(); !status.ok()) return done(status);
-  const auto room = Reserve(BytesOf(add));
+  const auto room = Reserve(tenant, BytesOf(add));
   if (!room.ok()) return done(room.status());
   const auto shared = std::make_shared<SchemaAdd>(std::move(add));
   const AddCallback answer = [room = *room, done](Result<SchemaPtr> added) {
     done(std::move(added));
   };
   // What others registered before is known then: this registration is younger.
-  CatchUp([this, shared, tenant, answer](const Status& caught_up) {
+  CatchUp(tenant, [this, shared, tenant, answer](const Status& caught_up) {
     if (!caught_up.ok()) return answer(caught_up);
     domains_.Find(tenant, [this, shared, tenant, answer](const Result<uint64_t>& domain) {
       if (!domain.ok()) return answer(domain.status());
@@ -171,10 +190,11 @@ void SchemaCatalog::Compile(SchemaAdd add, const CompileOptions& options, const 
         compiled.record = SchemaRecord(*compiled.schema);
         return compiled;
       },
-      [this, done](Result<Compiled> compiled) {
+      [this, tenant = options.tenant, done](Result<Compiled> compiled) {
         if (!compiled.ok()) return done(compiled.status());
         auto shared = std::make_shared<const Compiled>(*std::move(compiled));
         Enqueue(
+            tenant,
             [this, shared, done](const Release& release) {
               Persist(shared, [shared, done, release](const Status& status) {
                 done(status.ok() ? Result<SchemaPtr>(shared->schema) : Result<SchemaPtr>(status));
@@ -189,11 +209,11 @@ void SchemaCatalog::Compile(SchemaAdd add, const CompileOptions& options, const 
 
 void SchemaCatalog::Persist(const std::shared_ptr<const Compiled>& compiled, const Ended& ended) {
   Read([this, compiled, ended](const Status& read) {
-    const std::string key = SchemaKey(*compiled->schema);
     Status allowed = read;
     if (allowed.ok()) allowed = registry_.CheckSharedName(*compiled->schema);
-    if (allowed.ok()) allowed = CheckRoom(key, compiled->record.size());
+    if (allowed.ok()) allowed = CheckRoom(*compiled->schema, compiled->record.size());
     if (!allowed.ok()) return ended(allowed);
+    const std::string key = SchemaKey(*compiled->schema);
     if (meta_ == nullptr) {
       Keep(key, compiled->record, compiled->schema);
       return ended({});
@@ -228,6 +248,7 @@ void SchemaCatalog::Remove(const SchemaViewer& viewer, const std::string& name,
                            const RemoveCallback& done) {
   if (const Status status = CheckWritable(); !status.ok()) return done(status);
   Enqueue(
+      viewer.tenant,
       [this, viewer, name, done](const Release& release) {
         const auto end = [done, release](const Status& status) {
           done(status);

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "common/budget.h"
 #include "common/clock.h"
+#include "common/fair_budget.h"
 #include "common/hash.h"
 #include "coordinator/background.h"
 #include "coordinator/meta_client.h"
@@ -23,9 +23,10 @@ namespace promptcache {
 struct CatalogOptions {
   uint32_t context_length = 0;
   PmlLimits limits;
-  // Of all records together: each coordinator reads them all.
+  // Of all records together: each coordinator reads them all. A tenant with a name may have as many
+  // as it leaves free.
   uint64_t max_total_bytes = uint64_t{80} << 20;
-  // Of what waits for the schemas or the store.
+  // Of what waits for the schemas or the store; of a tenant as many as it leaves free.
   uint64_t max_waiting_bytes = uint64_t{256} << 20;
 };
 
@@ -54,14 +55,15 @@ class SchemaCatalog {
   void WhenLoaded(std::function<void()> ready);
   // kUnavailable with the reason until then.
   Status CheckLoaded() const;
-  // For who waits for the catalog with something that holds so many bytes; to be kept as long.
-  // kBusy when too much waits.
-  Result<Budget::Part> Reserve(uint64_t bytes) const;
+  // For a tenant that waits for the catalog with something that holds so many bytes; to be kept as
+  // long. kBusy when too much waits, or too much of this tenant.
+  Result<Budget::Part> Reserve(const std::string& tenant, uint64_t bytes);
   // Calls `then` once what coordinators had registered and removed before this call is known here;
   // by itself that takes a second or two. With an error when it could not be found out, at once
-  // when schemas are not loaded, the store is not reachable, or too many wait.
+  // when schemas are not loaded or the store is not reachable; kBusy when too many wait, or too
+  // many for this tenant.
   using Ended = std::function<void(const Status&)>;
-  void CatchUp(Ended then);
+  void CatchUp(const std::string& tenant, Ended then);
 
   // As SchemaRegistry.
   Result<SchemaPtr> Find(const SchemaViewer& viewer, const std::string& name,
@@ -105,7 +107,7 @@ class SchemaCatalog {
   static Hash128 ContentOf(const std::string& record);
   CompileOptions OptionsAt(uint64_t unix_ms) const;  // of the tenant without a name
   Status CheckWritable() const;
-  Status CheckRoom(const std::string& key, uint64_t record_bytes) const;
+  Status CheckRoom(const RegisteredSchema& schema, uint64_t record_bytes) const;
   uint64_t NextStamp();
   void Keep(const std::string& key, const std::string& record, SchemaPtr schema);
   void Forget(const std::string& key);
@@ -126,7 +128,8 @@ class SchemaCatalog {
   // That there is something to read.
   void TellOthers(const Ended& ended);
 
-  void Enqueue(std::function<void(Release)> write, const std::function<void(Status)>& refuse);
+  void Enqueue(const std::string& tenant, std::function<void(Release)> write,
+               const std::function<void(Status)>& refuse);
   void RunWrites();
   void Compile(SchemaAdd add, const CompileOptions& options, const AddCallback& done);
   void Persist(const std::shared_ptr<const Compiled>& compiled, const Ended& ended);
@@ -136,10 +139,13 @@ class SchemaCatalog {
 
   const CatalogDeps deps_;
   const CatalogOptions options_;
-  const std::shared_ptr<Budget> waiting_;
+  FairBudget waiting_bytes_;
+  FairBudget catch_up_places_;
+  FairBudget write_places_;
   SchemaRegistry registry_;
   std::map<std::string, Known> known_;  // by key
   uint64_t total_bytes_ = 0;
+  std::map<std::string, uint64_t> bytes_of_;  // by tenant
   uint64_t last_stamp_ = 0;
 
   bool loaded_ = false;

@@ -12,7 +12,6 @@ constexpr std::chrono::milliseconds kEvery{1'000};
 // All records are read this often even when nobody told of a change: a coordinator may have died
 // between the two.
 constexpr std::chrono::seconds kListEvery{60};
-constexpr size_t kMostWaiting = 4'096;
 
 // Its revision grows with every change of a schema, after it.
 constexpr char kRevisionKey[] = "revision/schemas";
@@ -42,11 +41,12 @@ void SchemaCatalog::WhenLoaded(std::function<void()> ready) {
   when_loaded_.push_back(std::move(ready));
 }
 
-void SchemaCatalog::CatchUp(Ended then) {
+void SchemaCatalog::CatchUp(const std::string& tenant, Ended then) {
   if (meta_ == nullptr) return then({});
   if (const Status status = CheckWritable(); !status.ok()) return then(status);
-  if (catching_up_.size() >= kMostWaiting) return then(Busy("too many wait for the cachestore"));
-  catching_up_.push_back(std::move(then));
+  const auto place = catch_up_places_.Take(tenant, 1);
+  if (!place) return then(Busy("too many wait for the cachestore; try again later"));
+  catching_up_.push_back([place, then = std::move(then)](const Status& read) { then(read); });
   ReadSoon();
 }
 

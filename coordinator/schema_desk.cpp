@@ -15,9 +15,11 @@ bool SchemaDesk::Handle(const PeerInfo& peer, const RequestId& id, Message& body
         [this, client, id](const Result<SchemaPtr>& added) { answer_(client, id, Added(added)); });
   } else if (const auto* list = std::get_if<SchemaList>(&body)) {
     if (!CheckName(client, id, list->name)) return true;
-    catalog_.CatchUp([this, client, id, viewer, name = list->name](const Status& /*known*/) {
-      answer_(client, id, Listed(client, viewer, name));
-    });
+    catalog_.CatchUp(
+        viewer.tenant, [this, client, id, viewer, name = list->name](const Status& known) {
+          const bool is_busy = known.code() == Code::kBusy;
+          answer_(client, id, is_busy ? Message(ReplyOf(known)) : Listed(client, viewer, name));
+        });
   } else if (const auto* remove = std::get_if<SchemaRemove>(&body)) {
     if (!CheckName(client, id, remove->name)) return true;
     catalog_.Remove(viewer, remove->name, [this, client, id](const Status& removed) {

@@ -6,6 +6,11 @@
 #include "coordinator/warm_plan.h"
 
 namespace promptcache {
+namespace {
+
+constexpr char kWorkers[] = "(workers)";  // no tenant is called so
+
+}  // namespace
 
 bool WorkerDesk::Handle(const PeerInfo& peer, const Envelope& envelope) {
   if (const auto* ready = std::get_if<WorkerReady>(&envelope.body)) {
@@ -50,7 +55,7 @@ void WorkerDesk::WorkerIsReady(const PeerInfo& peer, const WorkerReady& ready) {
   };
   if (std::all_of(warm_.begin(), warm_.end(), is_known)) return Admit(peer.id, ready);
   deps_.catalog.WhenLoaded([this, worker = peer.id, ready] {
-    deps_.catalog.CatchUp([this, worker, ready](const Status& /*known*/) {
+    deps_.catalog.CatchUp(kWorkers, [this, worker, ready](const Status& /*known*/) {
       Admit(worker, ready);
       // What it has said meanwhile was not heard.
       (void)deps_.workers.Send(worker, {.body = ResidencyResync{}});

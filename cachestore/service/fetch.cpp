@@ -110,7 +110,7 @@ class Fetch final : public Transfer {
         "the fetch waited longer for a thread of the cachestore than its sender waits"));
     auto batch = std::make_shared<Batch>();
     uint64_t first_bytes = std::min(context_.options.chunk_bytes, credit_);
-    batch->part = context_.bytes->Take(first_bytes + kChunkOverhead);
+    batch->part = context_.bytes->Take(link_.holder, first_bytes + kChunkOverhead);
     if (!batch->part) first_bytes = 0;  // whoever reads on says so
     Run(
         [&blobs = context_.blobs, &clock = *context_.options.clock, source = source_, fetch, range,
@@ -171,10 +171,10 @@ class Fetch final : public Transfer {
                    .chunk_bytes = chunk_bytes};
     if (next.bytes == 0) return {};
     auto batch = std::make_shared<Batch>();
-    batch->part = context_.bytes->Take(next.bytes + kChunkOverhead);
+    batch->part = context_.bytes->Take(link_.holder, next.bytes + kChunkOverhead);
     if (!batch->part) {
       next.bytes = std::min(next.bytes, chunk_bytes);
-      batch->part = context_.bytes->Take(next.bytes + kChunkOverhead);
+      batch->part = context_.bytes->Take(link_.holder, next.bytes + kChunkOverhead);
     }
     if (!batch->part) return Busy("the cachestore holds too much that peers have not taken");
     reading_ = true;

@@ -58,7 +58,7 @@ class Put final : public Transfer {
       return Fail(InvalidArgument("a chunk of " + std::to_string(count) + " bytes, credit " +
                                   std::to_string(window_)));
     }
-    auto part = context_.bytes->Take(count + kChunkOverhead);
+    auto part = context_.bytes->Take(link_.holder, count + kChunkOverhead);
     if (!part) return Fail(Busy("the cachestore holds too much that is not on the disk yet"));
     window_ -= count;
     auto status = std::make_shared<Status>();

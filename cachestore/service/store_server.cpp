@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "cachestore/service/answers.h"
@@ -40,14 +41,14 @@ class ServerImpl : public StoreServer {
   ServerImpl(Transport& transport, const StoreParts& store, const StoreServerOptions& options)
       : store_(store),
         options_(options),
-        slots_(std::make_shared<Budget>(options.max_transfers)),
         transport_(transport),
+        slots_(options.max_transfers),
         peers_(transport, TableOptions(), Events()),
         pool_(transport, options.threads),
         context_{.blobs = store.blobs,
                  .options = options,
                  .jobs = pool_.queue(),
-                 .bytes = std::make_shared<Budget>(options.max_held_bytes)} {}
+                 .bytes = std::make_shared<FairBudget>(options.max_held_bytes)} {}
   ~ServerImpl() override { transport_.CancelTimer(timer_); }
 
   Status Start() {
@@ -98,6 +99,13 @@ class ServerImpl : public StoreServer {
     peers_.Drop(to.peer, status);
   }
 
+  // All links with one key count together.
+  std::string HolderOf(PeerId peer) const {
+    const PeerInfo* info = peers_.Find(peer);
+    if (info == nullptr || info->key == nullptr) return "link " + std::to_string(peer);
+    return "key " + info->key->owner().name;
+  }
+
   SteadyTime DeadlineOf(const Envelope& envelope) const {
     if (envelope.timeout_ms == 0) return SteadyTime::max();
     const std::chrono::milliseconds longest = kLongestTimeout;
@@ -116,7 +124,7 @@ class ServerImpl : public StoreServer {
     }
     auto question = std::make_shared<Question>();
     question->deadline = DeadlineOf(envelope);
-    question->part = context_.bytes->Take(RequestBytes(envelope.body));
+    question->part = context_.bytes->Take(HolderOf(from.peer), RequestBytes(envelope.body));
     if (!question->part) {
       return Send(from, ReplyOf(Busy("the cachestore has too many requests; try again later")));
     }
@@ -191,6 +199,7 @@ class ServerImpl : public StoreServer {
     if (transfers_.contains(key)) {
       return Send(key, DoneOf(AlreadyExists("a transfer with this id is running")));
     }
+    const std::string holder = HolderOf(key.peer);
     TransferLink link{
         .send = [this, key](Message body,
                             Frame payload) { Send(key, std::move(body), std::move(payload)); },
@@ -199,8 +208,9 @@ class ServerImpl : public StoreServer {
               transfers_.erase(key);
               Send(key, std::move(done));
             },
-        .slot = slots_->Take(1),
-        .request = context_.bytes->Take(RequestBytes(envelope.body)),
+        .holder = holder,
+        .slot = slots_.Take(holder, 1),
+        .request = context_.bytes->Take(holder, RequestBytes(envelope.body)),
         .deadline = DeadlineOf(envelope)};
     if (!link.slot) return Send(key, DoneOf(Busy("too many transfers at once; try again later")));
     if (!link.request) {
@@ -241,7 +251,6 @@ class ServerImpl : public StoreServer {
   // Constant after construction.
   const StoreParts store_;
   const StoreServerOptions options_;
-  const std::shared_ptr<Budget> slots_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 
   // Owned by the reactor thread.
@@ -249,6 +258,7 @@ class ServerImpl : public StoreServer {
   TimerId timer_ = 0;
   uint64_t idle_transfers_ = 0;  // that were ended
   std::string endpoint_;
+  FairBudget slots_;  // of transfers
   PeerTable peers_;
 
   DamageReports reports_;

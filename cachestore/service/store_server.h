@@ -22,11 +22,13 @@ struct StoreServerOptions {
   uint64_t chunk_bytes = 1 << 20;
   uint64_t put_window_bytes = 8 << 20;   // a writer may be this far ahead of the disk
   uint64_t max_credit_bytes = 64 << 20;  // what a reader may ask for at once
-  uint32_t max_transfers = 1024;         // more are kBusy
+  // More are kBusy, and of one peer (a key, or a link without one) more than it leaves to others.
+  uint32_t max_transfers = 1024;
   // A fetch or a put whose peer does not go on for this long, or a quarter more, ends with
   // kDeadlineExceeded: the peer holds a key and a place for others.
   std::chrono::milliseconds transfer_idle{60'000};
-  // Chunks and requests between stores and peers; what would pass it is kBusy.
+  // Chunks and requests between stores and peers; what would pass it is kBusy, and of one peer what
+  // would pass as much as it leaves to others.
   uint64_t max_held_bytes = uint64_t{1} << 30;
   const Clock* clock = &SystemClock();  // for the time that requests may take
 };

@@ -3,12 +3,14 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "cachestore/service/store_server.h"
 #include "cachestore/service/wire.h"
 #include "cachestore/service/work_pool.h"
 #include "cluster/wire/messages.h"
 #include "common/budget.h"
+#include "common/fair_budget.h"
 
 namespace promptcache {
 
@@ -20,7 +22,7 @@ struct TransferContext {
   BlobStore& blobs;
   StoreServerOptions options;
   std::shared_ptr<JobQueue> jobs;
-  std::shared_ptr<Budget> bytes;  // held in memory between the stores and the peers
+  std::shared_ptr<FairBudget> bytes;  // held in memory between the stores and the peers
 };
 
 // What one transfer is given. Both functions may end the transfer, whose caller then still holds
@@ -28,6 +30,7 @@ struct TransferContext {
 struct TransferLink {
   std::function<void(Message, Frame payload)> send;
   std::function<void(Done)> end;  // the last word
+  std::string holder;             // whose bytes they are
   // Kept until reader or writer is closed.
   Budget::Part slot;
   Budget::Part request;  // its share of the memory

@@ -21,10 +21,27 @@ FleetWorker* Fleet::WorkerOf(const RequestId& request) {
   return found == worker_of_.end() ? nullptr : Find(found->second);
 }
 
+bool Fleet::HasWorkerOf(const IdentityDigest& identity) const {
+  return std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    return entry.second.profile().identity == identity;
+  });
+}
+
+// One that no worker has any more gives its place to the next.
+uint32_t Fleet::PlaceOf(const IdentityDigest& identity) {
+  auto place = std::find(identities_.begin(), identities_.end(), identity);
+  if (place == identities_.end()) {
+    ++identities_version_;
+    place = std::find_if(identities_.begin(), identities_.end(),
+                         [this](const IdentityDigest& one) { return !HasWorkerOf(one); });
+    if (place == identities_.end()) place = identities_.insert(place, identity);
+    *place = identity;
+  }
+  return static_cast<uint32_t>(place - identities_.begin());
+}
+
 void Fleet::Join(WorkerId id, WorkerProfile profile, SteadyTime now) {
-  auto known = std::find(identities_.begin(), identities_.end(), profile.identity);
-  if (known == identities_.end()) known = identities_.insert(known, profile.identity);
-  const auto index = static_cast<uint32_t>(known - identities_.begin());
+  const uint32_t index = PlaceOf(profile.identity);
   workers_.try_emplace(id, std::move(profile), index, now);
 }
 

@@ -59,16 +59,22 @@ class Fleet {
   // Each unit the cheapest way. REQUIRES: the worker fits the request.
   WorkEstimate Estimate(const RouteRequest& request, const FleetWorker& worker) const;
   const std::map<WorkerId, FleetWorker>& workers() const { return workers_; }
-  // That workers have or had.
+  // Of the workers, and of others that are gone: never more than workers that were here at once.
   const std::vector<IdentityDigest>& identities() const { return identities_; }
+  // Grows whenever they change: requests that were described before are to be described again.
+  uint64_t identities_version() const { return identities_version_; }
 
  private:
+  // The place of an identity among them all.
+  uint32_t PlaceOf(const IdentityDigest& identity);
+  bool HasWorkerOf(const IdentityDigest& identity) const;
   FleetWorker* Find(WorkerId id);
   FleetWorker* WorkerOf(const RequestId& request);
 
   const FleetLimits limits_;
   std::map<WorkerId, FleetWorker> workers_;
   std::vector<IdentityDigest> identities_;
+  uint64_t identities_version_ = 0;
   std::unordered_set<UnitKey> stored_;
   std::unordered_map<RequestId, WorkerId> worker_of_;
   std::optional<SteadyTime> observed_;

@@ -18,8 +18,9 @@ struct RouteRequest {
   // fleet (in the order of Fleet::identities).
   std::vector<uint32_t> unit_tokens;
   std::vector<std::vector<UnitKey>> keys;
-  uint32_t new_tokens = 0;  // computed by every worker
-  uint32_t slots = 1;       // one for each sample
+  uint64_t identities_version = 0;  // Fleet::identities_version when they were made
+  uint32_t new_tokens = 0;          // computed by every worker
+  uint32_t slots = 1;               // one for each sample
   // Until its deadline.
   double time_left_s = std::numeric_limits<double>::infinity();
   double ahead_s = 0;  // of work that waits in the coordinator and goes first

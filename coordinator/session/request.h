@@ -44,6 +44,7 @@ struct SessionRequest {
   uint32_t losses = 0;   // of workers that ran it, or refused to
   uint32_t gaps = 0;     // in what its workers sent
   Delivered delivered;
+  uint64_t text_bytes = 0;  // of the parts that its workers sent
   RequestReport report;
 
   // Of a request that another coordinator had: what workers know of it.

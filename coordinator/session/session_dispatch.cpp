@@ -176,7 +176,9 @@ void SessionTable::GiveWaiting(SteadyTime now, Actions& actions) {
       SessionRequest& request = requests_.at(waiting.id);
       if (MustWait(request, now)) return false;
       if (workers_.IsOutdated(request.route)) {
-        request.route.keys = Describe(request.prompt).keys;
+        RouteRequest described = Describe(request.prompt);
+        request.route.keys = std::move(described.keys);
+        request.route.identities_version = described.identities_version;
       }
       // Admitted before: its deadline is not held against it again.
       decision = Route(request, std::numeric_limits<double>::infinity(), ahead_s, now);

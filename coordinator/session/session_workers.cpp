@@ -9,7 +9,8 @@ namespace promptcache {
 namespace {
 
 constexpr uint64_t kWarmupTimeoutMs = 600'000;
-constexpr uint32_t kMaxGaps = 3;  // in one request's answer
+constexpr uint64_t kMaxTextPerToken = 1 << 10;  // on the average of an answer
+constexpr uint32_t kMaxGaps = 3;                // in one request's answer
 // By which the attempt is higher each time a client sends a request again (schemas/WIRE.md).
 constexpr uint32_t kAttemptsPerSend = 65'536;
 constexpr std::chrono::milliseconds kRefusedWait{200};  // until a worker may be asked again
@@ -17,6 +18,19 @@ constexpr std::chrono::milliseconds kRefusedWait{200};  // until a worker may be
 // The one that has the most: it was given the request last, or generated more of it.
 bool HasLess(const std::pair<PeerId, RequestState>& a, const std::pair<PeerId, RequestState>& b) {
   return std::pair(a.second.attempt, a.second.parts) < std::pair(b.second.attempt, b.second.parts);
+}
+
+// An answer is kept, here or where batches are, so that one without an end would take all memory.
+Status CheckSize(const SessionRequest& request, const Partial& partial) {
+  const GenerationOptions& options = request.options;
+  const auto& samples = request.delivered.samples;
+  const size_t before = partial.sample < samples.size() ? samples[partial.sample].size() : 0;
+  if (before + partial.tokens.size() > options.max_new_tokens) {
+    return DataLoss("the worker sent more tokens than were asked for");
+  }
+  const uint64_t most = kMaxTextPerToken * options.max_new_tokens * options.samples;
+  if (request.text_bytes + partial.text.size() <= most) return {};
+  return DataLoss("the worker sent more text than the tokens that were asked for can have");
 }
 
 }  // namespace
@@ -139,6 +153,13 @@ Actions SessionTable::PartialReceived(PeerId worker, const Envelope& envelope, S
     PartsWereLost(found, now, actions);
     return actions;
   }
+  if (const Status status = CheckSize(request, partial); !status.ok()) {
+    CancelOnWorker(found->first, request, actions);
+    Redispatch(found, status, now, actions);
+    GiveWaiting(now, actions);
+    return actions;
+  }
+  request.text_bytes += partial.text.size();
   ++delivered.parts;
   if (delivered.samples.size() <= partial.sample) delivered.samples.resize(partial.sample + 1);
   std::vector<TokenId>& tokens = delivered.samples[partial.sample];

@@ -50,11 +50,13 @@ class WorkerDirectory {
 
   // For a plan with units of this domain: under the identities that workers have now.
   RouteRequest Describe(const Plan& plan, uint64_t domain) const {
-    return MakeRouteRequest(plan, identities(), domain);
+    RouteRequest request = MakeRouteRequest(plan, identities(), domain);
+    request.identities_version = fleet_.identities_version();
+    return request;
   }
-  // The identities have become more since the request was described.
+  // The identities have changed since the request was described.
   bool IsOutdated(const RouteRequest& request) const {
-    return request.keys.size() < identities().size();
+    return request.identities_version != fleet_.identities_version();
   }
   // Where to run it; books it there when that is the outcome.
   RoutingDecision Route(const RouteRequest& request, SteadyTime now);

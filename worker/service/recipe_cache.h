@@ -16,9 +16,7 @@ class RecipeCache {
  public:
   explicit RecipeCache(uint64_t limit_tokens) : limit_(limit_tokens) {}
 
-  bool contains(uint64_t domain, const RecipeDigest& digest) const {
-    return entries_.contains({domain, digest});
-  }
+  // Null when it is not there.
   KnownRecipePtr Find(uint64_t domain, const RecipeDigest& digest) {
     const auto found = entries_.find({domain, digest});
     if (found == entries_.end()) return nullptr;

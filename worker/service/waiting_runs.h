@@ -8,6 +8,7 @@
 
 #include "cluster/wire/messages.h"
 #include "common/clock.h"
+#include "worker/engine/known_recipe.h"
 #include "worker/requests/request_log.h"
 
 namespace promptcache {
@@ -18,6 +19,19 @@ struct WaitingRun {
   Run order;
   SteadyTime received;
   SteadyTime deadline;
+  // Of each unit of the plan; null while it has not come. They are kept here, for those that are
+  // still to come may take their places in the cache.
+  std::vector<KnownRecipePtr> recipes;
+
+  // Others are ignored.
+  void AddRecipes(const std::vector<KnownRecipePtr>& came) {
+    std::map<RecipeDigest, KnownRecipePtr> by_digest;
+    for (const KnownRecipePtr& known : came) by_digest.emplace(known->digest, known);
+    for (size_t i = 0; i < recipes.size(); ++i) {
+      const auto found = by_digest.find(order.plan.units[i].digest);
+      if (!recipes[i] && found != by_digest.end()) recipes[i] = found->second;
+    }
+  }
 };
 
 // At most `limit` of them. Not thread safe.

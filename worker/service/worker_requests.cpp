@@ -10,7 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr uint64_t kRecipeCacheTokens = 16 << 20;
 constexpr milliseconds kDefaultDeadline{600'000};
 constexpr uint64_t kLongestTimeoutMs = 86'400'000;
 
@@ -27,7 +26,7 @@ Status CheckParts(const Delivered& delivered) {
 
 WorkerRequests::WorkerRequests(RequestsDeps deps)
     : deps_(std::move(deps)),
-      recipes_(kRecipeCacheTokens),
+      recipes_(deps_.recipe_cache_tokens),
       waiting_(deps_.waiting_limit),
       log_(deps_.log) {}
 
@@ -85,7 +84,8 @@ void WorkerRequests::RunReceived(uint32_t coordinator, Envelope envelope) {
 void WorkerRequests::AskOrStart(WaitingRun run) {
   std::vector<RecipeDigest> missing;
   for (const PlanUnit& unit : run.order.plan.units) {
-    if (!recipes_.contains(run.order.domain, unit.digest)) missing.push_back(unit.digest);
+    run.recipes.push_back(recipes_.Find(run.order.domain, unit.digest));
+    if (!run.recipes.back()) missing.push_back(unit.digest);
   }
   if (missing.empty()) return Start(std::move(run));
   if (waiting_.full()) return Refuse(run.run, Busy("too many requests wait for recipes"));
@@ -107,6 +107,7 @@ void WorkerRequests::RecipesReceived(uint32_t coordinator, const RequestId& id,
   auto run = waiting_.TakeFrom(coordinator, id);
   if (!run) return;
   for (const KnownRecipePtr& known : all) recipes_.Insert(run->order.domain, known);
+  run->AddRecipes(all);
   Start(*std::move(run));
 }
 
@@ -145,6 +146,7 @@ Status WorkerRequests::Submit(WaitingRun& waiting) {
   PC_RETURN_IF_ERROR(CheckParts(order.delivered));
   EngineRequest request{.id = waiting.run.id,
                         .plan = std::move(order.plan),
+                        .recipes = std::move(waiting.recipes),
                         .schema = std::move(order.schema),
                         .version = std::move(order.version),
                         .tenant = std::move(order.tenant),
@@ -155,13 +157,11 @@ Status WorkerRequests::Submit(WaitingRun& waiting) {
                         .received = waiting.received,
                         .deadline = waiting.deadline,
                         .events = EventsFor(waiting.run)};
-  for (const PlanUnit& unit : request.plan.units) {
-    auto recipe = recipes_.Find(request.domain, unit.digest);
-    if (!recipe) {
-      return FailedPrecondition("the recipe of '" + unit.path +
-                                "' is gone; register the schema again");
-    }
-    request.recipes.push_back(std::move(recipe));
+  const auto gone = std::ranges::find(request.recipes, nullptr);
+  if (gone != request.recipes.end()) {
+    const PlanUnit& unit = request.plan.units[gone - request.recipes.begin()];
+    return FailedPrecondition("the recipe of '" + unit.path +
+                              "' is gone; register the schema again");
   }
   if (deps_.engine == nullptr) return Unavailable("the worker is shutting down");
   return deps_.engine->Submit(std::move(request));

@@ -25,6 +25,7 @@ struct RequestsDeps {
   RequestLogLimits log;
   std::string worker;        // its name
   size_t waiting_limit = 0;  // runs that wait for recipes
+  uint64_t recipe_cache_tokens = 16 << 20;
   // Runs a function on the reactor thread, unless the requests have gone; thread safe.
   std::function<void(std::function<void()>)> post;
   std::function<Status(uint32_t coordinator, const Envelope&)> send;

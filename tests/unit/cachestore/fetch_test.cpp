@@ -157,6 +157,16 @@ TEST_F(FetchTest, ChunksThatNobodyTakesEndInBusyInsteadOfMemory) {
   EXPECT_EQ(DoneFor(*talk_, again).code, Code::kOk);
 }
 
+TEST_F(FetchTest, ChunksThatOnePeerDoesNotTakeLeaveRoomForOthers) {
+  Serve({.chunk_bytes = kChunk, .max_held_bytes = 1 << 20});
+  ASSERT_EQ(Fetch({.key = blob_.key, .credit = size()}).code, Code::kBusy);
+  RawPeer other(talk_->network(), "other");
+  ASSERT_TRUE(talk_->StepUntil([&] { return other.connection.up(); }));
+  other.Say(id_, FetchBlob{.key = blob_.key, .length = kChunk, .credit = size()});
+  ASSERT_TRUE(talk_->StepUntil([&] { return !other.All<Done>(id_).empty(); }));
+  EXPECT_EQ(other.All<Done>(id_)[0].code, Code::kOk) << other.All<Done>(id_)[0].message;
+}
+
 TEST_F(FetchTest, SecondFetchWithTheSameIdIsRefusedAndTheFirstGoesOn) {
   Serve();
   peer().Say(id_, FetchBlob{.key = blob_.key, .credit = 1});

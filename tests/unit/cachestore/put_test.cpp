@@ -250,7 +250,7 @@ TEST_P(PutTest, ImportsCountAgainstTheBudgetUntilThePutIsOver) {
   const std::string name(10'000, 'm');
   const PutBlob put{.key = blob_.key,
                     .bytes = size(),
-                    .imports = std::vector<Import>(60, {.reference = {.module = name}})};
+                    .imports = std::vector<Import>(40, {.reference = {.module = name}})};
   peer().Say(id_, put);
   ASSERT_TRUE(talk_->StepUntil([&] { return !peer().All<Credit>(id_).empty(); }));
   PutBlob other = put;

@@ -41,6 +41,22 @@ class StoreServerTest : public ::testing::Test {
     EXPECT_EQ(DoneFor(*talk_, id).code, Code::kOk);
     EXPECT_TRUE(peer().PayloadOf(id) == blob_.bytes);
   }
+  // Begins fetches that stand still.
+  void BeginFetches(RawPeer& from, int count) {
+    for (int i = 0; i < count; ++i) {
+      from.Say(RequestId::Random(), FetchBlob{.key = blob_.key, .credit = 1});
+    }
+    talk_->Settle();
+  }
+  Code FetchBy(RawPeer& from) {
+    const RequestId id = RequestId::Random();
+    from.Say(id, FetchBlob{.key = blob_.key, .credit = blob_.bytes.size()});
+    EXPECT_TRUE(talk_->StepUntil([&] { return !from.All<Done>(id).empty(); }));
+    return from.All<Done>(id).at(0).code;
+  }
+  void AwaitUp(RawPeer& other) {
+    ASSERT_TRUE(talk_->StepUntil([&] { return other.connection.up(); }));
+  }
   void SetUp() override { ASSERT_TRUE(PutBytes(memory_, blob_.key, blob_.bytes).ok()); }
 
   const SampleBlob blob_ = MakeSampleBlob();
@@ -205,6 +221,28 @@ TEST_F(StoreServerTest, RequestsThatWaitCountAgainstTheBudget) {
   store_.contains().Open();
   EXPECT_EQ(Await<BlobExistsReply>(first), BlobExistsReply{});
   EXPECT_EQ(AnswerTo<MetaReply>(MetaSet{.key = "k", .value = "x"}).entries.size(), 1u);
+}
+
+TEST_F(StoreServerTest, OnePeerCannotTakeTheTransfersFromAllOthers) {
+  Serve({.max_transfers = 8});
+  BeginFetches(peer(), 8);
+  EXPECT_EQ(FetchBy(peer()), Code::kBusy);
+  RawPeer other(talk_->network(), "other");
+  AwaitUp(other);
+  EXPECT_EQ(FetchBy(other), Code::kOk);
+}
+
+TEST_F(StoreServerTest, LinksWithOneKeyCountAsOnePeer) {
+  Serve({.max_transfers = 8});
+  const auto key = std::make_shared<PeerKey>(KeyOwner{"other", PeerRole::kWorker, ""});
+  RawPeer first(talk_->network(), "other");
+  RawPeer second(talk_->network(), "other");
+  for (RawPeer* link : {&first, &second}) link->transport.SetKey(key);
+  AwaitUp(first);
+  AwaitUp(second);
+  BeginFetches(first, 8);
+  EXPECT_EQ(FetchBy(second), Code::kBusy);
+  EXPECT_EQ(FetchBy(peer()), Code::kOk);
 }
 
 TEST_F(StoreServerTest, RequestWhoseTimeIsOverBeforeItsTurnIsNotDone) {

@@ -55,9 +55,9 @@ class Site {
     return *this;
   }
 
-  Status Add(const std::string& document) {
+  Status Add(const std::string& document, const std::string& tenant = "") {
     Status status = Internal("no answer");
-    catalog->Add({.document = document}, "", [&](const Result<SchemaPtr>& added) {
+    catalog->Add({.document = document}, tenant, [&](const Result<SchemaPtr>& added) {
       EXPECT_EQ(status.code(), Code::kInternal) << "answered twice";
       status = added.status();
     });

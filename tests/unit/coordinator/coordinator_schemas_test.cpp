@@ -169,6 +169,19 @@ TEST_F(SchemasTest, PromptsOfUnknownSchemasThatWaitForTheStoreAreBoundedByBytes)
   EXPECT_EQ(client_->Last<Final>(IdOf(1)).code, Code::kNotFound);
 }
 
+TEST_F(SchemasTest, WhatCannotBeLookedUpForTooManyWaitIsBusyAndNotCalledUnknown) {
+  StartWithClient();
+  store_->SetSilent(true);
+  for (int n = 0; n < 2'100; ++n) {
+    client_->Send(IdOf(1), SchemaList{"s"});
+    if (n % 500 == 0) network_.RunUntilIdle();
+  }
+  client_->Send(IdOf(2), SubmitOf("<prompt schema=\"nope\">hello</prompt>"));
+  network_.RunUntilIdle();
+  EXPECT_EQ(client_->Last<Reply>(IdOf(1)).code, Code::kBusy);
+  EXPECT_EQ(client_->Last<Final>(IdOf(2)).code, Code::kBusy);
+}
+
 TEST_F(SchemasTest, AClientThatDoesNotReadGetsNoMoreLargeAnswers) {
   settings_.store_endpoint.clear();
   settings_.max_schema_bytes = 1 << 20;

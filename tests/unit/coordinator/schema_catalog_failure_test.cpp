@@ -17,7 +17,7 @@ TEST_F(CatalogTest, WhatWaitsForTheStoreIsBoundedByBytes) {
   site.store->SetSilent(true);
   std::vector<Code> ends;
   for (int n = 0; n < 3; ++n) {
-    const std::string text = std::to_string(n) + "<!--" + std::string(400'000, ' ') + "-->";
+    const std::string text = std::to_string(n) + "<!--" + std::string(200'000, ' ') + "-->";
     site.catalog->Add({.document = Document("s", text)}, "", [&](const Result<SchemaPtr>& added) {
       ends.push_back(added.status().code());
     });
@@ -28,6 +28,19 @@ TEST_F(CatalogTest, WhatWaitsForTheStoreIsBoundedByBytes) {
   site.store->SetSilent(false);
   site.Settle(seconds(30));
   EXPECT_TRUE(site.Add(Document("s", "<!--" + std::string(900'000, ' ') + "-->one")).ok());
+}
+
+TEST_F(CatalogTest, WhatOneTenantHasWaitingLeavesRoomForOthers) {
+  Site site(records_, {.max_waiting_bytes = 1 << 20});
+  site.StartStore().Start();
+  const std::string padding = "<!--" + std::string(200'000, ' ') + "-->";
+  std::vector<Code> ends;
+  for (int n = 0; n < 5; ++n) {
+    site.catalog->Add({.document = Document("s", std::to_string(n) + padding)}, "a",
+                      [&](const auto& added) { ends.push_back(added.status().code()); });
+  }
+  EXPECT_THAT(ends, ElementsAre(Code::kBusy, Code::kBusy, Code::kBusy));
+  EXPECT_TRUE(site.Add(Document("s", "one" + padding), "b").ok());
 }
 
 // ---- damaged records ----

@@ -1,6 +1,8 @@
 // Several coordinators with one store: what one of them changes the others come to know.
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "tests/unit/coordinator/catalog_fixture.h"
 
 namespace promptcache::testing {
@@ -18,7 +20,7 @@ class CatalogSyncTest : public CatalogTest {
   // What is there once `site` has caught up, in no time.
   static std::string CurrentNow(Site& site, const std::string& name) {
     std::string current = "never caught up";
-    site.catalog->CatchUp([&](const Status&) { current = site.Current(name); });
+    site.catalog->CatchUp("", [&](const Status&) { current = site.Current(name); });
     site.network.RunUntilIdle();
     return current;
   }
@@ -81,15 +83,27 @@ TEST_F(CatalogSyncTest, ManyThatCatchUpAtOnceReadOnce) {
   ASSERT_TRUE(there_.Add(Document("s", "one")).ok());
   const size_t lists = here_.store->lists();
   int caught_up = 0;
-  for (int n = 0; n < 1'000; ++n) here_.catalog->CatchUp([&](const Status&) { ++caught_up; });
+  for (int n = 0; n < 1'000; ++n) here_.catalog->CatchUp("", [&](const Status&) { ++caught_up; });
   here_.network.RunUntilIdle();
   EXPECT_EQ(caught_up, 1'000);
   EXPECT_EQ(here_.store->lists(), lists + 1);
 }
 
+TEST_F(CatalogSyncTest, ManyOfOneTenantThatCatchUpLeavePlacesForOthers) {
+  std::map<Code, int> ends;
+  const auto ended = [&](const Status& status) { ++ends[status.code()]; };
+  for (int n = 0; n < 4'096; ++n) here_.catalog->CatchUp("a", ended);
+  EXPECT_GT(ends[Code::kBusy], 0);
+  const int busy = ends[Code::kBusy];
+  here_.catalog->CatchUp("b", ended);
+  here_.network.RunUntilIdle();
+  EXPECT_EQ(ends[Code::kBusy], busy);
+  EXPECT_EQ(ends[Code::kOk], 4'097 - busy);
+}
+
 TEST_F(CatalogSyncTest, WhoCaughtUpIsAnsweredOneATurn) {
   int caught_up = 0;
-  for (int n = 0; n < 3; ++n) here_.catalog->CatchUp([&](const Status&) { ++caught_up; });
+  for (int n = 0; n < 3; ++n) here_.catalog->CatchUp("", [&](const Status&) { ++caught_up; });
   for (int before = 0; here_.network.Step(); before = caught_up) EXPECT_LE(caught_up, before + 1);
   EXPECT_EQ(caught_up, 3);
 }
@@ -148,7 +162,7 @@ TEST_F(CatalogSyncTest, WhileTheStoreIsAwayWhatIsLoadedServesAndNobodyWaits) {
   here_.store.reset();
   here_.Settle(seconds(10));
   bool caught_up = false;
-  here_.catalog->CatchUp([&](const Status&) { caught_up = true; });
+  here_.catalog->CatchUp("", [&](const Status&) { caught_up = true; });
   EXPECT_TRUE(caught_up);
   EXPECT_EQ(here_.Current("s"), Document("s", "one"));
   ASSERT_TRUE(there_.Add(Document("s", "two")).ok());
@@ -159,7 +173,7 @@ TEST_F(CatalogSyncTest, WhileTheStoreIsAwayWhatIsLoadedServesAndNobodyWaits) {
 TEST_F(CatalogSyncTest, AStoreThatSaysNothingLetsThoseGoThatWait) {
   here_.store->SetSilent(true);
   bool caught_up = false;
-  here_.catalog->CatchUp([&](const Status&) { caught_up = true; });
+  here_.catalog->CatchUp("", [&](const Status&) { caught_up = true; });
   here_.Settle(seconds(21));
   EXPECT_TRUE(caught_up);
 }

@@ -146,6 +146,37 @@ TEST_F(CatalogTest, AllRecordsTogetherHaveALimitThatRemovalMakesRoomUnder) {
   EXPECT_TRUE(site.Add(Document("t", std::string(5'000, 'x'))).ok());
 }
 
+TEST_F(CatalogTest, SchemasOfOneTenantLeaveRoomForThoseOfOthers) {
+  Site site(records_, {.max_total_bytes = 100'000});
+  site.StartStore().Start();
+  Status status;
+  for (int n = 0; status.ok() && n < 20; ++n) {
+    status = site.Add(Document("s" + std::to_string(n), std::string(5'000, 'x')), "a");
+  }
+  EXPECT_EQ(status.code(), Code::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr("of this tenant"));
+  EXPECT_TRUE(site.Add(Document("s", std::string(5'000, 'x')), "b").ok());
+  EXPECT_TRUE(site.Add(Document("s0", std::string(5'000, 'x')), "a").ok()) << "it replaces itself";
+}
+
+TEST_F(CatalogTest, ChangesOfOneTenantThatWaitLeaveRoomForThoseOfOthers) {
+  Site site(records_);
+  site.StartStore().Start();
+  ASSERT_TRUE(site.Add(Document("s", "one"), "b").ok());
+  site.store->SetSilent(true);
+  int refused = 0;
+  for (int n = 0; n < 300; ++n) {
+    site.catalog->Remove({.tenant = "a"}, "s", [&](const Status& status) {
+      refused += status.code() == Code::kBusy ? 1 : 0;
+    });
+  }
+  EXPECT_GT(refused, 0);
+  site.store->SetSilent(false);
+  Status removed = Internal("no answer");
+  site.catalog->Remove({.tenant = "b"}, "s", [&](const Status& status) { removed = status; });
+  EXPECT_EQ(removed.code(), Code::kInternal) << "it waits for its turn";
+}
+
 TEST_F(CatalogTest, ChangesThatWaitForTheStoreHaveALimitAndAllAreAnswered) {
   Site site(records_);
   site.StartStore().Start();

@@ -159,6 +159,54 @@ TEST_F(SessionTest, PartsThatAreLostAgainAndAgainEndTheRequest) {
             "worker 11: cancel attempt 3; client 1: final data loss");
 }
 
+// Worker A has a request for four tokens.
+class SessionAnswerSize : public SessionTest {
+ protected:
+  SessionAnswerSize() {
+    Ready(kWorkerA);
+    Envelope submit = SubmitOf(IdOf(1));
+    std::get<Submit>(submit.body).options.max_new_tokens = 4;
+    const auto submitted = table_.SubmitReceived({kClient}, submit, now());
+    table_.Planned(TicketIn(submitted), PlanOfUnit(5), now());
+  }
+};
+
+TEST_F(SessionAnswerSize, MoreTokensThanWereAskedForAreNotTakenAndTheRequestRunsAgain) {
+  const auto partial = [](uint32_t seq, size_t tokens) {
+    Envelope envelope = PartialOf(IdOf(1), seq);
+    std::get<Partial>(envelope.body).tokens.assign(tokens, 7);
+    return envelope;
+  };
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, partial(0, 3), now())), "client 1: partial 0");
+  const auto actions = table_.PartialReceived(kWorkerA, partial(1, 2), now());
+  EXPECT_EQ(Words(actions), "worker 11: cancel attempt 0; worker 11: run attempt 1");
+  EXPECT_EQ(RunIn(actions).delivered, (Delivered{.parts = 1, .samples = {{7, 7, 7}}}));
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1, 1), now())),
+            "client 1: partial 1")
+      << "the fourth";
+}
+
+TEST_F(SessionAnswerSize, TextWithoutEndIsNotTakenAndTheRequestRunsAgain) {
+  Envelope partial = PartialOf(IdOf(1), 0);
+  std::get<Partial>(partial.body).text.assign(4096, 'a');
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, partial, now())), "client 1: partial 0");
+  EXPECT_EQ(Words(table_.PartialReceived(kWorkerA, PartialOf(IdOf(1), 1), now())),
+            "worker 11: cancel attempt 0; worker 11: run attempt 1");
+}
+
+TEST_F(SessionTest, RequestThatWaitedIsGivenUnderTheIdentityOfANewWorker) {
+  WorkerReady other = ReadyWorker();
+  other.identity.weights = "other";
+  Ready(kWorkerA);
+  table_.WorkerGone(kWorkerA, now());
+  Start(IdOf(1));
+  table_.WorkerIsReady(kWorkerB, "w12", other, {}, now());
+  EXPECT_EQ(Words(table_.ResidencyReceived(kWorkerB, {.seq = 1, .snapshot = true}, now())),
+            "worker 12: run attempt 0");
+  table_.PartialReceived(kWorkerB, PartialOf(IdOf(1), 0), now());
+  EXPECT_TRUE(Holds(kWorkerB, KeyOf(other, 5)));
+}
+
 TEST_F(SessionTest, FailureOfTheWorkerReachesTheClientWithItsUsage) {
   Ready(kWorkerA);
   Start(IdOf(1));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/unit/routing/routing_samples.h"
 
 namespace promptcache::testing {
@@ -229,6 +231,26 @@ TEST_F(FleetTest, KeysFollowTheWorkersIdentity) {
   late.identity.bytes.fill(2);
   fleet_.Join(3, late, At(0));
   EXPECT_FALSE(worker(3).Fits(request));
+}
+
+TEST_F(FleetTest, WorkersThatComeAndGoLeaveNoIdentities) {
+  const uint64_t before = fleet_.identities_version();
+  for (uint32_t n = 1; n <= 1000; ++n) {
+    WorkerProfile passing = Profile("w2");
+    std::memcpy(passing.identity.bytes.data(), &n, sizeof(n));
+    fleet_.Join(1 + n, passing, At(0));
+    fleet_.Leave(1 + n);
+  }
+  EXPECT_EQ(fleet_.identities().size(), 2u);
+  EXPECT_EQ(fleet_.identities()[0], worker().profile().identity) << "it is still here";
+  EXPECT_EQ(fleet_.identities_version(), before + 1000);
+}
+
+TEST_F(FleetTest, WorkerThatComesBackHasThePlaceThatItHad) {
+  fleet_.Leave(1);
+  fleet_.Join(2, Profile("w1"), At(0));
+  EXPECT_EQ(fleet_.identities().size(), 1u);
+  EXPECT_EQ(fleet_.identities_version(), 1u);
 }
 
 }  // namespace
