@@ -307,7 +307,7 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   }
   const auto of_tenant = by_tenant_.find(report.tenant);
   if (--of_tenant->second == 0) by_tenant_.erase(of_tenant);
-  history_.Add(std::move(report));
+  history_.Add(std::move(report), {.at = now, .in_background = entry.priority == 0});
   requests_.erase(request);
 }
 
