@@ -104,7 +104,7 @@ TEST(Zipf, WithChurnSomeSchemasGetNewUnitsEverySoOften) {
       ++changed;
       ASSERT_EQ(now.size(), last->second.size());
       for (size_t i = 0; i < now.size(); ++i) {
-        const bool is_shared = now[i] < 200;
+        const bool is_shared = last->second[i] < 200;
         EXPECT_EQ(now[i] == last->second[i], is_shared);
         EXPECT_TRUE(is_shared || now[i] >= warm_units);
       }
