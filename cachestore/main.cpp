@@ -62,7 +62,8 @@ Status Serve(const Flags& flags) {
   PC_ASSIGN_OR_RETURN(
       std::unique_ptr<Monitor> monitor,
       StartReactorMonitor(
-          own.metrics_endpoint, settings.security, *transport, [](ProcessReport&) {},
+          own.metrics_endpoint, settings.security, *transport,
+          [&](ProcessReport& report) { AddStoreLinkMetrics(server->links(), report.metrics); },
           [&](ProcessReport& report) { Report(store->blobs(), report); }));
   nlohmann::json ready = {{"endpoint", server->endpoint()}};
   if (monitor) ready["metrics_endpoint"] = monitor->endpoint();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/transport/link_faults.h"
+
 namespace promptcache {
 namespace {
 
@@ -29,17 +31,9 @@ void AddTiers(const State& state, MetricSeries& series) {
   series.Add("encoded", tokens.encoded);
 }
 
-void AddLinkFaults(const State& state, MetricSeries& series) {
-  const auto add = [&](std::string_view fault, uint64_t PeerCounters::*counter) {
-    series.Add(fault, state.clients.*counter + state.workers.*counter);
-  };
-  add("bad_message", &PeerCounters::bad_messages);
-  add("stranger", &PeerCounters::strangers);
-  add("refused", &PeerCounters::refused);
-  add("expired", &PeerCounters::expired);
-  add("impostor", &PeerCounters::impostors);
-  add("forbidden", &PeerCounters::forbidden);
-  add("revoked", &PeerCounters::revoked);
+void AddFaults(const State& state, MetricSeries& series) {
+  const PeerCounters tables[] = {state.clients, state.workers};
+  AddLinkFaults(tables, series);
 }
 
 void AddWorkers(const State& state, MetricSeries& series) {
@@ -134,7 +128,7 @@ constexpr MetricRow<State> kTable[] = {
       "Links of clients and workers that ended, or were not made, by fault: bad_message, stranger "
       "(no greeting), refused, expired (silent), impostor, forbidden (message of another role), "
       "revoked."},
-     AddLinkFaults},
+     AddFaults},
     {{"promptcache_schemas", kGauge, "", "Registered versions of schemas."},
      [](const State& state, MetricSeries& series) { series.Add(state.status.schemas); }},
     {{"promptcache_meta_available", kGauge, "", "1 while the cachestore that keeps schemas is up."},

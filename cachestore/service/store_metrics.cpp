@@ -1,5 +1,7 @@
 #include "cachestore/service/store_metrics.h"
 
+#include "cluster/transport/link_faults.h"
+
 namespace promptcache {
 namespace {
 
@@ -54,10 +56,24 @@ constexpr MetricRow<StoreStats> kTable[] = {
      }},
 };
 
+constexpr MetricRow<PeerCounters> kLinkTable[] = {
+    {{"promptcache_store_link_faults_total", kCounter, "fault",
+      "Links of workers, coordinators and admins that ended, or were not made, by fault: "
+      "bad_message, stranger (no greeting), refused, expired (silent), impostor, forbidden "
+      "(message of another role), revoked."},
+     [](const PeerCounters& links, MetricSeries& series) {
+       AddLinkFaults({&links, 1}, series);
+     }},
+};
+
 }  // namespace
 
 void AddStoreMetrics(const StoreStats& stats, Metrics& metrics) {
   ReadMetrics(kTable, stats, metrics);
+}
+
+void AddStoreLinkMetrics(const PeerCounters& links, Metrics& metrics) {
+  ReadMetrics(kLinkTable, links, metrics);
 }
 
 }  // namespace promptcache

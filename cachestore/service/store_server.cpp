@@ -59,6 +59,7 @@ class ServerImpl : public StoreServer {
   }
 
   const std::string& endpoint() const override { return endpoint_; }
+  const PeerCounters& links() const override { return peers_.counters(); }
 
  private:
   static PeerTableOptions TableOptions() {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cachestore/admin.h"
+#include "cluster/transport/peer_table.h"
 #include "cluster/transport/transport.h"
 #include "common/clock.h"
 #include "common/status.h"
@@ -49,6 +50,8 @@ class StoreServer {
                                                      const StoreServerOptions& options);
   virtual ~StoreServer() = default;
   virtual const std::string& endpoint() const = 0;
+  // On the reactor thread.
+  virtual const PeerCounters& links() const = 0;
 };
 
 }  // namespace promptcache

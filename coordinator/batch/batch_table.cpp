@@ -188,8 +188,9 @@ void BatchTable::StartOne(Batch& batch, SteadyTime now, BatchActions& actions) {
     return entry.second.stage == Stage::kPausing && now >= entry.second.next_try;
   });
   if (due != batch.open.end()) return Start(batch, due->first, due->second, actions);
-  auto [number, item] = std::move(batch.waiting.front());
-  batch.waiting.pop_front();
+  auto first = batch.waiting.extract(batch.waiting.begin());
+  const uint32_t number = first.key().number;
+  std::optional<BatchItem>& item = first.mapped();
   Item& opened = batch.open[number];
   if (!item) {
     return Keep(batch, number,

@@ -7,8 +7,8 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -114,6 +114,12 @@ class BatchTable {
 
  private:
   enum class Stage : uint8_t { kRunning, kPausing, kKeeping };
+  struct Place {
+    int32_t behind = 0;  // ascends as priorities fall
+    uint32_t number = 0;
+
+    auto operator<=>(const Place&) const = default;
+  };
   struct Item {
     BatchItem item;
     Stage stage = Stage::kRunning;
@@ -127,7 +133,7 @@ class BatchTable {
     OwnedBatch owned;
     uint32_t next = 0;  // the first item that is not loaded
     bool loading = false;
-    std::deque<std::pair<uint32_t, std::optional<BatchItem>>> waiting;  // none: it was lost
+    std::map<Place, std::optional<BatchItem>> waiting;  // none: it was lost
     std::map<uint32_t, Item> open;
     uint32_t running = 0;
     uint64_t held_bytes = 0;  // waiting and open

@@ -57,7 +57,8 @@ void BatchTable::Wait(Batch& batch, uint32_t number, std::optional<BatchItem> it
   batch.held_bytes += bytes;
   held_bytes_[batch.owned.info.tenant] += bytes;
   all_held_bytes_ += bytes;
-  batch.waiting.emplace_back(number, std::move(item));
+  const Place place{.behind = item ? -int32_t{item->submit.priority} : 0, .number = number};
+  batch.waiting.emplace(place, std::move(item));
 }
 
 void BatchTable::Release(Batch& batch, uint64_t bytes) {

@@ -261,7 +261,8 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   if (!report.attempts.empty() && report.attempts.back().end.empty()) {
     report.attempts.back().end = CodeName(final.code);
   }
-  history_.Add(Remove(request, now));
+  const bool in_background = entry.priority == 0;
+  history_.Add(Remove(request, now), {.at = now, .in_background = in_background});
 }
 
 RequestReport SessionTable::Remove(Requests::iterator request, SteadyTime now) {

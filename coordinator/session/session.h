@@ -43,7 +43,7 @@ struct SessionLimits {
   uint32_t max_losses = 3;
   TenantLimits tenants;  // of which the requests; twice as many with those that are sent again
   FleetLimits fleet;
-  size_t max_history = 1024;  // requests remembered for operators
+  HistoryLimits history;  // requests remembered for operators
   // What a unit is wanted of one worker in ten seconds before another one loads it too; 0: never.
   uint64_t prefetch_requests = 0;
   // A random number: the ids of warm-ups follow from it, and no client may know them beforehand.
@@ -109,7 +109,7 @@ class SessionTable {
         workers_(std::move(router), limits.fleet),
         waiting_(size_t{2} * limits.max_active_requests),
         warmups_(static_cast<uint64_t>(started.time_since_epoch().count()) ^ limits.warmup_secret),
-        history_(limits.max_history),
+        history_(limits.history),
         demand_(limits.prefetch_requests),
         closed_since_(started) {}
 

@@ -13,7 +13,7 @@ SessionLimits Limits() {
           .worker_wait = milliseconds(1'000),
           .ask_wait = milliseconds(100),
           .settle = milliseconds(250),
-          .max_history = 8};
+          .history = {.last = 8, .slowest = 8}};
 }
 
 Router CostRouter() {

@@ -87,6 +87,14 @@ TEST_F(MonitorPrograms, ACachestoreCountsWhatIsAskedOfIt) {
   EXPECT_GT(Value("store_free_bytes"), 0);
 }
 
+TEST_F(MonitorPrograms, ACachestoreCountsWhomItRefuses) {
+  StartStore();
+  EXPECT_EQ(Value("store_link_faults_total{fault=\"refused\"}"), 0);
+  EXPECT_FALSE(Client::Connect({.endpoints = {ready_.at("endpoint")}}).ok());
+  EXPECT_GE(Value("store_link_faults_total{fault=\"refused\"}"), 1);
+  EXPECT_EQ(Value("store_link_faults_total{fault=\"forbidden\"}"), 0);
+}
+
 TEST_F(MonitorPrograms, ACachestoreThatOnlyReadsIsNotReadyAndSaysWhy) {
   StartStore("[store]\nmin_free_bytes = 1099511627776\n");
   EXPECT_TRUE(Eventually([&] { return Get("/readyz").status == 503; }));

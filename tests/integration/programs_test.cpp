@@ -48,6 +48,22 @@ class CommandLine : public ClusterTest {
     ASSERT_GE(plan["units"].size(), 8U);
     for (const json& unit : plan["units"]) EXPECT_THAT(stored, HasSubstr(unit["key"]));
   }
+  // What has become of a request that ended, and how the cluster is.
+  void ExpectOperatorsSee(const std::string& request) {
+    const json frame = CliJson({"top", "--once", "--interval", "0.05", "--json"});
+    ASSERT_EQ(frame["status"]["workers"].size(), 1U);
+    EXPECT_EQ(frame["workers"][0]["name"], "worker-1");
+    EXPECT_THAT(Cli({"status"}).output, HasSubstr("worker-1"));
+    const json explained = CliJson({"explain", request, "--json"});
+    EXPECT_EQ(explained["id"], request);
+    EXPECT_EQ(explained["state"], "ok");
+    EXPECT_EQ(explained["attempts"][0]["worker"], "worker-1");
+    const ProgramResult trace = Cli({"trace", request});
+    EXPECT_EQ(trace.exit_code, 0) << trace.errors;
+    EXPECT_THAT(trace.output, HasSubstr(request));
+    EXPECT_THAT(trace.output, HasSubstr("parse and plan"));
+    EXPECT_EQ(Cli({"explain", std::string(32, '7')}).exit_code, 4);
+  }
   json CliJson(const std::vector<std::string>& arguments) {
     const ProgramResult result = Cli(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.errors;
@@ -98,6 +114,7 @@ TEST_F(CommandLine, WorksByHand) {
   });
 
   ExpectPlannedKeysAreStored();
+  ExpectOperatorsSee(cold["request_id"]);
 
   const ProgramResult odd = Cli({"submit", "--prompt", Prompt(), "--temperature", "nan"});
   EXPECT_EQ(odd.exit_code, 3) << odd.errors;

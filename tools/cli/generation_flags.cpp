@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <limits>
 
 namespace promptcache {
 namespace {
@@ -88,13 +89,22 @@ void GenerationFlags::AddTo(CLI::App& command) {
       ->capture_default_str();
 }
 
+void GenerationFlags::AddPriorityTo(CLI::App& command) {
+  command
+      .add_option("--priority", priority,
+                  "Where requests wait for a worker, your tenant's of higher priority go first")
+      ->check(CLI::Range(uint32_t{0}, uint32_t{std::numeric_limits<uint8_t>::max()}))
+      ->capture_default_str();
+}
+
 struct Submit GenerationFlags::ToSubmit(std::string prompt) const {
   return {.model = model,
           .prompt = std::move(prompt),
           .options = options,
           .reuse = reuse.mode(),
           .repair = reuse.wanted_repair(),
-          .linked_tokens = reuse.linked_tokens};
+          .linked_tokens = reuse.linked_tokens,
+          .priority = static_cast<uint8_t>(priority)};
 }
 
 SubmitOptions GenerationFlags::ToOptions() const {

@@ -30,9 +30,12 @@ struct GenerationFlags {
   std::string model;
   ReuseFlags reuse;
   double deadline_seconds = 600;
+  uint32_t priority = 0;
 
   // Adds --max-new-tokens, --temperature, --no-cache, ... to a command.
   void AddTo(CLI::App& command);
+  // Adds --priority, for commands whose requests may wait beside others.
+  void AddPriorityTo(CLI::App& command);
   struct Submit ToSubmit(std::string prompt) const;
   SubmitOptions ToOptions() const;
 };

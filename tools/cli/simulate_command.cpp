@@ -13,6 +13,7 @@ namespace promptcache {
 namespace {
 
 constexpr double kMaxRequests = 1e7;
+constexpr double kMaxNewSchemas = 1e6;
 
 struct SimulateFlags {
   TraceOptions trace;
@@ -34,15 +35,23 @@ struct Scene {
   std::vector<WorkerModel> workers;
 };
 
+double NewSchemas(const ZipfOptions& zipf) {
+  if (zipf.churn_s == 0) return 0;
+  return zipf.schemas * zipf.churn_share * zipf.seconds / zipf.churn_s;
+}
+
 Result<Scene> SceneOf(const SimulateFlags& flags) {
   if (flags.zipf.requests_per_s * flags.zipf.seconds > kMaxRequests) {
     return InvalidArgument("--rate times --seconds is more than 10 million requests");
   }
+  if (NewSchemas(flags.zipf) > kMaxNewSchemas) {
+    return InvalidArgument("--churn makes more than a million new schemas; take more seconds");
+  }
   Cell cell{.zipf = flags.zipf, .gpus = flags.workers, .cpus = flags.cpu_workers};
-  cell.zipf.seed = flags.simulation.seed;
   if (!flags.cell.empty()) {
     PC_ASSIGN_OR_RETURN(cell, FindCell(flags.cell));
   }
+  cell.zipf.seed = flags.simulation.seed;
   Scene scene{.workers = cell.Workers()};
   for (WorkerModel& worker : scene.workers) {
     if (flags.store_gb_per_s > 0) worker.rates.remote.bytes_per_s = flags.store_gb_per_s * 1e9;
@@ -108,6 +117,16 @@ void AddWorkloadFlags(CLI::App& command, SimulateFlags& flags) {
       .add_option("--hot-step", flags.zipf.hot_share,
                   "From half time on one schema gets this share of the requests")
       ->check(CLI::Range(0.0, 1.0));
+  CLI::Option* churn =
+      command
+          .add_option("--churn", flags.zipf.churn_s,
+                      "Every so many seconds some schemas get another text, whose units no worker "
+                      "and no store has")
+          ->check(CLI::Range(0.1, 86'400.0));
+  command.add_option("--churn-share", flags.zipf.churn_share, "Share of the schemas, each time")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(churn)
+      ->capture_default_str();
   command.add_option("--cell", flags.cell, "Instead of these: a cell of the table of the README");
   command.add_option("--traces", flags.traces, "Folder with mooncake/, for --cell conversation")
       ->capture_default_str();

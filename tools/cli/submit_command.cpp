@@ -104,6 +104,7 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
   command->add_option("--model", flags->generation.model,
                       "Refuse the request unless this model is served");
   flags->generation.AddTo(*command);
+  flags->generation.AddPriorityTo(*command);
   flags->output.AddTo(*command);
   command->footer(
       "Examples:\n"
@@ -119,8 +120,9 @@ void AddSubmitCommand(CLI::App& app, CommandContext& context) {
       "A line of a batch has a prompt, and may have name, model, max_new_tokens, temperature, "
       "top_p,\n"
       "top_k, repetition_penalty, seed, stop, samples, no_cache, contiguous, repair, "
-      "linked_tokens\n"
-      "and deadline (seconds from when it runs); the options above are for lines that do not say.\n"
+      "linked_tokens,\n"
+      "priority (of the items in the coordinator's memory, higher ones run first) and deadline\n"
+      "(seconds from when it runs); the options above are for lines that do not say.\n"
       "  {\"name\": \"q1\", \"prompt\": \"<prompt "
       "schema=\\\"support-desk\\\"><refunds/>When?</prompt>\"}\n"
       "`promptcache batch` shows how far it is and fetches the results.");

@@ -38,6 +38,10 @@ struct ZipfOptions {
   // From half time on so large a share of requests is for one schema that was the hundredth before;
   // 0: it stays what it was.
   double hot_share = 0;
+  // Every so many seconds a share of the schemas, drawn anew, gets another text: modules that are
+  // only theirs are replaced by ones that nobody has yet. 0: never.
+  double churn_s = 0;
+  double churn_share = 0.05;
   uint64_t seed = 1;
 };
 Workload MakeZipf(const ZipfOptions& options);

@@ -84,6 +84,7 @@ class ServedConversation {
 
   FakeNetwork& network() { return network_; }
   RawPeer& peer() { return *peer_; }
+  const PeerCounters& links() const { return server_->links(); }
   void DestroyServer() { server_.reset(); }
 
   // Steps until it holds; false when it does not for half a minute.

@@ -116,6 +116,7 @@ TEST_F(StoreServerTest, OnlyWhoWorksWithAStoreIsLetIn) {
   }
   EXPECT_THAT(is_let_in(PeerRole::kClient), HasSubstr("clients ask a coordinator"));
   EXPECT_THAT(is_let_in(PeerRole::kStore), HasSubstr("a cachestore is for"));
+  EXPECT_EQ(talk_->links().refused, 2u);
 }
 
 TEST_F(StoreServerTest, BlobThatIsSoundStaysWhoeverReportsIt) {
@@ -294,6 +295,7 @@ TEST_F(StoreServerTest, GarbageEndsItsSendersLinkAndNothingElse) {
     }
     rogue.Close(socket);
   }
+  EXPECT_GT(talk_->links().bad_messages, 0u);
   ExpectServes();
   EXPECT_TRUE(peer().connection.up());
 }

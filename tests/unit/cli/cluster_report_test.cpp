@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/cli/cluster/ask_each.h"
 #include "tools/cli/cluster/explain_report.h"
 #include "tools/cli/cluster/top_frame.h"
+#include "tools/cli/cluster/watch.h"
 #include "tools/cli/render.h"
 
 namespace promptcache {
@@ -80,6 +82,25 @@ ClusterSample Sample(int at, uint64_t accepted, const TierTokens& tokens) {
   return sample;
 }
 
+TEST(Explain, EachCoordinatorIsAskedUntilOneKnows) {
+  std::string asked;
+  const auto ask = [&](const std::string& endpoint) -> Result<ExplainReply> {
+    asked += endpoint;
+    if (endpoint == "d") return Unavailable("d does not answer");
+    if (endpoint == "k") return ExplainReply{.requests = {Report()}};
+    if (endpoint == "x") return Internal("broken");
+    return NotFound(endpoint + " knows nothing of it");
+  };
+  EXPECT_TRUE(AskEach({"a", "d", "k", "b"}, ask).ok());
+  EXPECT_EQ(asked, "adk");
+  const Status unknown = AskEach({"a", "d", "b"}, ask).status();
+  EXPECT_EQ(unknown.code(), Code::kNotFound);
+  EXPECT_EQ(unknown.message(), "b knows nothing of it; could not be asked: d");
+  EXPECT_EQ(AskEach({"a", "b"}, ask).status().message(), "b knows nothing of it");
+  EXPECT_EQ(AskEach({"d"}, ask).status().code(), Code::kUnavailable);
+  EXPECT_EQ(AskEach({"x", "k"}, ask).status().code(), Code::kInternal);
+}
+
 TEST(Top, RatesAreOfTheLastInterval) {
   ClusterSample before = Sample(10, 100, {.device = 1'000});
   ClusterSample now = Sample(12, 130, {.device = 1'750, .encoded = 250});
@@ -95,6 +116,48 @@ TEST(Top, RatesAreOfTheLastInterval) {
   EXPECT_EQ(frame.workers[0].requests_per_second, 0) << "another process";
   EXPECT_EQ(frame.workers[1].requests_per_second, 3);
   EXPECT_EQ(frame.workers[1].tokens_per_second, 100);
+}
+
+TEST(Top, LooksAtTwoCoordinatorsHaveNoRates) {
+  ClusterSample before = Sample(10, 100, {.device = 1'000});
+  ClusterSample now = Sample(12, 130, {.device = 1'750});
+  now.status.coordinator = "another";
+  EXPECT_EQ(MakeClusterFrame(before, now).requests_per_second, 0);
+  EXPECT_EQ(MakeClusterFrame(before, now).tokens, TierTokens{});
+}
+
+// What top sees, look by look, and what it shows: "accepted/s ", "away " or how it ended.
+std::string Watched(std::vector<Result<ClusterSample>> looks, Frames wanted = Frames::kAll) {
+  std::string shown;
+  size_t next = 0;
+  const Status end = Watch({.look = [&] { return looks.at(next++); },
+                            .wait = [] {},
+                            .show =
+                                [&](const ClusterFrame& frame) {
+                                  const auto rate = static_cast<int>(frame.requests_per_second);
+                                  shown += std::to_string(rate) + " ";
+                                  return next < looks.size();
+                                },
+                            .unreachable = [&](const Status&) { shown += "away "; }},
+                           wanted);
+  return shown + (end.ok() ? "ok" : std::string(CodeName(end.code())));
+}
+
+TEST(Top, GoesOnWhenACoordinatorIsBack) {
+  const Status gone = Unavailable("gone");
+  EXPECT_EQ(Watched({Sample(1, 0, {}), Sample(2, 3, {}), gone, gone, Sample(5, 50, {}),
+                     Sample(6, 55, {})}),
+            "3 away 5 ok");
+  EXPECT_EQ(
+      Watched({Sample(1, 0, {}), gone, Sample(3, 0, {}), gone, Sample(5, 0, {}), Sample(6, 1, {})}),
+      "away away 1 ok");
+}
+
+TEST(Top, EndsWhenItIsRefusedOrThereWasNobody) {
+  EXPECT_EQ(Watched({Unavailable("nobody")}), "unavailable");
+  EXPECT_EQ(Watched({Sample(1, 0, {}), FailedPrecondition("not an admin")}), "failed precondition");
+  EXPECT_EQ(Watched({Sample(1, 0, {}), Sample(2, 7, {}), Sample(3, 8, {})}, Frames::kOne), "7 ok");
+  EXPECT_EQ(Watched({Sample(1, 0, {}), Unavailable("gone")}, Frames::kOne), "unavailable");
 }
 
 TEST(Top, ACoordinatorThatBeganAnewHasNoRates) {

@@ -297,10 +297,10 @@ TEST_F(SessionTest, ARequestIsExplainedWhileItRunsAndAfterwards) {
 }
 
 TEST(RequestHistory, RemembersTheLastOnesAndTheSlowestOfThem) {
-  RequestHistory history(3);
+  RequestHistory history({.last = 3, .slowest = 0});
   for (uint8_t n = 1; n <= 4; ++n) {
     const double waited = n == 2 ? 50 : n;
-    history.Add({.id = IdOf(n), .first_token_ms = waited, .ended_ms = 60});
+    history.Add({.id = IdOf(n), .first_token_ms = waited, .ended_ms = 60}, {});
   }
   EXPECT_FALSE(history.Find(IdOf(1), Everybody).has_value());
   const auto slowest = history.Slowest(2, Everybody);
@@ -312,6 +312,49 @@ TEST(RequestHistory, RemembersTheLastOnesAndTheSlowestOfThem) {
   EXPECT_EQ(history.TtftMs().p50, 4);
   EXPECT_EQ(history.TtftMs().p99, 4);
   EXPECT_EQ(history.TtftMs().count, 3u);
+}
+
+std::vector<RequestId> SlowestOf(const RequestHistory& history, size_t count) {
+  std::vector<RequestId> ids;
+  for (const RequestReport& report : history.Slowest(count, Everybody)) ids.push_back(report.id);
+  return ids;
+}
+
+TEST(RequestHistory, KeepsTheSlowestWhenOthersFlood) {
+  RequestHistory history({.last = 2, .slowest = 2});
+  const auto flood = [&] {
+    for (uint8_t n = 100; n < 200; ++n)
+      history.Add({.id = IdOf(n), .first_token_ms = n / 100.0}, {});
+  };
+  history.Add({.id = IdOf(1), .first_token_ms = 70}, {});
+  history.Add({.id = IdOf(2), .first_token_ms = 60}, {});
+  flood();
+  history.Add({.id = IdOf(3), .ended_ms = 80}, {});  // without a first token
+  flood();
+  EXPECT_TRUE(history.Find(IdOf(1), Everybody).has_value());
+  EXPECT_TRUE(history.Find(IdOf(3), Everybody).has_value());
+  EXPECT_FALSE(history.Find(IdOf(2), Everybody).has_value()) << "two were slower";
+  EXPECT_EQ(SlowestOf(history, 4), (std::vector<RequestId>{IdOf(3), IdOf(1), IdOf(199), IdOf(198)}))
+      << "each once";
+}
+
+TEST(RequestHistory, ForgetsTheSlowestAfterAWhile) {
+  RequestHistory history({.last = 1, .slowest = 4});
+  const SteadyTime start{};
+  history.Add({.id = IdOf(1), .first_token_ms = 70}, {.at = start});
+  history.Add({.id = IdOf(2), .first_token_ms = 1}, {.at = start + std::chrono::minutes(9)});
+  EXPECT_TRUE(history.Find(IdOf(1), Everybody).has_value());
+  history.Add({.id = IdOf(3), .first_token_ms = 1}, {.at = start + std::chrono::minutes(10)});
+  EXPECT_FALSE(history.Find(IdOf(1), Everybody).has_value());
+  EXPECT_TRUE(history.Find(IdOf(2), Everybody).has_value());
+}
+
+TEST(RequestHistory, WhatWaitsInTheBackgroundIsNotKeptAsSlow) {
+  RequestHistory history({.last = 1, .slowest = 1});
+  history.Add({.id = IdOf(1), .first_token_ms = 5}, {});
+  history.Add({.id = IdOf(2), .first_token_ms = 90}, {.in_background = true});
+  history.Add({.id = IdOf(3), .first_token_ms = 1}, {});
+  EXPECT_EQ(SlowestOf(history, 3), (std::vector<RequestId>{IdOf(1), IdOf(3)}));
 }
 
 }  // namespace

@@ -62,16 +62,20 @@ TEST_F(SessionTest, RequestForMoreSlotsThanAreLeftWaitsForItsWorkerToComeBack) {
 TEST_F(SessionTest, RequestThatLosesWorkerAfterWorkerEndsAtTheLimit) {
   for (PeerId worker = 21; worker <= 24; ++worker) Ready(worker);
   Start(IdOf(1));
-  std::string last;
+  Actions last;
+  PeerId running = 0;
   for (int losses = 1; losses <= 3; ++losses) {
-    PeerId running = 0;
+    running = 0;
     for (const auto& [peer, worker] : table_.workers().all()) {
       if (AssignedTo(peer) > 0) running = peer;
     }
     ASSERT_NE(running, 0u);
-    last = Words(table_.WorkerGone(running, now()));
+    last = table_.WorkerGone(running, now());
   }
-  EXPECT_EQ(last, "client 1: final unavailable");
+  EXPECT_EQ(Words(last), "client 1: final unavailable");
+  EXPECT_THAT(FinalIn(last, kClient).message,
+              AllOf(HasSubstr("given to a worker 3 times"),
+                    HasSubstr("worker 'w" + std::to_string(running) + "' was lost")));
   EXPECT_EQ(table_.active(), 0u);
   EXPECT_EQ(table_.workers().all().size(), 1u) << "one worker must be left for others";
 }

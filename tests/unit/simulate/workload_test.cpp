@@ -74,6 +74,45 @@ TEST(Zipf, AHotStepBeginsAtHalfTime) {
   EXPECT_LT(before[99], 100);
 }
 
+TEST(Zipf, WithChurnSomeSchemasGetNewUnitsEverySoOften) {
+  const ZipfOptions calm{.schemas = 400, .requests_per_s = 400, .seconds = 30};
+  ZipfOptions options = calm;
+  options.churn_s = 10;
+  options.churn_share = 0.25;
+  const Workload before = MakeZipf(calm);
+  const Workload workload = MakeZipf(options);
+  ASSERT_EQ(workload.requests.size(), before.requests.size());
+  EXPECT_EQ(workload.warm, before.warm) << "what is new is not warm";
+  const auto warm_units = static_cast<uint32_t>(before.unit_tokens.size());
+  std::map<int, std::map<uint32_t, std::vector<uint32_t>>> units;  // by period and schema
+  for (size_t i = 0; i < workload.requests.size(); ++i) {
+    const SimRequest& request = workload.requests[i];
+    EXPECT_EQ(request.schema, before.requests[i].schema);
+    const auto [known, is_new] =
+        units[static_cast<int>(request.arrival_s / 10)].emplace(request.schema, request.units);
+    EXPECT_EQ(known->second, request.units) << "within a period nothing changes";
+  }
+  for (const auto& [schema, those] : units[0]) EXPECT_EQ(those, workload.warm[schema]);
+  for (int period = 1; period < 3; ++period) {
+    double both = 0;
+    double changed = 0;
+    for (const auto& [schema, now] : units[period]) {
+      const auto last = units[period - 1].find(schema);
+      if (last == units[period - 1].end()) continue;
+      ++both;
+      if (last->second == now) continue;
+      ++changed;
+      ASSERT_EQ(now.size(), last->second.size());
+      for (size_t i = 0; i < now.size(); ++i) {
+        const bool is_shared = last->second[i] < 200;
+        EXPECT_EQ(now[i] == last->second[i], is_shared);
+        EXPECT_TRUE(is_shared || now[i] >= warm_units);
+      }
+    }
+    EXPECT_NEAR(changed / both, 0.25, 0.06) << period;
+  }
+}
+
 TEST(Trace, UnitsAreAllHashesButTheLast) {
   const TraceFile file(
       "{\"timestamp\": 3000, \"input_length\": 1100, \"output_length\": 7, \"hash_ids\": [0, 5, "

@@ -108,6 +108,7 @@ const std::map<std::string, Field>& Fields() {
       {"repair", [](const json& v, Line& l) { return TakeRepair(v, l.item.submit); }},
       {"linked_tokens",
        [](const json& v, Line& l) { return TakeNumber(v, l.item.submit.linked_tokens); }},
+      {"priority", [](const json& v, Line& l) { return TakeNumber(v, l.item.submit.priority); }},
       {"deadline", [](const json& v, Line& l) { return TakeDeadline(v, l.item.timeout_ms); }},
   };
   return *fields;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/cli/cluster/ask_each.h"
 #include "tools/cli/cluster/explain_report.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
@@ -23,7 +24,14 @@ Result<ExplainReply> Ask(const CommandContext& context, const ExplainFlags& flag
     PC_ASSIGN_OR_RETURN(id, RequestId::FromHex(flags.request));
   }
   PC_ASSIGN_OR_RETURN(const auto client, ConnectClient(context));
-  return client->Explain(id);
+  Result<ExplainReply> reply = client->Explain(id);
+  if (context.endpoints.size() < 2 || reply.status().code() != Code::kNotFound) return reply;
+  return AskEach(context.endpoints, [&](const std::string& endpoint) -> Result<ExplainReply> {
+    CommandContext one = context;
+    one.endpoints = {endpoint};
+    PC_ASSIGN_OR_RETURN(const auto another, ConnectClient(one));
+    return another->Explain(id);
+  });
 }
 
 int RunExplain(const CommandContext& context, const ExplainFlags& flags, Render render) {
@@ -59,7 +67,9 @@ void AddExplainCommand(CLI::App& app, CommandContext& context) {
   command->footer(
       "Which worker was chosen and the seconds it lost or won by, what was found in which tier "
       "and\n"
-      "why something was missed. A coordinator remembers its last 1,024 requests.\n"
+      "why something was missed. A coordinator remembers its last 1,024 requests, and the 256 "
+      "slowest\n"
+      "of ten minutes; where --connect names several, each is asked until one knows the request.\n"
       "Examples:\n"
       "  promptcache explain\n"
       "  promptcache explain 0af7651916cd43dd8448eb211c80319c\n"

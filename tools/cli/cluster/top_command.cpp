@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tools/cli/cluster/top_frame.h"
+#include "tools/cli/cluster/watch.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/render.h"
@@ -41,16 +42,21 @@ void Print(const ClusterFrame& frame, const TopFlags& flags) {
   std::fflush(stdout);
 }
 
-Status Watch(const CommandContext& context, const TopFlags& flags) {
+Status RunTop(const CommandContext& context, const TopFlags& flags) {
   PC_ASSIGN_OR_RETURN(const auto client, ConnectClient(context));
-  PC_ASSIGN_OR_RETURN(ClusterSample before, Look(*client));
-  do {
-    std::this_thread::sleep_for(std::chrono::duration<double>(flags.interval_seconds));
-    PC_ASSIGN_OR_RETURN(ClusterSample now, Look(*client));
-    Print(MakeClusterFrame(before, now), flags);
-    before = std::move(now);
-  } while (!flags.once && std::ferror(stdout) == 0);
-  return {};
+  const std::chrono::duration<double> interval(flags.interval_seconds);
+  return Watch({.look = [&] { return Look(*client); },
+                .wait = [&] { std::this_thread::sleep_for(interval); },
+                .show =
+                    [&](const ClusterFrame& frame) {
+                      Print(frame, flags);
+                      return std::ferror(stdout) == 0;
+                    },
+                .unreachable =
+                    [](const Status& why) {
+                      fmt::print(stderr, "promptcache: {}; still looking\n", why.message());
+                    }},
+               flags.once ? Frames::kOne : Frames::kAll);
 }
 
 }  // namespace
@@ -65,14 +71,17 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
   command->add_flag("--once", flags->once, "One look, after one interval");
   command->add_flag("--json", flags->json, "Print JSON, an object a line");
   command->footer(
-      "Until it is stopped. The workers with most work before them come first; rates are those of "
-      "the last interval.\n"
+      "Until it is stopped, also while no coordinator can be reached; of several, one is shown, "
+      "and\n"
+      "the next when that one is lost. The workers with most work before them come first; rates "
+      "are\n"
+      "those of the last interval.\n"
       "Examples:\n"
       "  promptcache top\n"
       "  promptcache top --once --json");
   command->callback([&context, flags] {
     context.run = [&context, flags] {
-      const Status status = Watch(context, *flags);
+      const Status status = RunTop(context, *flags);
       return status.ok() ? kExitOk : Fail(status);
     };
   });

@@ -28,6 +28,10 @@ TierTokens Grown(const TierTokens& before, const TierTokens& now) {
           .encoded = Grown(before.encoded, now.encoded)};
 }
 
+bool IsSameProcess(const StatusReply& a, const StatusReply& b) {
+  return a.coordinator == b.coordinator && a.pid == b.pid;
+}
+
 const WorkerStatus* FindIn(const StatusReply& status, const std::string& name) {
   const auto found = std::find_if(status.workers.begin(), status.workers.end(),
                                   [&](const WorkerStatus& worker) { return worker.name == name; });
@@ -89,9 +93,11 @@ std::string RenderWorkers(const std::vector<WorkerFrame>& workers) {
 ClusterFrame MakeClusterFrame(const ClusterSample& before, const ClusterSample& now) {
   const double seconds = MillisecondsBetween(before.at, now.at) / 1000;
   ClusterFrame frame{.unix_ms = now.unix_ms, .status = now.status};
-  frame.requests_per_second =
-      Rate(before.status.requests_accepted, now.status.requests_accepted, seconds);
-  frame.tokens = Grown(before.status.tokens, now.status.tokens);
+  if (IsSameProcess(before.status, now.status)) {
+    frame.requests_per_second =
+        Rate(before.status.requests_accepted, now.status.requests_accepted, seconds);
+    frame.tokens = Grown(before.status.tokens, now.status.tokens);
+  }
   for (const WorkerStatus& worker : now.status.workers) {
     frame.workers.push_back(MakeWorkerFrame(FindIn(before.status, worker.name), worker, seconds));
   }

@@ -30,7 +30,8 @@ struct ClusterFrame {
   std::vector<WorkerFrame> workers;
 };
 
-// Rates of what was restarted in between are 0. REQUIRES: now.at > before.at.
+// Rates are 0 of what was restarted in between, or when the looks are at two coordinators.
+// REQUIRES: now.at > before.at.
 ClusterFrame MakeClusterFrame(const ClusterSample& before, const ClusterSample& now);
 
 nlohmann::json ClusterFrameToJson(const ClusterFrame& frame);

@@ -18,13 +18,14 @@ TEST(BatchFile, LineSaysWhatItWantsAndTheRestIsAsUsual) {
   BatchItem usual{.timeout_ms = 600'000};
   usual.submit.options.max_new_tokens = 9;
   usual.submit.options.seed = 5;
+  usual.submit.priority = 4;
   const auto batch = ParseBatchFile(
       "b.jsonl",
       "{\"prompt\": \"p\"}\n"
       " \r\n"
       "{\"name\": \"two\", \"prompt\": \"q\", \"model\": \"m\", \"max_new_tokens\": 3, "
       "\"temperature\": 0.5, \"seed\": 7, \"stop\": [\"a\", \"b\"], \"repair\": \"full\", "
-      "\"samples\": 2, \"deadline\": 1.5}\n"
+      "\"samples\": 2, \"priority\": 255, \"deadline\": 1.5}\n"
       "{\"id\": \"three\", \"prompt\": \"r\", \"max_tokens\": 4, \"stop\": \"x\", "
       "\"no_cache\": true}",
       usual);
@@ -36,6 +37,7 @@ TEST(BatchFile, LineSaysWhatItWantsAndTheRestIsAsUsual) {
   EXPECT_EQ(first.submit.prompt, "p");
   EXPECT_EQ(first.submit.options.max_new_tokens, 9u);
   EXPECT_EQ(first.submit.options.seed, 5u);
+  EXPECT_EQ(first.submit.priority, 4);
   EXPECT_EQ(first.timeout_ms, 600'000u);
   EXPECT_EQ(second.name, "two");
   EXPECT_EQ(second.submit.model, "m");
@@ -43,6 +45,7 @@ TEST(BatchFile, LineSaysWhatItWantsAndTheRestIsAsUsual) {
   EXPECT_EQ(second.submit.options.temperature, 0.5);
   EXPECT_EQ(second.submit.options.seed, 7u);
   EXPECT_EQ(second.submit.options.samples, 2u);
+  EXPECT_EQ(second.submit.priority, 255);
   EXPECT_THAT(second.submit.options.stop_strings, ElementsAre("a", "b"));
   EXPECT_EQ(second.submit.repair, Repair::kFull);
   EXPECT_EQ(second.timeout_ms, 1'500u);
@@ -67,6 +70,8 @@ TEST(BatchFile, MistakesAreNamedByFileAndLine) {
     EXPECT_THAT(mistake(R"({"prompt": "p", "max_new_tokens": )" + std::string(number) + "}"),
                 HasSubstr("whole number from 0 to 4294967295"));
   }
+  EXPECT_THAT(mistake(R"({"prompt": "p", "priority": 256})"),
+              HasSubstr("\"priority\": must be a whole number from 0 to 255"));
   EXPECT_THAT(mistake(R"({"prompt": "p", "temperature": -2})"), HasSubstr("temperature"));
   EXPECT_THAT(mistake(R"({"prompt": "p", "repair": "some"})"), HasSubstr("none, linked or full"));
   EXPECT_THAT(mistake(R"({"prompt": "p", "contiguous": true})"), HasSubstr("needs \"no_cache\""));

@@ -134,6 +134,15 @@ TEST_F(BatchTableTest, ItemsRunAFewAtATimeAndTheBatchEndsWhenAllAreKept) {
   EXPECT_EQ(table_.counts().running, 0u);
 }
 
+TEST_F(BatchTableTest, ItemsOfHigherPriorityThatAreInMemoryRunFirst) {
+  BatchItems items = ItemsFrom(0, 4);
+  items.items[2].submit.priority = 1;
+  items.items[3].submit.priority = 255;
+  (void)table_.Take(BatchOf(1, 4), now_);
+  EXPECT_EQ(Load(1, std::move(items)), "run 1.3; run 1.2");
+  EXPECT_EQ(End(1, 3), "keep 1.3 ok; run 1.0");
+}
+
 TEST_F(BatchTableTest, ItemsAreLoadedInPartsAndOnlyWhatHasNoResultRuns) {
   OwnedBatch batch = BatchOf(1, 6, 7);
   batch.ended = {true, false, true, true, true, false};
