@@ -184,6 +184,13 @@ FinishReason ReadFinish(Reader& reader, wire::FinishReason in) {
   return reader.Enum<FinishReason>(in, {FinishReason::kNone, FinishReason::kError}, "usage finish");
 }
 
+// They are remembered with the request.
+void CheckSamples(Reader& reader, const wire::Usage& in) {
+  if (in.samples() == nullptr || in.samples()->size() <= GenerationOptions::kMaxSamples) return;
+  reader.Fail("usage has " + std::to_string(in.samples()->size()) + " samples, the limit is " +
+              std::to_string(GenerationOptions::kMaxSamples));
+}
+
 }  // namespace
 
 uint32_t WriteUsage(Writer& writer, const Usage& in) {
@@ -204,8 +211,9 @@ uint32_t WriteUsage(Writer& writer, const Usage& in) {
 
 Usage ReadUsage(Reader& reader, const wire::Usage* in) {
   if (reader.Need(in, "usage") == nullptr) return {};
+  CheckSamples(reader, *in);
   return {
-      .worker = reader.Text(in->worker()),
+      .worker = reader.Name(in->worker(), "usage worker"),
       .finish = ReadFinish(reader, in->finish()),
       .prompt_tokens = in->prompt_tokens(),
       .cached_tokens = in->cached_tokens(),

@@ -7,6 +7,8 @@
 
 namespace promptcache {
 
+inline constexpr size_t kMaxMessageBytes = 4 << 10;  // of why something ended, that is kept
+
 inline Action ToClient(PeerId client, const RequestId& id, Message body) {
   return SendAction{Side::kClient, client, {.request_id = id, .body = std::move(body)}};
 }

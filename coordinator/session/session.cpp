@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/hash.h"
+#include "common/text/utf8.h"
 #include "coordinator/session/send.h"
 
 namespace promptcache {
@@ -16,6 +17,7 @@ constexpr uint64_t kBusyRetryMs = 1'000;  // until requests may have ended
 constexpr size_t kMaxTried = 64;
 constexpr size_t kMaxTriedBytes = 1024;
 constexpr size_t kMaxVersionBytes = 64;
+constexpr size_t kMaxModelBytes = 256;
 
 // What of an answer can have been delivered; every part has a token.
 Status CheckSentAgain(const Submit& submit) {
@@ -78,6 +80,10 @@ Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const 
   if (requests_.size() >= limit) {
     return Busy(std::to_string(requests_.size()) +
                 " requests are active, the limit of this coordinator; try again later");
+  }
+  if (submit.model.size() > kMaxModelBytes) {
+    return InvalidArgument("a model's name of more than " + std::to_string(kMaxModelBytes) +
+                           " bytes");
   }
   PC_RETURN_IF_ERROR(submit.options.Validate());
   PC_RETURN_IF_ERROR(CheckSentAgain(submit));
@@ -300,8 +306,12 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   RequestReport& report = entry.report;
   report.ended_ms = MillisecondsBetween(entry.received, now);
   report.code = final.code;
-  report.message = final.message;
+  report.message = AbbreviateUtf8(final.message, kMaxMessageBytes);
   report.usage = final.usage;
+  for (UnitUsage& unit : report.usage.units) {
+    unit.path = AbbreviateUtf8(unit.path, kMaxMessageBytes);
+    unit.miss_reason = AbbreviateUtf8(unit.miss_reason, kMaxMessageBytes);
+  }
   if (!report.attempts.empty() && report.attempts.back().end.empty()) {
     report.attempts.back().end = CodeName(final.code);
   }

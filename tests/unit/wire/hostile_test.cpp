@@ -180,6 +180,23 @@ TEST(HostileWire, RefusesSourcesThatShareTheirText) {
   ExpectRefused(bytes, "schema_add: the message uses the same bytes more than once");
 }
 
+TEST(HostileWire, RefusesAGreetingWithALongCapability) {
+  const auto hello = [](size_t bytes) {
+    return BytesOf(Hello{.role = PeerRole::kClient, .capabilities = {std::string(bytes, 'c')}});
+  };
+  EXPECT_TRUE(DecodeEnvelope(hello(256).bytes()).ok());
+  ExpectRefused(hello(257), "hello: hello capability is longer than 256 bytes");
+}
+
+TEST(HostileWire, RefusesUsageThatWouldBeLargeToRemember) {
+  Final final;
+  final.usage.worker = std::string(257, 'w');
+  ExpectRefused(BytesOf(final), "final: usage worker is longer than 256 bytes");
+  final.usage.worker.clear();
+  final.usage.samples.resize(GenerationOptions::kMaxSamples + 1);
+  ExpectRefused(BytesOf(final), "final: usage has 65 samples, the limit is 64");
+}
+
 TEST(HostileWire, OverwrittenBytesNeverCrash) {
   for (const auto& [file, sample] : GoldenMessages()) {
     const auto bytes = EncodeEnvelope(sample);
