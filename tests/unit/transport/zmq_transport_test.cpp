@@ -313,6 +313,30 @@ TEST(ZmqTransport, AHundredMebibytesInChunksArriveIntactAndTheirSourceIsReleased
   EXPECT_TRUE(Eventually([&] { return watch.use_count() <= 1; }));
 }
 
+TEST(ZmqTransport, APeersLargeMessagesWaitOnItsSide) {
+  constexpr int kMessages = 60;
+  TempDirectory directory;  // for a socket whose buffers hold less than one message
+  ReactorThread reactor;
+  std::latch blocked(1);
+  std::atomic<int> received{0};
+  const std::string endpoint = reactor.Call([&] {
+    Transport& transport = reactor.transport();
+    const auto socket = *transport.Listen(
+        {.endpoint = "ipc://" + (directory.path() / "s").string(), .max_message_bytes = 96 << 20},
+        [&](const Incoming&) {
+          blocked.wait();
+          ++received;
+        });
+    return *transport.BoundEndpoint(socket);
+  });
+  RawDealer raw;
+  const int sent = raw.ConnectAndFill(endpoint, std::string(1 << 20, 'x'), kMessages);
+  blocked.count_down();
+  // 16 that wait, one that is handled, and one or two on each side's way.
+  EXPECT_LE(sent, 22);
+  EXPECT_TRUE(Eventually([&] { return received == sent; }));
+}
+
 TEST(ZmqTransport, TimersAreNotHeldUpByManyMessagesThatTakeLong) {
   constexpr int kMessages = 20;
   FakeClock clock;
