@@ -13,10 +13,13 @@ constexpr uint64_t kMaxWrites = 256;
 constexpr uint64_t kRecipePartBytes = uint64_t{16} << 20;  // of 64 MiB that a worker takes
 constexpr uint64_t kRecordOverhead = 1 << 10;   // of a record in a message, and of a small schema
 constexpr uint64_t kWaitingOverhead = 4 << 10;  // of what waits
+constexpr size_t kMaxFileBytes = 4 << 10;       // of a path: each of many errors says it
 
 uint64_t BytesOf(const SchemaAdd& add) {
-  uint64_t bytes = add.document.size();
-  for (const SourceFile& file : add.sources) bytes += file.path.size() + file.text.size();
+  uint64_t bytes = add.file.size() + add.document.size();
+  for (const SourceFile& file : add.sources) {
+    bytes += sizeof(file) + file.path.size() + file.text.size();
+  }
   return bytes;
 }
 
@@ -161,6 +164,11 @@ void SchemaCatalog::RunWrites() {
 }
 
 void SchemaCatalog::Add(SchemaAdd add, const std::string& tenant, const AddCallback& done) {
+  if (add.file.size() > kMaxFileBytes) {
+    return done(InvalidArgument("the path of the schema's file has " +
+                                std::to_string(add.file.size()) + " bytes; the limit is " +
+                                std::to_string(kMaxFileBytes)));
+  }
   if (const Status status = CheckWritable(); !status.ok()) return done(status);
   const auto room = Reserve(tenant, BytesOf(add));
   if (!room.ok()) return done(room.status());

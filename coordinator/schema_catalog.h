@@ -74,10 +74,10 @@ class SchemaCatalog {
   size_t size() const { return registry_.size(); }
 
   // Changes happen one after another, and hold a part of what may wait until they are answered.
-  // kInvalidArgument with the document's errors, kAlreadyExists when another tenant shares its
-  // name, kResourceExhausted when all schemas together are too large, kBusy when too much waits,
-  // kUnavailable when the store cannot be reached: nothing is registered then, unless the message
-  // says so.
+  // kInvalidArgument with the document's errors or for a `file` of more than 4 KiB, kAlreadyExists
+  // when another tenant shares its name, kResourceExhausted when all schemas together are too
+  // large, kBusy when too much waits, kUnavailable when the store cannot be reached: nothing is
+  // registered then, unless the message says so.
   using AddCallback = std::function<void(Result<SchemaPtr>)>;
   void Add(SchemaAdd add, const std::string& tenant, const AddCallback& done);
   // Of one version ("name@version") or all, as SchemaRegistry::Removable. After an error some

@@ -12,6 +12,8 @@
 namespace promptcache {
 namespace {
 
+constexpr size_t kMaxBatchItems = 65'536;  // a coordinator ends the link of who sends more
+
 Status Unexpected() { return Unavailable("the coordinator gave an answer of another kind"); }
 
 Status StatusOf(const Reply& reply) {
@@ -113,6 +115,11 @@ class ClientImpl : public Client {
   }
 
   Result<BatchInfo> AddBatch(const RequestId& id, const BatchAdd& batch) override {
+    if (batch.items.size() > kMaxBatchItems) {
+      return ResourceExhausted("the batch has " + std::to_string(batch.items.size()) +
+                               " items; at most " + std::to_string(kMaxBatchItems) +
+                               " are allowed: send them in several batches");
+    }
     PC_ASSIGN_OR_RETURN(auto reply, Call<BatchReply>(batch, id));
     if (reply.batches.size() != 1) return Unexpected();
     return std::move(reply.batches.front());

@@ -8,6 +8,28 @@
 #include "cluster/wire/roles.h"
 
 namespace promptcache {
+namespace {
+
+constexpr size_t kShares = 4;       // of the places: a name and a tenant get one each
+constexpr size_t kAdminShares = 8;  // of the places: one is for admins
+
+// Whether its key holds a peer to a share.
+bool IsBound(const PeerKey* key) { return key != nullptr && key->owner().role != PeerRole::kAdmin; }
+
+Status CheckShare(const std::map<std::string, size_t>& taken, const std::string& by,
+                  std::string_view what, size_t limit) {
+  const auto found = taken.find(by);
+  if (found == taken.end() || found->second < limit) return {};
+  return ResourceExhausted(std::string(what) + " '" + by + "' has " +
+                           std::to_string(found->second) + " links, as many as one may have");
+}
+
+void Uncount(std::map<std::string, size_t>& taken, const std::string& by) {
+  const auto found = taken.find(by);
+  if (--found->second == 0) taken.erase(found);
+}
+
+}  // namespace
 
 const std::string& PeerInfo::tenant() const {
   static const std::string kNone;
@@ -71,6 +93,10 @@ void PeerTable::Remove(PeerId id, const Status& why) {
   if (it == peers_.end()) return;
   const auto info = it->second.info;
   peers_.erase(it);
+  if (IsBound(info->key.get())) {
+    Uncount(of_name_, info->key->owner().name);
+    Uncount(of_tenant_, info->key->owner().tenant);
+  }
   if (events_.on_down) events_.on_down(*info, why);
 }
 
@@ -131,11 +157,23 @@ Status PeerTable::Admit(const PeerKey* key, const Hello& hello) {
                               " to " + std::to_string(hello.max_version) + ", here it is " +
                               std::to_string(kWireVersion));
   }
-  if (peers_.size() >= options_.max_peers) {
-    return ResourceExhausted("the limit of " + std::to_string(options_.max_peers) +
-                             " peers is reached");
-  }
+  PC_RETURN_IF_ERROR(CheckPlaces(key));
   return options_.admit ? options_.admit(hello) : Status();
+}
+
+Status PeerTable::CheckPlaces(const PeerKey* key) const {
+  const size_t for_admins = IsBound(key) ? options_.max_peers / kAdminShares : 0;
+  const size_t limit = options_.max_peers - for_admins;
+  if (peers_.size() >= limit) {
+    return ResourceExhausted("the limit of " + std::to_string(limit) + " peers is reached");
+  }
+  if (!IsBound(key)) return {};
+  const size_t share = std::max<size_t>(1, options_.max_peers / kShares);
+  const KeyOwner& owner = key->owner();
+  PC_RETURN_IF_ERROR(CheckShare(of_name_, owner.name, RoleName(owner.role), share));
+  // Who has no tenant of its own shares nothing with the others who have none.
+  if (owner.tenant.empty()) return {};
+  return CheckShare(of_tenant_, owner.tenant, "the tenant", share);
 }
 
 void PeerTable::HandleHello(const Incoming& from, const RequestId& request_id, const Hello& hello) {
@@ -155,6 +193,10 @@ void PeerTable::HandleHello(const Incoming& from, const RequestId& request_id, c
   const auto info = std::make_shared<const PeerInfo>(
       PeerInfo{.id = id, .hello = hello, .version = kWireVersion, .key = from.key});
   peers_[id] = {.info = info};
+  if (IsBound(info->key.get())) {
+    ++of_name_[info->key->owner().name];
+    ++of_tenant_[info->key->owner().tenant];
+  }
   if (events_.on_up) events_.on_up(*info);
 }
 

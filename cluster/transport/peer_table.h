@@ -22,7 +22,9 @@ struct PeerTableOptions {
   uint64_t epoch = 0;  // start time of this process in ns
   std::chrono::milliseconds heartbeat{500};
   std::chrono::milliseconds lease{3'000};
-  size_t max_peers = 4'096;  // more are refused
+  // More are refused. Where links have keys, one name and one tenant get at most a quarter of these
+  // places each, and an eighth is for admins, who are held to neither.
+  size_t max_peers = 4'096;
   // Of what was sent and has not left, of all peers together, as UnsentBytes says.
   uint64_t max_unsent_bytes = UINT64_MAX;
   // Optional: a failure refuses the peer with this status.
@@ -95,6 +97,7 @@ class PeerTable {
   void Handle(Incoming incoming);
   void HandleHello(const Incoming& from, const RequestId& request_id, const Hello& hello);
   Status Admit(const PeerKey* key, const Hello& hello);
+  Status CheckPlaces(const PeerKey* key) const;
   // False: the peer was dropped, because of what it sent or because of its key.
   bool HoldToKey(const PeerInfo& info, const Message& body);
   void DropRevoked(PeerId id);
@@ -111,6 +114,9 @@ class PeerTable {
   TimerId timer_ = 0;
   uint64_t max_frame_bytes_ = 0;
   std::map<PeerId, Peer> peers_;
+  // Of these, by what their keys stand for.
+  std::map<std::string, size_t> of_name_;
+  std::map<std::string, size_t> of_tenant_;
   UnsentBytes unsent_;
   PeerCounters counters_;
 };

@@ -60,6 +60,7 @@ class ZmqSocket {
   ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, Endpoint endpoint,
             const SocketOptions& options);
   Status Open();
+  uint64_t ReceivedThatWait() const;
   bool SetKeys();
   Status Bind();
   Status StartConnecting();

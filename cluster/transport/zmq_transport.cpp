@@ -19,14 +19,15 @@
 namespace promptcache {
 namespace {
 
-constexpr int kMessagesPerTurn = 64;    // of one socket, before the others have their turn
+// Of one socket, before timers and the others have their turn: one message may take milliseconds.
+constexpr int kMessagesPerTurn = 64;
+constexpr std::chrono::milliseconds kTimePerTurn{5};
 constexpr size_t kFirstSocketItem = 2;  // of the poll set
 
 // Rounded up, so that a timer is due when the wait ends.
-int PollMillis(std::optional<SteadyTime> next) {
+int PollMillis(std::optional<SteadyTime> next, SteadyTime now) {
   if (!next) return -1;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(*next - std::chrono::steady_clock::now());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - now);
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 3'600'000));
 }
 
@@ -65,6 +66,7 @@ class ZmqTransport::Impl {
             &options_.security, zap_ ? &zap_->keys() : nullptr};
   }
   TimerQueue& timers() { return timers_; }
+  SteadyTime Now() const { return options_.clock->Now(); }
   TransportCounters counters() const {
     return {bad_frames_,      sent_, received_, refusals_.failed_handshakes, refusals_.unknown_keys,
             refusals_.revoked};
@@ -155,7 +157,7 @@ void ZmqTransport::Impl::RunPosted() {
 }
 
 void ZmqTransport::Impl::RunTimers() {
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = Now();
   const TimerId before = timers_.next_id();
   while (!stop_) {
     const auto function = timers_.PopDue(now, before);
@@ -182,8 +184,8 @@ void ZmqTransport::Impl::Poll() {
       (zap_ && zap_may_have_) || std::any_of(polled_.begin(), polled_.end(), [](const auto& entry) {
         return entry->socket && entry->may_have;
       });
-  if (::poll(poll_items_.data(), poll_items_.size(), may_have ? 0 : PollMillis(timers_.Next())) <
-      0) {
+  const int wait_ms = may_have ? 0 : PollMillis(timers_.Next(), Now());
+  if (::poll(poll_items_.data(), poll_items_.size(), wait_ms) < 0) {
     return;  // a signal interrupted the wait
   }
   if (poll_items_[0].revents != 0) {
@@ -207,7 +209,8 @@ void ZmqTransport::Impl::Poll() {
 }
 
 void ZmqTransport::Impl::Serve(Entry& entry) {
-  for (int i = 0; i < kMessagesPerTurn && !stop_; ++i) {
+  const SteadyTime end = Now() + kTimePerTurn;
+  for (int i = 0; i < kMessagesPerTurn && !stop_ && (i == 0 || Now() < end); ++i) {
     if (!entry.socket) return;  // its handler closed it
     Incoming incoming;
     incoming.socket = entry.id;
@@ -270,7 +273,7 @@ Status ZmqTransport::Impl::Send(SocketId id, PeerId peer, Frames frames) {
 void ZmqTransport::Impl::CheckKeys() {
   if (zap_->KeysAreStale()) zap_->ReloadKeys();
   refusal_log_.Write(refusals_, zap_->last_refused());
-  timers_.Add(std::chrono::steady_clock::now() + options_.key_check, [this] { CheckKeys(); });
+  timers_.Add(Now() + options_.key_check, [this] { CheckKeys(); });
 }
 
 void ZmqTransport::Impl::Shutdown() {
@@ -350,7 +353,7 @@ Status ZmqTransport::Send(SocketId socket, PeerId peer, Frames frames) {
 }
 
 TimerId ZmqTransport::After(std::chrono::milliseconds delay, std::function<void()> function) {
-  return impl_->timers().Add(std::chrono::steady_clock::now() + delay, std::move(function));
+  return impl_->timers().Add(impl_->Now() + delay, std::move(function));
 }
 
 void ZmqTransport::CancelTimer(TimerId timer) { impl_->timers().Cancel(timer); }

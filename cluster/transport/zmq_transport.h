@@ -10,6 +10,7 @@
 
 #include "cluster/transport/link_security.h"
 #include "cluster/transport/transport.h"
+#include "common/clock.h"
 #include "common/status.h"
 
 namespace promptcache {
@@ -37,6 +38,8 @@ struct ZmqTransportOptions {
   LinkSecurity security;                      // of every socket
   // How often it is looked whether the allowlist has changed, and refusals are logged.
   std::chrono::milliseconds key_check{1'000};
+  // Of timers, and of how long one socket keeps the others waiting; outlives the transport.
+  const Clock* clock = &SystemClock();
 };
 
 struct TransportCounters {

@@ -10,6 +10,8 @@ using wire::Writer;
 
 namespace {
 
+constexpr uint32_t kMaxBatchItems = 65'536;
+
 Offset<wire::BatchItem> WriteItem(Writer& writer, const BatchItem& in) {
   const auto name = writer.Text(in.name);
   const Offset<wire::Submit> submit = WriteBody(writer, in.submit);
@@ -18,7 +20,7 @@ Offset<wire::BatchItem> WriteItem(Writer& writer, const BatchItem& in) {
 
 BatchItem ReadItem(Reader& reader, const wire::BatchItem* in) {
   BatchItem item{.name = reader.Text(in->name()), .timeout_ms = in->timeout_ms()};
-  const wire::Submit* submit = reader.Need(in->submit(), "batch item submit");
+  const wire::Submit* submit = reader.Need(reader.Nested(in->submit()), "batch item submit");
   if (submit != nullptr) ReadBody(reader, *submit, &item.submit);
   return item;
 }
@@ -55,7 +57,7 @@ Offset<wire::BatchResult> WriteResult(Writer& writer, const BatchResult& in) {
 
 BatchResult ReadResult(Reader& reader, const wire::BatchResult* in) {
   BatchResult result{.item = in->item(), .name = reader.Text(in->name())};
-  const wire::Final* final = reader.Need(in->final(), "batch result final");
+  const wire::Final* final = reader.Need(reader.Nested(in->final()), "batch result final");
   if (final != nullptr) ReadBody(reader, *final, &result.final);
   result.samples = reader.Tables<BatchSample>(
       in->samples(), "batch samples", [&](const wire::BatchSample* sample) -> BatchSample {
@@ -72,6 +74,11 @@ uint32_t WriteBody(Writer& writer, const BatchAdd& in) {
   return wire::CreateBatchAdd(writer.builder(), items).o;
 }
 void ReadBody(Reader& reader, const wire::BatchAdd& in, BatchAdd* out) {
+  // A coordinator takes no more in one batch: they are not read only to be refused.
+  if (in.items() != nullptr && in.items()->size() > kMaxBatchItems) {
+    reader.Fail("a batch of " + std::to_string(in.items()->size()) + " items, the limit is " +
+                std::to_string(kMaxBatchItems) + ": send them in several batches");
+  }
   out->items =
       reader.Tables<BatchItem>(in.items(), "batch items",
                                [&](const wire::BatchItem* item) { return ReadItem(reader, item); });

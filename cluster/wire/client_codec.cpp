@@ -70,7 +70,7 @@ flatbuffers::Offset<wire::TokenLogprobs> WriteLogprobs(Writer& writer, const Tok
 
 TokenLogprobs ReadLogprobs(Reader& reader, const wire::TokenLogprobs* in) {
   return {
-      .chosen = ReadLogprob(reader, in->chosen()),
+      .chosen = ReadLogprob(reader, reader.Nested(in->chosen())),
       .top = reader.Tables<TokenLogprob>(in->top(), "logprobs", [&](const wire::TokenLogprob* one) {
         return ReadLogprob(reader, one);
       })};

@@ -24,7 +24,9 @@ void ReadBody(Reader& reader, const wire::Hello& in, Hello* out) {
   if (in.capabilities() != nullptr && in.capabilities()->size() > kMaxCapabilities) {
     reader.Fail("hello has more than 64 capabilities");
   }
-  out->capabilities = reader.Texts(in.capabilities(), "hello capabilities");
+  out->capabilities = reader.Tables<std::string>(
+      in.capabilities(), "hello capabilities",
+      [&](const flatbuffers::String* text) { return reader.Name(text, "hello capability"); });
 }
 
 uint32_t WriteBody(Writer& writer, const HelloAck& in) {

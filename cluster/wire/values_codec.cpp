@@ -17,7 +17,7 @@ Offset<wire::Tokens> WriteTokens(Writer& writer, const Tokens& in) {
 
 Tokens ReadTokens(Reader& reader, const wire::Tokens* in, const char* field) {
   Tokens out;
-  if (in == nullptr) return out;
+  if (reader.Nested(in) == nullptr) return out;
   out.ids = reader.Ints(in->ids());
   out.positions = reader.Ints(in->positions());
   if (out.ids.size() != out.positions.size()) {
@@ -90,7 +90,7 @@ uint32_t WriteIdentity(Writer& writer, const Identity& in) {
 }
 
 Identity ReadIdentity(Reader& reader, const wire::Identity* in) {
-  if (reader.Need(in, "identity") == nullptr) return {};
+  if (reader.Need(reader.Nested(in), "identity") == nullptr) return {};
   return {.weights = reader.Text(in->weights()),
           .tokenizer = reader.Text(in->tokenizer()),
           .positions = reader.Text(in->positions()),
@@ -118,7 +118,7 @@ uint32_t WritePlan(Writer& writer, const Plan& in) {
 
 Plan ReadPlan(Reader& reader, const wire::Plan* in) {
   Plan out;
-  if (reader.Need(in, "plan") == nullptr) return out;
+  if (reader.Need(reader.Nested(in), "plan") == nullptr) return out;
   out.units = reader.Tables<PlanUnit>(in->units(), "plan units", [&](const wire::PlanUnit* unit) {
     return ReadPlanUnit(reader, unit);
   });
@@ -148,7 +148,7 @@ uint32_t WriteDelivered(Writer& writer, const Delivered& in) {
 }
 
 Delivered ReadDelivered(Reader& reader, const wire::Delivered* in) {
-  if (in == nullptr) return {};
+  if (reader.Nested(in) == nullptr) return {};
   return {.parts = in->parts(),
           .samples = reader.Tables<std::vector<TokenId>>(
               in->samples(), "delivered samples",
@@ -165,7 +165,7 @@ uint32_t WriteGenerationOptions(Writer& writer, const GenerationOptions& in) {
 }
 
 GenerationOptions ReadGenerationOptions(Reader& reader, const wire::GenerationOptions* in) {
-  if (reader.Need(in, "options") == nullptr) return {};
+  if (reader.Need(reader.Nested(in), "options") == nullptr) return {};
   return {.max_new_tokens = in->max_new_tokens(),
           .temperature = reader.Finite(in->temperature(), "temperature"),
           .top_p = reader.Finite(in->top_p(), "top_p"),
@@ -182,6 +182,13 @@ namespace {
 
 FinishReason ReadFinish(Reader& reader, wire::FinishReason in) {
   return reader.Enum<FinishReason>(in, {FinishReason::kNone, FinishReason::kError}, "usage finish");
+}
+
+// They are remembered with the request.
+void CheckSamples(Reader& reader, const wire::Usage& in) {
+  if (in.samples() == nullptr || in.samples()->size() <= GenerationOptions::kMaxSamples) return;
+  reader.Fail("usage has " + std::to_string(in.samples()->size()) + " samples, the limit is " +
+              std::to_string(GenerationOptions::kMaxSamples));
 }
 
 }  // namespace
@@ -203,9 +210,10 @@ uint32_t WriteUsage(Writer& writer, const Usage& in) {
 }
 
 Usage ReadUsage(Reader& reader, const wire::Usage* in) {
-  if (reader.Need(in, "usage") == nullptr) return {};
+  if (reader.Need(reader.Nested(in), "usage") == nullptr) return {};
+  CheckSamples(reader, *in);
   return {
-      .worker = reader.Text(in->worker()),
+      .worker = reader.Name(in->worker(), "usage worker"),
       .finish = ReadFinish(reader, in->finish()),
       .prompt_tokens = in->prompt_tokens(),
       .cached_tokens = in->cached_tokens(),

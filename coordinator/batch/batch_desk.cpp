@@ -15,7 +15,7 @@ constexpr uint32_t kMaxReading = 16;  // their results are
 
 uint64_t BytesOf(const BatchAdd& add) {
   uint64_t bytes = 0;
-  for (const BatchItem& item : add.items) bytes += sizeof(item) + item.submit.prompt.size();
+  for (const BatchItem& item : add.items) bytes += sizeof(item) + BytesOf(item);
   return bytes;
 }
 

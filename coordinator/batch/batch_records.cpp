@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint32_t kMaxItemsInChunk = 1024;
 constexpr size_t kDigitsOfBytes = 16;
+constexpr size_t kMaxShortTextBytes = 256;  // of a model's name and a version
 
 std::string ToRecord(Message body) {
   const std::vector<uint8_t> bytes = EncodeEnvelope({.body = std::move(body)});
@@ -53,6 +54,12 @@ Status Check(const BatchItem& item, const BatchLimits& limits) {
   if (item.submit.prompt.size() > limits.max_prompt_bytes) {
     return InvalidArgument(fmt::format("its prompt has {} bytes; at most {} are allowed",
                                        item.submit.prompt.size(), limits.max_prompt_bytes));
+  }
+  for (const std::string_view text :
+       {std::string_view(item.submit.model), std::string_view(item.submit.version)}) {
+    if (text.size() <= kMaxShortTextBytes) continue;
+    return InvalidArgument(fmt::format("its model or version has {} bytes; at most {} are allowed",
+                                       text.size(), kMaxShortTextBytes));
   }
   return item.submit.options.Validate();
 }
@@ -155,8 +162,10 @@ BatchItems DecodeBatchItems(const MetaRecord& record) {
 }
 
 uint64_t BytesOf(const BatchItem& item) {
-  uint64_t bytes = item.name.size() + item.submit.prompt.size();
-  for (const std::string& stop : item.submit.options.stop_strings) bytes += stop.size();
+  const Submit& submit = item.submit;
+  uint64_t bytes = item.name.size() + submit.prompt.size() + submit.model.size() +
+                   submit.version.size() + submit.options.stop_ids.size() * sizeof(TokenId);
+  for (const std::string& stop : submit.options.stop_strings) bytes += stop.size();
   return bytes;
 }
 

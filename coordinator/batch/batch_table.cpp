@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "common/hash.h"
+#include "common/text/utf8.h"
 
 namespace promptcache {
 namespace {
@@ -15,6 +16,8 @@ using std::chrono::milliseconds;
 constexpr uint32_t kAttemptsPerOwner = 65'536;
 constexpr uint32_t kAttemptsPerTry = 1'024;
 constexpr uint64_t kOwnersOfRequest = std::numeric_limits<uint32_t>::max() / kAttemptsPerOwner;
+
+constexpr size_t kMaxMessageBytes = 4 << 10;  // so that a result always fits a record
 
 // Items of a batch that are in memory: those that pause or are being kept do not hold up others.
 constexpr size_t kOpenForOneThatRuns = 2;
@@ -248,6 +251,7 @@ void BatchTable::Keep(Batch& batch, uint32_t number, Final final, BatchActions& 
     result.final.message = "the answer has more than " + std::to_string(limits_.max_result_bytes) +
                            " bytes; ask for less";
   }
+  result.final.message = AbbreviateUtf8(result.final.message, kMaxMessageBytes);
   result.final.usage.units.clear();  // as many as the schema has: `promptcache explain` tells them
   item.code = result.final.code;
   if (item.code != Code::kOk) ++batch.owned.info.failed;

@@ -7,6 +7,8 @@
 
 namespace promptcache {
 
+inline constexpr size_t kMaxMessageBytes = 4 << 10;  // of why something ended, that is kept
+
 // Every message about a request is made by these two, and carries its trace.
 inline SendAction ToClient(const SessionRequest& request, Message body) {
   return {

@@ -6,6 +6,7 @@
 
 #include "cluster/wire/traceparent.h"
 #include "common/hash.h"
+#include "common/text/utf8.h"
 #include "coordinator/session/send.h"
 
 namespace promptcache {
@@ -14,6 +15,18 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr uint64_t kBusyRetryMs = 1'000;  // until requests may have ended
+
+// What is remembered is short, whatever a worker says.
+void Abbreviate(RequestReport& report) {
+  const auto cut = [](std::string& text) {
+    if (text.size() > kMaxMessageBytes) text = AbbreviateUtf8(text, kMaxMessageBytes);
+  };
+  cut(report.message);
+  for (UnitUsage& unit : report.usage.units) {
+    cut(unit.path);
+    cut(unit.miss_reason);
+  }
+}
 
 // The same client wants the answer from here on: a younger attempt of what it sent before.
 bool IsSentAgain(const SessionRequest& known, const Submitter& client, const Envelope& envelope) {
@@ -258,6 +271,7 @@ void SessionTable::Forget(Requests::iterator request, const Final& final, Steady
   report.code = final.code;
   report.message = final.message;
   report.usage = final.usage;
+  Abbreviate(report);
   if (!report.attempts.empty() && report.attempts.back().end.empty()) {
     report.attempts.back().end = CodeName(final.code);
   }

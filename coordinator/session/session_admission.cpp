@@ -9,6 +9,7 @@ namespace {
 constexpr size_t kMaxTried = 64;
 constexpr size_t kMaxTriedBytes = 1024;
 constexpr size_t kMaxVersionBytes = 64;
+constexpr size_t kMaxModelBytes = 256;
 
 // What of an answer can have been delivered; every part has a token.
 Status CheckSentAgain(const Submit& submit) {
@@ -48,6 +49,10 @@ Status SessionTable::Admit(const RequestId& id, const Envelope& envelope) const 
   if (requests_.size() >= limit) {
     return Busy(std::to_string(requests_.size()) +
                 " requests are active, the limit of this coordinator; try again later");
+  }
+  if (submit.model.size() > kMaxModelBytes) {
+    return InvalidArgument("a model's name of more than " + std::to_string(kMaxModelBytes) +
+                           " bytes");
   }
   PC_RETURN_IF_ERROR(submit.options.Validate());
   PC_RETURN_IF_ERROR(CheckSentAgain(submit));

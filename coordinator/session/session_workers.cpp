@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/text/utf8.h"
 #include "coordinator/session/send.h"
 #include "coordinator/session/session.h"
 
@@ -197,7 +198,9 @@ Actions SessionTable::FinalReceived(PeerId worker, const Envelope& envelope, Ste
     NoteOpen(now);
   } else if (const auto found = RunningOn(worker, envelope); found != requests_.end()) {
     const auto& final = std::get<Final>(envelope.body);
-    const auto failure = [&] { return Status(final.code, final.message); };
+    const auto failure = [&] {
+      return Status(final.code, AbbreviateUtf8(final.message, kMaxMessageBytes));
+    };
     switch (final.code) {
       // A worker that has no room or goes is not the only one, and not for ever.
       case Code::kBusy:

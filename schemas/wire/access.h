@@ -149,14 +149,19 @@ class Reader {
       Fail(std::string(field) + " has " + std::to_string(tables->size()) + " items, the limit is " +
            std::to_string(kMaxItems));
     }
-    // A table of its own takes an offset here and one to its vtable.
-    if (failed() || !Take(size_t{tables->size()} * 8)) return out;
+    if (failed() || !Take(size_t{tables->size()} * kTableBytes)) return out;
     out.reserve(std::min<size_t>(tables->size(), 1024));  // a small message may claim many
     for (const Table* table : *tables) {
       out.push_back(read(table));
       if (failed()) return {};
     }
     return out;
+  }
+  // A table that is a field of another one: what is small in a message may be large when it is
+  // read.
+  template <typename Table>
+  const Table* Nested(const Table* table) {
+    return table != nullptr && Take(kTableBytes) ? table : nullptr;
   }
   // `read(struct)` converts one.
   template <typename Out, typename Struct, typename Read>
@@ -188,6 +193,8 @@ class Reader {
   }
 
  private:
+  static constexpr size_t kTableBytes = 8;  // at least: an offset to it, and its own to its vtable
+
   bool Take(size_t bytes) {
     if (failed()) return false;
     if (bytes > budget_) {

@@ -73,6 +73,17 @@ TEST_F(SchemasTest, BadSchemaIsRefusedWithFileLineAndColumn) {
   EXPECT_THAT(reply.message, HasSubstr("bad.xml:2:3"));
 }
 
+TEST_F(SchemasTest, ErrorsDoNotRepeatALongFileName) {
+  StartWithClient();
+  std::string document = "<schema name=\"s\">";
+  for (int n = 0; n < 20; ++n) document += "<nope/>";
+  document += "</schema>";
+  const Reply reply =
+      Ask(SchemaAdd{.file = std::string(1 << 20, '\x01'), .document = std::move(document)});
+  EXPECT_EQ(reply.code, Code::kInvalidArgument);
+  EXPECT_LT(reply.message.size(), 64u << 10);
+}
+
 TEST_F(SchemasTest, SchemaThatDoesNotFitTheContextIsRefused) {
   StartWithClient();
   std::string words;

@@ -234,5 +234,15 @@ TEST_F(SessionTest, LostClientsRequestsAreCancelledAndNothingIsSentToIt) {
   EXPECT_EQ(Words(table_.FinalReceived(kWorkerA, FinalOk(IdOf(2)), now())), "client 2: final ok");
 }
 
+TEST_F(SessionTest, LongNameOfAModelIsRefusedAndNotRemembered) {
+  Ready(kWorkerA);
+  Envelope submit = SubmitOf(IdOf(1));
+  std::get<Submit>(submit.body).model = std::string(1 << 20, 'm');
+  const Final final = FinalIn(table_.SubmitReceived({kClient}, submit, now()), kClient);
+  EXPECT_EQ(final.code, Code::kInvalidArgument);
+  EXPECT_LT(final.message.size(), 1'024u);
+  EXPECT_FALSE(table_.history().Find(IdOf(1), [](const auto&) { return true; }));
+}
+
 }  // namespace
 }  // namespace promptcache::testing

@@ -80,6 +80,27 @@ TEST_F(SessionTest, RequestThatLosesWorkerAfterWorkerEndsAtTheLimit) {
   EXPECT_EQ(table_.workers().all().size(), 1u) << "one worker must be left for others";
 }
 
+TEST_F(SessionTest, WhatAWorkerSaysOfAFailureIsKeptShort) {
+  const std::string essay(1 << 20, 'x');
+  Envelope lost = FinalOk(IdOf(1));
+  lost.body = Final{.code = Code::kDataLoss, .message = essay};
+  Ready(kWorkerA);
+  Start(IdOf(1));
+  ASSERT_EQ(Words(table_.FinalReceived(kWorkerA, lost, now())),
+            "worker 11: cancel attempt 0; worker 11: run attempt 1");
+  Envelope failed = FinalOk(IdOf(1), 1);
+  failed.body = Final{.code = Code::kInternal,
+                      .message = essay,
+                      .usage = {.units = {{.path = essay, .miss_reason = essay}}}};
+  table_.FinalReceived(kWorkerA, failed, now());
+  const auto report = table_.history().Find(IdOf(1), [](const auto&) { return true; });
+  ASSERT_TRUE(report);
+  EXPECT_LT(report->message.size(), 5'000u);
+  EXPECT_LT(report->attempts.at(0).end.size(), 5'000u);
+  EXPECT_LT(report->usage.units.at(0).path.size(), 5'000u);
+  EXPECT_LT(report->usage.units.at(0).miss_reason.size(), 5'000u);
+}
+
 TEST_F(SessionTest, RequestsThatWaitForAWorkerAreGivenOutInTheOrderOfTheirArrival) {
   for (uint8_t n : {3, 1, 2}) Start(IdOf(n));
   const auto actions = Ready(kWorkerA);

@@ -162,6 +162,67 @@ TEST_F(AuthenticatedLinkTest, AConnectionGreetsAsTheOwnerOfItsKey) {
   EXPECT_THAT(log_, ElementsAre("up alice"));
 }
 
+// ---- places ----
+
+class PlacesTest : public ::testing::Test {
+ protected:
+  PlacesTest() { EXPECT_TRUE(table_.Listen({.endpoint = kEndpoint}).ok()); }
+
+  // Another peer with a key; an owner without a name has none. Whether it was let in.
+  bool Join(const KeyOwner& owner) {
+    auto& peer = *peers_.emplace_back(std::make_unique<FakeTransport>(network_, "peer"));
+    if (!owner.name.empty()) peer.SetKey(std::make_shared<PeerKey>(owner));
+    const auto socket = peer.Connect({.endpoint = kEndpoint}, [](const Incoming&) {});
+    const Message hello = Hello{.role = owner.role, .name = owner.name};
+    EXPECT_TRUE(
+        peer.Send(*socket, 0, {.header = Frame::Own(EncodeEnvelope({.body = hello}))}).ok());
+    const size_t before = table_.size();
+    network_.RunUntilIdle();
+    return table_.size() > before;
+  }
+  // Drops the peer that joined first.
+  void Leave() { table_.Drop(table_.peers().front(), Unavailable("gone")); }
+
+  FakeNetwork network_;
+  FakeTransport server_{network_, "server"};
+  std::vector<std::unique_ptr<FakeTransport>> peers_;
+  PeerTable table_{server_, {.name = "server", .max_peers = 8}, {}};
+};
+
+KeyOwner ClientOf(const std::string& name, const std::string& tenant = "") {
+  return {.name = name, .role = PeerRole::kClient, .tenant = tenant};
+}
+
+TEST_F(PlacesTest, OneNameTakesAQuarterOfThePlaces) {
+  EXPECT_TRUE(Join(ClientOf("alice")));
+  EXPECT_TRUE(Join(ClientOf("alice")));
+  EXPECT_FALSE(Join(ClientOf("alice")));
+  EXPECT_TRUE(Join(ClientOf("bob")));
+  EXPECT_EQ(table_.counters().refused, 1u);
+  Leave();
+  EXPECT_TRUE(Join(ClientOf("alice")));
+}
+
+TEST_F(PlacesTest, OneTenantTakesAQuarterOfThePlaces) {
+  EXPECT_TRUE(Join(ClientOf("alice", "acme")));
+  EXPECT_TRUE(Join(ClientOf("bob", "acme")));
+  EXPECT_FALSE(Join(ClientOf("carol", "acme")));
+  EXPECT_TRUE(Join(ClientOf("dave", "other")));
+  Leave();
+  EXPECT_TRUE(Join(ClientOf("carol", "acme")));
+}
+
+TEST_F(PlacesTest, ThereIsAPlaceForAnAdminWhenAllOthersAreTaken) {
+  for (int n = 0; n < 7; ++n) EXPECT_TRUE(Join(ClientOf("client" + std::to_string(n))));
+  EXPECT_FALSE(Join(ClientOf("late")));
+  EXPECT_TRUE(Join({.name = "root", .role = PeerRole::kAdmin}));
+}
+
+TEST_F(PlacesTest, WithoutKeysNobodyIsToldApart) {
+  for (int n = 0; n < 8; ++n) EXPECT_TRUE(Join({.role = PeerRole::kClient}));
+  EXPECT_FALSE(Join({.role = PeerRole::kClient}));
+}
+
 // ---- with real sockets ----
 
 TEST(AuthenticatedLink, IsUpWithAKeyThatIsAllowedAndGoesWithIt) {

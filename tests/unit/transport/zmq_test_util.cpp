@@ -72,6 +72,17 @@ void RawDealer::Send(std::initializer_list<std::string> frames) {
   }
 }
 
+int RawDealer::ConnectAndFill(const std::string& endpoint, const std::string& frame, int most) {
+  const int one = 1;
+  const int stuck_ms = 1'000;
+  zmq_setsockopt(socket_, ZMQ_SNDHWM, &one, sizeof(one));
+  zmq_setsockopt(socket_, ZMQ_SNDTIMEO, &stuck_ms, sizeof(stuck_ms));
+  Connect(endpoint);
+  int sent = 0;
+  while (sent < most && zmq_send(socket_, frame.data(), frame.size(), 0) >= 0) ++sent;
+  return sent;
+}
+
 std::string RawDealer::Receive() {
   std::array<char, 4096> buffer{};
   const int size = zmq_recv(socket_, buffer.data(), buffer.size(), 0);

@@ -102,6 +102,9 @@ class RawDealer {
   ~RawDealer();
   void Connect(const std::string& endpoint);
   void Send(std::initializer_list<std::string> frames);
+  // Sends this frame until `most` are on their way or nothing moves any more, with as little as can
+  // be waiting on this side. How many are on their way. REQUIRES: called instead of Connect.
+  int ConnectAndFill(const std::string& endpoint, const std::string& frame, int most);
   std::string Receive();  // first frame of the next message; "(nothing came)" after kPatience
 
  private:

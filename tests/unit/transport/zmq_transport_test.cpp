@@ -8,6 +8,7 @@
 #include <random>
 
 #include "common/hash.h"
+#include "tests/fakes/fake_clock.h"
 #include "tests/fakes/reactor_thread.h"
 #include "tests/unit/transport/echo.h"
 #include "tests/unit/transport/zmq_test_util.h"
@@ -310,6 +311,61 @@ TEST(ZmqTransport, AHundredMebibytesInChunksArriveIntactAndTheirSourceIsReleased
   blob.reset();
   server.Stop();
   EXPECT_TRUE(Eventually([&] { return watch.use_count() <= 1; }));
+}
+
+TEST(ZmqTransport, APeersLargeMessagesWaitOnItsSide) {
+  constexpr int kMessages = 60;
+  TempDirectory directory;  // for a socket whose buffers hold less than one message
+  ReactorThread reactor;
+  std::latch blocked(1);
+  std::atomic<int> received{0};
+  const std::string endpoint = reactor.Call([&] {
+    Transport& transport = reactor.transport();
+    const auto socket = *transport.Listen(
+        {.endpoint = "ipc://" + (directory.path() / "s").string(), .max_message_bytes = 96 << 20},
+        [&](const Incoming&) {
+          blocked.wait();
+          ++received;
+        });
+    return *transport.BoundEndpoint(socket);
+  });
+  RawDealer raw;
+  const int sent = raw.ConnectAndFill(endpoint, std::string(1 << 20, 'x'), kMessages);
+  blocked.count_down();
+  // 16 that wait, one that is handled, and one or two on each side's way.
+  EXPECT_LE(sent, 22);
+  EXPECT_TRUE(Eventually([&] { return received == sent; }));
+}
+
+TEST(ZmqTransport, TimersAreNotHeldUpByManyMessagesThatTakeLong) {
+  constexpr int kMessages = 20;
+  FakeClock clock;
+  const auto context = TransportContext::Create();
+  ReactorThread server(ZmqTransportOptions{.context = context, .clock = &clock});
+  ReactorThread sender(context);
+  Inbox<int> handled;  // when the timer fired
+  std::latch blocked(1);
+  std::latch done(kMessages);
+  int count = 0;
+  server.Call([&] {
+    Transport& transport = server.transport();
+    EXPECT_TRUE(transport
+                    .Listen({.endpoint = "inproc://busy"},
+                            [&](const Incoming&) {
+                              if (++count == 1) {
+                                transport.After(milliseconds(1), [&] { handled.Push(count); });
+                              }
+                              clock.Advance(milliseconds(6));
+                              done.count_down();
+                            })
+                    .ok());
+  });
+  server.transport().Post([&] { blocked.wait(); });
+  EchoClient client(sender, "inproc://busy");
+  for (int i = 0; i < kMessages; ++i) client.SendWhenConnected({.header = TextFrame("x")});
+  blocked.count_down();
+  done.wait();
+  EXPECT_EQ(handled.Pop(), 1);
 }
 
 TEST(ZmqTransport, StopBeforeRunMakesRunReturn) {

@@ -180,6 +180,57 @@ TEST(HostileWire, RefusesSourcesThatShareTheirText) {
   ExpectRefused(bytes, "schema_add: the message uses the same bytes more than once");
 }
 
+TEST(HostileWire, RefusesAGreetingWithALongCapability) {
+  const auto hello = [](size_t bytes) {
+    return BytesOf(Hello{.role = PeerRole::kClient, .capabilities = {std::string(bytes, 'c')}});
+  };
+  EXPECT_TRUE(DecodeEnvelope(hello(256).bytes()).ok());
+  ExpectRefused(hello(257), "hello: hello capability is longer than 256 bytes");
+}
+
+TEST(HostileWire, RefusesUsageThatWouldBeLargeToRemember) {
+  Final final;
+  final.usage.worker = std::string(257, 'w');
+  ExpectRefused(BytesOf(final), "final: usage worker is longer than 256 bytes");
+  final.usage.worker.clear();
+  final.usage.samples.resize(GenerationOptions::kMaxSamples + 1);
+  ExpectRefused(BytesOf(final), "final: usage has 65 samples, the limit is 64");
+}
+
+// Its items are one and the same; `padding` bytes make the message larger.
+WireBytes BatchOfOneItemManyTimes(size_t items, size_t padding) {
+  BatchAdd add{.items = std::vector<BatchItem>(2)};
+  add.items[1].submit.prompt = std::string(padding, 'p');
+  add.items[1].submit.options.stop_ids.assign(items, 0);
+  WireBytes bytes = BytesOf(add);
+  // The second item's stop ids become the offsets of the items.
+  const size_t field = bytes.Field(bytes.Body(), 0);
+  const size_t old = bytes.Follow(field);
+  const size_t submit = bytes.Follow(bytes.Field(bytes.Follow(old + 8), 1));
+  const size_t ids = bytes.Follow(bytes.Field(bytes.Follow(bytes.Field(submit, 2)), 6));
+  const size_t item = bytes.Follow(old + 4);
+  bytes.Set<uint32_t>(field, static_cast<uint32_t>(ids - field));
+  for (size_t i = 0; i < items; ++i) {
+    const size_t place = ids + 4 + 4 * i;
+    bytes.Set<uint32_t>(place, static_cast<uint32_t>(item - place));
+  }
+  return bytes;
+}
+
+TEST(HostileWire, RefusesABatchOfTooManyItemsBeforeTheyAreRead) {
+  ExpectRefused(BatchOfOneItemManyTimes(1 << 18, 1 << 20),
+                "batch_add: a batch of 262144 items, the limit is 65536");
+}
+
+TEST(HostileWire, CountsWhatEachItemOfABatchTakesWithAllThatIsInIt) {
+  // As large as if each item had an offset and an empty table of its own.
+  constexpr size_t kItems = 65'536;
+  ExpectRefused(BatchOfOneItemManyTimes(kItems, kItems * 4),
+                "batch_add: the message uses the same bytes more than once");
+  const BatchAdd add{.items = std::vector<BatchItem>(kItems)};
+  EXPECT_TRUE(DecodeEnvelope(BytesOf(add).bytes()).ok());
+}
+
 TEST(HostileWire, OverwrittenBytesNeverCrash) {
   for (const auto& [file, sample] : GoldenMessages()) {
     const auto bytes = EncodeEnvelope(sample);

@@ -53,6 +53,16 @@ TEST(BatchRecords, OneLargeItemHasAChunkOfItsOwn) {
   EXPECT_THAT(batch->chunks, SizeIs(3));
 }
 
+TEST(BatchRecords, EveryTextOfAnItemCounts) {
+  BatchItem item = ItemOf("12");
+  item.name = "345";
+  item.submit.model = "6789";
+  item.submit.version = "01234";
+  item.submit.options.stop_ids = {1, 2};
+  item.submit.options.stop_strings = {"567"};
+  EXPECT_EQ(BytesOf(item), 25u);
+}
+
 TEST(BatchRecords, ContentIsThatOfTheItems) {
   const auto digest = [](const std::string& prompt) {
     return EncodeBatch({{ItemOf("a"), ItemOf(prompt)}}, kLimits)->content;
@@ -72,6 +82,12 @@ TEST(BatchRecords, BatchesOutOfBoundsAreRefusedNamingTheItem) {
   BatchItem named = ItemOf("a");
   named.name = "far too long";
   EXPECT_THAT(refusal({named}), HasSubstr("item 0: its name has 12 bytes"));
+  BatchItem modelled = ItemOf("a");
+  modelled.submit.model = std::string(257, 'm');
+  EXPECT_THAT(refusal({modelled}), HasSubstr("item 0: its model or version has 257 bytes"));
+  BatchItem versioned = ItemOf("a");
+  versioned.submit.version = std::string(257, 'v');
+  EXPECT_THAT(refusal({versioned}), HasSubstr("item 0: its model or version has 257 bytes"));
   BatchItem hot = ItemOf("a");
   hot.submit.options.temperature = -1;
   EXPECT_THAT(refusal({ItemOf("a"), hot}), HasSubstr("item 1: "));

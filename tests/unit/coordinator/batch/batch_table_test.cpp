@@ -355,5 +355,13 @@ TEST_F(BatchTableTest, WhatComesLateForAnEarlierOwnershipIsIgnored) {
   EXPECT_EQ(Load(1, ItemsFrom(0, 2), 2), "run 1.0; run 1.1");
 }
 
+TEST_F(BatchTableTest, WhyAnItemFailedIsKeptShort) {
+  (void)table_.Take(BatchOf(1, 1), now_);
+  (void)Load(1, ItemsFrom(0, 1));
+  EXPECT_EQ(End(1, 0, {.code = Code::kNotFound, .message = std::string(1 << 20, 'x')}),
+            "keep 1.0 not found");
+  EXPECT_LT(result_.final.message.size(), 5'000u);
+}
+
 }  // namespace
 }  // namespace promptcache::testing
