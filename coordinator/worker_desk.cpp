@@ -15,8 +15,8 @@ constexpr char kWorkers[] = "(workers)";  // no tenant is called so
 bool WorkerDesk::Handle(const PeerInfo& peer, const Envelope& envelope) {
   if (const auto* ready = std::get_if<WorkerReady>(&envelope.body)) {
     WorkerIsReady(peer, *ready);
-  } else if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
-    AnswerRecipes(peer.id, envelope.request_id, *query);
+  } else if (std::holds_alternative<RecipeQuery>(envelope.body)) {
+    AnswerRecipes(peer.id, envelope);
   } else {
     return HandleEvent(peer.id, envelope);
   }
@@ -90,12 +90,14 @@ Status WorkerDesk::DropNamesake(const PeerInfo& peer) {
 
 // The worker takes what arrives without a request id, and goes on with the request when its id
 // arrives: with the last part.
-void WorkerDesk::AnswerRecipes(PeerId worker, const RequestId& id, const RecipeQuery& query) {
-  auto parts = deps_.catalog.FindRecipes(query.digests);
+void WorkerDesk::AnswerRecipes(PeerId worker, const Envelope& envelope) {
+  auto parts = deps_.catalog.FindRecipes(std::get<RecipeQuery>(envelope.body).digests);
   for (RecipeReply& part : parts) {
     const bool is_last = &part == &parts.back();
-    const Status status = deps_.workers.Send(
-        worker, {.request_id = is_last ? id : RequestId{}, .body = std::move(part)});
+    const Status status =
+        deps_.workers.Send(worker, {.request_id = is_last ? envelope.request_id : RequestId{},
+                                    .trace = envelope.trace,
+                                    .body = std::move(part)});
     if (!status.ok()) return deps_.workers.Drop(worker, status);
   }
 }

@@ -40,7 +40,8 @@ class WorkerDesk {
   void WorkerIsReady(const PeerInfo& peer, const WorkerReady& ready);
   void Admit(PeerId worker, const WorkerReady& ready);
   Status DropNamesake(const PeerInfo& peer);
-  void AnswerRecipes(PeerId worker, const RequestId& id, const RecipeQuery& query);
+  // `envelope` holds a RecipeQuery.
+  void AnswerRecipes(PeerId worker, const Envelope& envelope);
 
   const WorkerDeskDeps deps_;
   const std::vector<std::string> warm_;

@@ -164,9 +164,9 @@ TEST(Chaos, LostDoubledAndOvertakenMessagesBreakNoPromise) {
 TEST(Chaos, TheTraceOfItsClientGoesWithEveryMessageAboutARequest) {
   const Totals totals =
       RunSeeds(kSeeds / 25, {.crash = 60, .partition = 4, .torn_write = 3, .cancel = 12});
-  EXPECT_THAT(totals.traced,
-              UnorderedElementsAre("submit", "accepted", "partial", "final", "cancel", "run",
-                                   "recipe_query", "request_query", "request_state", "adopt"));
+  EXPECT_THAT(totals.traced, UnorderedElementsAre("submit", "accepted", "partial", "final",
+                                                  "cancel", "run", "recipe_query", "recipe_reply",
+                                                  "request_query", "request_state", "adopt"));
 }
 
 TEST(Chaos, OneSeedIsOneStory) {

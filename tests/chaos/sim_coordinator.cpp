@@ -98,19 +98,22 @@ void SimCoordinator::FromWorker(LinkNumber link, NodeId worker, const Envelope& 
     Do(sessions_.FinalReceived(link, envelope, now));
   } else if (std::holds_alternative<RequestState>(envelope.body)) {
     Do(sessions_.RequestStateReceived(link, envelope, now));
-  } else if (const auto* query = std::get_if<RecipeQuery>(&envelope.body)) {
-    AnswerRecipes(link, envelope.request_id, *query);
+  } else if (std::holds_alternative<RecipeQuery>(envelope.body)) {
+    AnswerRecipes(link, envelope);
   }
 }
 
-void SimCoordinator::AnswerRecipes(LinkNumber link, const RequestId& id, const RecipeQuery& query) {
+void SimCoordinator::AnswerRecipes(LinkNumber link, const Envelope& envelope) {
+  const auto& query = std::get<RecipeQuery>(envelope.body);
   RecipeReply reply;
   for (uint32_t unit = 0; unit < kUnits; ++unit) {
     const bool is_asked = std::find(query.digests.begin(), query.digests.end(), DigestOf(unit)) !=
                           query.digests.end();
     if (is_asked) reply.recipes.push_back(RecipeOf(unit));
   }
-  network_.Send(link, id_, {.request_id = id, .body = std::move(reply)});
+  network_.Send(
+      link, id_,
+      {.request_id = envelope.request_id, .trace = envelope.trace, .body = std::move(reply)});
 }
 
 void SimCoordinator::Do(const Actions& actions) {

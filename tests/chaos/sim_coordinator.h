@@ -29,7 +29,7 @@ class SimCoordinator : public SimNode {
   void Tick();
   void After(milliseconds delay, std::function<void()> event);
   void FromWorker(LinkNumber link, NodeId worker, const Envelope& envelope);
-  void AnswerRecipes(LinkNumber link, const RequestId& id, const RecipeQuery& query);
+  void AnswerRecipes(LinkNumber link, const Envelope& envelope);
   void Do(const Actions& actions);
   bool IsWorker(NodeId node) const { return node >= first_worker_; }
 

@@ -93,8 +93,7 @@ void SimNetwork::Close(LinkNumber link, NodeId by) {
 
 void SimNetwork::CheckTrace(const Envelope& envelope) {
   const RequestId& id = envelope.request_id;
-  // Recipes go to whoever lacks them, in part without a request's id.
-  if (id.is_zero() || std::holds_alternative<RecipeReply>(envelope.body)) return;
+  if (id.is_zero()) return;
   traces_.messages.insert(MessageName(envelope.body));
   if (envelope.trace == TraceOf(id) || !traces_.faults.empty()) return;
   traces_.faults.push_back("request " + id.ToHex() + ": a " +
