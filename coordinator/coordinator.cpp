@@ -30,6 +30,7 @@ constexpr milliseconds kTick{20};
 constexpr uint64_t kMessageOverhead = uint64_t{16} << 20;
 constexpr uint64_t kMaxWorkerMessage = uint64_t{64} << 20;
 constexpr uint64_t kUnsentMessages = 8;  // of the largest, to all clients together
+constexpr uint32_t kUnreadOfAClient = 16;
 
 uint64_t MaxClientMessage(const CoordinatorSettings& settings) {
   return static_cast<uint64_t>(std::max(settings.max_schema_bytes, settings.max_prompt_bytes)) +
@@ -113,7 +114,8 @@ class CoordinatorImpl : public Coordinator {
   Status Start() {
     PC_ASSIGN_OR_RETURN(endpoints_.client,
                         clients_.Listen({.endpoint = settings_.client_endpoint,
-                                         .max_message_bytes = MaxClientMessage(settings_)}));
+                                         .max_message_bytes = MaxClientMessage(settings_),
+                                         .unread_messages = kUnreadOfAClient}));
     PC_ASSIGN_OR_RETURN(endpoints_.worker,
                         workers_.Listen({.endpoint = settings_.worker_endpoint,
                                          .max_message_bytes = kMaxWorkerMessage}));

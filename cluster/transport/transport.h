@@ -64,6 +64,10 @@ struct ListenOptions {
                          // as ParseEndpointFor says
   uint64_t max_message_bytes = 4 << 20;  // a peer that announces more is dropped by the transport
   uint32_t high_water_messages = 1000;   // a fuse; byte budgets are the protocol's business
+  // Complete messages of one peer that were not taken yet; then its connection is read no further
+  // until half of them are. Few bound what a peer can make this side hold, and cost it half as much
+  // time again for each message of a flood.
+  uint32_t unread_messages = 1000;
 };
 struct ConnectOptions {
   std::string endpoint;

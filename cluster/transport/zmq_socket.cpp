@@ -27,11 +27,7 @@ constexpr int kHeartbeatTtlMs = 30'000;
 constexpr int kHandshakeFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-// Of one peer of a listener, complete and not taken yet; then its connection is read no further. So
-// few that a turn of the reactor goes by without a wait for the I/O thread.
-constexpr uint64_t kWaitingBytes = uint64_t{512} << 20;
-constexpr uint64_t kWaitingMessages = 16;  // at least
-constexpr size_t kRouteBytes = 5;          // a zero byte and 32 bits, as ROUTER assigns them
+constexpr size_t kRouteBytes = 5;  // a zero byte and 32 bits, as ROUTER assigns them
 
 std::string ErrorText(int error) { return zmq_strerror(error); }
 
@@ -109,7 +105,7 @@ Status ZmqSocket::Open() {
     ok = ok && zmq_setsockopt(socket_, option, &value, sizeof(value)) == 0;
   };
   set(ZMQ_SNDHWM, static_cast<int>(options_.high_water_messages));
-  set(ZMQ_RCVHWM, static_cast<int>(ReceivedThatWait()));
+  set(ZMQ_RCVHWM, static_cast<int>(options_.unread_messages));
   set(ZMQ_LINGER, static_cast<int>(options_.linger.count()));
   set(ZMQ_HANDSHAKE_IVL, kHandshakeMs);
   set(ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
@@ -126,12 +122,6 @@ Status ZmqSocket::Open() {
   ok = ok && (!has_keys_ || SetKeys());
   if (!ok) return InvalidArgument("endpoint '" + endpoint_ + "': " + ErrorText(errno));
   return {};
-}
-
-uint64_t ZmqSocket::ReceivedThatWait() const {
-  if (kind_ == Kind::kDealer) return options_.high_water_messages;
-  const uint64_t that_fit = kWaitingBytes / std::max<uint64_t>(1, options_.max_message_bytes);
-  return std::min<uint64_t>(std::max(that_fit, kWaitingMessages), options_.high_water_messages);
 }
 
 bool ZmqSocket::SetKeys() {

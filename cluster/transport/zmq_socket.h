@@ -19,6 +19,7 @@ namespace promptcache {
 struct SocketOptions {
   uint64_t max_message_bytes = 0;
   uint32_t high_water_messages = 0;
+  uint32_t unread_messages = 0;
   std::chrono::milliseconds linger{0};
   const LinkSecurity* security = nullptr;  // outlives the socket
   const Keyring* keys = nullptr;           // of listeners with a key; outlives the socket
@@ -60,7 +61,6 @@ class ZmqSocket {
   ZmqSocket(std::shared_ptr<TransportContext> context, Kind kind, Endpoint endpoint,
             const SocketOptions& options);
   Status Open();
-  uint64_t ReceivedThatWait() const;
   bool SetKeys();
   Status Bind();
   Status StartConnecting();

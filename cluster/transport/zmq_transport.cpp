@@ -61,9 +61,9 @@ class ZmqTransport::Impl {
   const std::shared_ptr<TransportContext>& context() const { return options_.context; }
   const LinkSecurity& security() const { return options_.security; }
   template <typename Options>
-  SocketOptions OptionsOf(const Options& options) const {
-    return {options.max_message_bytes, options.high_water_messages, options_.linger,
-            &options_.security, zap_ ? &zap_->keys() : nullptr};
+  SocketOptions OptionsOf(const Options& options, uint32_t unread_messages) const {
+    return {options.max_message_bytes, options.high_water_messages, unread_messages,
+            options_.linger,           &options_.security,          zap_ ? &zap_->keys() : nullptr};
   }
   TimerQueue& timers() { return timers_; }
   SteadyTime Now() const { return options_.clock->Now(); }
@@ -331,15 +331,15 @@ void ZmqTransport::Post(std::function<void()> function) { impl_->Post(std::move(
 TransportCounters ZmqTransport::counters() const { return impl_->counters(); }
 
 Result<SocketId> ZmqTransport::Listen(const ListenOptions& options, MessageHandler handler) {
-  return impl_->Add(
-      ZmqSocket::Listen(impl_->context(), options.endpoint, impl_->OptionsOf(options)),
-      std::move(handler));
+  return impl_->Add(ZmqSocket::Listen(impl_->context(), options.endpoint,
+                                      impl_->OptionsOf(options, options.unread_messages)),
+                    std::move(handler));
 }
 
 Result<SocketId> ZmqTransport::Connect(const ConnectOptions& options, MessageHandler handler) {
-  return impl_->Add(
-      ZmqSocket::Connect(impl_->context(), options.endpoint, impl_->OptionsOf(options)),
-      std::move(handler));
+  return impl_->Add(ZmqSocket::Connect(impl_->context(), options.endpoint,
+                                       impl_->OptionsOf(options, options.high_water_messages)),
+                    std::move(handler));
 }
 
 Result<std::string> ZmqTransport::BoundEndpoint(SocketId socket) const {

@@ -321,12 +321,13 @@ TEST(ZmqTransport, APeersLargeMessagesWaitOnItsSide) {
   std::atomic<int> received{0};
   const std::string endpoint = reactor.Call([&] {
     Transport& transport = reactor.transport();
-    const auto socket = *transport.Listen(
-        {.endpoint = "ipc://" + (directory.path() / "s").string(), .max_message_bytes = 96 << 20},
-        [&](const Incoming&) {
-          blocked.wait();
-          ++received;
-        });
+    const auto socket = *transport.Listen({.endpoint = "ipc://" + (directory.path() / "s").string(),
+                                           .max_message_bytes = 96 << 20,
+                                           .unread_messages = 16},
+                                          [&](const Incoming&) {
+                                            blocked.wait();
+                                            ++received;
+                                          });
     return *transport.BoundEndpoint(socket);
   });
   RawDealer raw;
