@@ -28,7 +28,9 @@ class Inbox {
   // The same, after waiting for something to be posted or for `until`.
   void WaitAndRun(SteadyTime until) {
     std::unique_lock lock(mutex_);
-    ready_.wait_until(lock, until, [this] { return !posted_.empty(); });
+    if (until > SystemClock().Now()) {
+      ready_.wait_until(lock, until, [this] { return !posted_.empty(); });
+    }
     RunBatch(std::move(lock));
   }
 
