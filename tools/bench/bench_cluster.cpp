@@ -20,15 +20,9 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{30};
 
-// A transport as a process has one, and the thread that runs it.
+// A transport and the thread that runs it.
 class Reactor {
  public:
-  static Result<std::unique_ptr<Reactor>> Create(const SecuritySettings& settings,
-                                                 const std::string& process, PeerRole role) {
-    PC_ASSIGN_OR_RETURN(LinkSecurity security, LoadLinkSecurity(settings, process, {role}));
-    PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create({.security = std::move(security)}));
-    return std::make_unique<Reactor>(std::move(transport));
-  }
   explicit Reactor(std::unique_ptr<ZmqTransport> transport) : transport_(std::move(transport)) {}
   ~Reactor() { Stop(); }
 
@@ -48,7 +42,9 @@ class Reactor {
 
 class BenchClusterImpl : public BenchCluster {
  public:
-  explicit BenchClusterImpl(const BenchClusterOptions& options) : options_(options) {}
+  explicit BenchClusterImpl(const BenchClusterOptions& options)
+      : options_(options),
+        context_(options.security.own_key.empty() ? TransportContext::Create() : nullptr) {}
 
   ~BenchClusterImpl() override {
     for (const auto& worker : workers_) worker->Drain();
@@ -77,10 +73,17 @@ class BenchClusterImpl : public BenchCluster {
                                             : "ipc://" + options_.directory + "/" + name;
   }
 
+  Result<std::unique_ptr<Reactor>> CreateReactor(const std::string& process, PeerRole role) const {
+    PC_ASSIGN_OR_RETURN(LinkSecurity security,
+                        LoadLinkSecurity(options_.security, process, {role}));
+    PC_ASSIGN_OR_RETURN(auto transport, ZmqTransport::Create({.context = context_,
+                                                              .security = std::move(security)}));
+    return std::make_unique<Reactor>(std::move(transport));
+  }
+
   Status StartStore() {
     PC_ASSIGN_OR_RETURN(disk_, OpenDiskStore({.directory = options_.directory + "/store"}));
-    PC_ASSIGN_OR_RETURN(store_reactor_,
-                        Reactor::Create(options_.security, "store", PeerRole::kStore));
+    PC_ASSIGN_OR_RETURN(store_reactor_, CreateReactor("store", PeerRole::kStore));
     PC_ASSIGN_OR_RETURN(
         server_, StoreServer::Create(
                      store_reactor_->transport(),
@@ -91,8 +94,7 @@ class BenchClusterImpl : public BenchCluster {
   }
 
   Status StartCoordinator(const ServedModel& model) {
-    PC_ASSIGN_OR_RETURN(coordinator_reactor_,
-                        Reactor::Create(options_.security, "coordinator", PeerRole::kCoordinator));
+    PC_ASSIGN_OR_RETURN(coordinator_reactor_, CreateReactor("coordinator", PeerRole::kCoordinator));
     CoordinatorSettings settings = DefaultSettings().coordinator;
     settings.client_endpoint = EndpointFor("clients.sock");
     settings.worker_endpoint = EndpointFor("workers.sock");
@@ -108,8 +110,7 @@ class BenchClusterImpl : public BenchCluster {
   }
 
   Status StartWorkers() {
-    PC_ASSIGN_OR_RETURN(worker_reactor_,
-                        Reactor::Create(options_.security, kFirstWorker, PeerRole::kWorker));
+    PC_ASSIGN_OR_RETURN(worker_reactor_, CreateReactor(kFirstWorker, PeerRole::kWorker));
     store_ = RemoteStore::Create(worker_reactor_->transport(), {.endpoint = server_->endpoint()});
     auto ready = std::make_shared<std::promise<void>>();
     auto is_ready = ready->get_future();
@@ -142,6 +143,9 @@ class BenchClusterImpl : public BenchCluster {
   }
 
   const BenchClusterOptions options_;
+  // One I/O thread for all of the process. Null, and so one each, where each has an allowlist:
+  // a context can ask but one.
+  const std::shared_ptr<TransportContext> context_;
   Identity identity_;
   std::unique_ptr<DiskStore> disk_;
   // What lives on a reactor goes after it has stopped, and before its transport.
