@@ -93,10 +93,7 @@ std::string RenderReuseBench(const ReuseBenchReport& report) {
   AddTimes(times, "whole answer, cache on", reuse.total_ms);
   AddTimes(times, "whole answer, cache off", report.full.total_ms);
   out += rates.Render() + "\n" + times.Render();
-  for (const ServeResult* result : {&report.reuse, &report.full}) {
-    if (result->failed > 0) out += fmt::format("first failure: {}\n", result->first_failure);
-  }
-  return out;
+  return out + NotesOf({&report.reuse, &report.full});
 }
 
 }  // namespace promptcache

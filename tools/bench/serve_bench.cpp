@@ -1,7 +1,5 @@
 #include "tools/bench/serve_bench.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -13,15 +11,6 @@ namespace promptcache {
 namespace {
 
 constexpr int64_t kSlots = 64;  // of a worker
-
-double CpuSeconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // Takes a sample each second until it is destroyed.
 class Sampler {
@@ -61,9 +50,7 @@ void Soak(const ServeBenchOptions& options, ServeLoad& load, const ServeBenchPro
 void Measure(const ServeBenchOptions& options, ServeLoad& load, const ServeBenchProgress& progress,
              ServeBenchReport& report) {
   const ServeLimits& limits = options.setup.limits;
-  const double before = CpuSeconds();
   report.closed = load.RunClosed(limits, ProgressOf(progress, "as fast as it goes", limits));
-  report.cpu_seconds = CpuSeconds() - before;
   report.rate = options.rate > 0 ? options.rate : report.closed.requests_per_s() / 2;
   report.open = load.RunOpen(report.rate, limits, ProgressOf(progress, "at half of that", limits));
 }

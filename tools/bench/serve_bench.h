@@ -41,7 +41,6 @@ struct ServeBenchReport {
   double rate = 0;  // that was asked for in the open loop
   ServeResult closed;
   ServeResult open;
-  double cpu_seconds = 0;              // of the whole process, in the closed loop
   std::vector<ProcessSample> samples;  // of a soak, which has no open loop
 };
 

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/rng.h"
+#include "tools/bench/cpu_time.h"
 
 namespace promptcache {
 namespace {
@@ -103,6 +104,7 @@ class ServeLoadImpl : public ServeLoad {
     limit_ = limits.requests;
     goes_on_ = arriving_ = false;
     idle_ = std::promise<void>();
+    cpu_before_ = CpuTimeNow();
     start_ = SystemClock().Now();
     end_ = start_ + limits.time;
   }
@@ -110,6 +112,9 @@ class ServeLoadImpl : public ServeLoad {
   ServeResult End() {
     idle_.get_future().get();
     result_.seconds = MillisecondsBetween(start_, SystemClock().Now()) / 1000;
+    const CpuTime cpu_after = CpuTimeNow();
+    result_.cpu_seconds = cpu_after.process_s - cpu_before_.process_s;
+    result_.stolen_share = StolenShare(cpu_before_, cpu_after);
     return std::move(result_);
   }
 
@@ -184,6 +189,7 @@ class ServeLoadImpl : public ServeLoad {
   uint64_t running_ = 0;
   bool goes_on_ = false;   // a client whose request has ended sends the next one
   bool arriving_ = false;  // requests are still to come by themselves
+  CpuTime cpu_before_;
   SteadyTime start_;
   SteadyTime end_;
   std::promise<void> idle_;

@@ -42,10 +42,15 @@ struct ServeResult {
   uint64_t cached_tokens = 0;
   uint64_t units = 0;
   uint64_t resident_units = 0;  // of these, from a worker's memory
+  double cpu_seconds = 0;       // of the whole process
+  double stolen_share = 0;      // of the machine's CPU time, as StolenShare
 
   double requests_per_s() const { return per_s(requests); }
   double per_s(uint64_t count) const {
     return seconds == 0 ? 0 : static_cast<double>(count) / seconds;
+  }
+  double cpu_ms_per_request() const {
+    return requests == 0 ? 0 : 1000 * cpu_seconds / static_cast<double>(requests);
   }
 };
 

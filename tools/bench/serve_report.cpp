@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/version.h"
@@ -10,6 +11,8 @@
 
 namespace promptcache {
 namespace {
+
+constexpr double kStolenToSay = 0.02;  // of all CPU time
 
 nlohmann::json TimesToJson(const LatencyHistogram& times) {
   return {{"p50", times.Quantile(0.5)},
@@ -25,6 +28,7 @@ std::vector<std::string> Row(const std::string& name, const ServeResult& result)
     row.push_back(FormatMs(times->Quantile(0.5)));
     row.push_back(FormatMs(times->Quantile(0.99)));
   }
+  row.push_back(fmt::format("{:.3f} ms", result.cpu_ms_per_request()));
   row.push_back(fmt::format("{}", result.failed));
   return row;
 }
@@ -57,8 +61,24 @@ nlohmann::json ServeResultToJson(const ServeResult& result) {
           {"cached_tokens_per_request", ShareOf(result.cached_tokens, result.requests)},
           {"units_per_request", ShareOf(result.units, result.requests)},
           {"resident_share", ShareOf(result.resident_units, result.units)},
+          {"cpu_ms_per_request", result.cpu_ms_per_request()},
+          {"stolen_share", result.stolen_share},
           {"total_ms", TimesToJson(result.total_ms)},
           {"first_token_ms", TimesToJson(result.first_token_ms)}};
+}
+
+std::string NotesOf(std::initializer_list<const ServeResult*> results) {
+  std::string notes;
+  double stolen = 0;
+  for (const ServeResult* result : results) {
+    if (result->failed > 0) notes += fmt::format("first failure: {}\n", result->first_failure);
+    stolen = std::max(stolen, result->stolen_share);
+  }
+  if (stolen < kStolenToSay) return notes;
+  return notes + fmt::format(
+                     "WARNING: the host took {:.0f} % of this machine's CPU time for others; "
+                     "measure again when it does not\n",
+                     100 * stolen);
 }
 
 nlohmann::json ServeBenchToJson(const ServeBenchReport& report) {
@@ -82,10 +102,6 @@ nlohmann::json ServeBenchToJson(const ServeBenchReport& report) {
                                  {"open_files", sample.open_files}});
     }
   } else {
-    json["cpu_ms_per_request"] =
-        report.closed.requests == 0
-            ? 0
-            : 1000 * report.cpu_seconds / static_cast<double>(report.closed.requests);
     json["rate"] = report.rate;
     json["open"] = ServeResultToJson(report.open);
   }
@@ -108,20 +124,16 @@ std::string RenderServeBench(const ServeBenchReport& report) {
                {"p99", Align::kRight},
                {"whole answer p50", Align::kRight},
                {"p99", Align::kRight},
+               {"CPU a request", Align::kRight},
                {"failed", Align::kRight}});
   table.AddRow(Row("as fast as it goes", closed));
   if (report.options.soak_seconds == 0) {
     table.AddRow(Row(fmt::format("at {:.0f}/s, at random", report.rate), report.open));
   }
   out += table.Render();
-  for (const ServeResult* result : {&report.closed, &report.open}) {
-    if (result->failed > 0) out += fmt::format("first failure: {}\n", result->first_failure);
-  }
-  if (report.options.soak_seconds > 0) return out + "\n" + RenderSoak(report);
-  return out + fmt::format("\n{:.3f} ms of CPU time a request, everything included\n",
-                           closed.requests == 0
-                               ? 0.0
-                               : 1000 * report.cpu_seconds / static_cast<double>(closed.requests));
+  out += NotesOf({&report.closed, &report.open});
+  if (report.options.soak_seconds > 0) out += "\n" + RenderSoak(report);
+  return out;
 }
 
 }  // namespace promptcache

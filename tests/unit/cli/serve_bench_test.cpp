@@ -1,5 +1,7 @@
 #include "tools/bench/serve_bench.h"
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,12 +14,14 @@
 #include "tests/fakes/test_env.h"
 #include "tests/integration/tiny_model_directory.h"
 #include "tests/unit/cachestore/temp_dir.h"
+#include "tools/bench/cpu_time.h"
 #include "tools/bench/reuse_bench.h"
 
 namespace promptcache {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(LatencyHistogram, QuantilesAreWithinOnePercent) {
   LatencyHistogram times;
@@ -54,6 +58,31 @@ TEST(ProcessSlopes, AProcessHoldsMemoryAndFiles) {
   ASSERT_TRUE(sample.ok());
   EXPECT_GT(sample->rss_bytes, 0u);
   EXPECT_GT(sample->open_files, 2u);
+}
+
+TEST(CpuTime, ReadsTheLineOfAllCores) {
+  const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+  const auto time = ParseMachineTime("cpu  100 10 50 800 20 3 7 30 5 1");
+  ASSERT_TRUE(time);
+  EXPECT_NEAR(time->machine_s, 1020 / ticks, 1e-9);
+  EXPECT_NEAR(time->stolen_s, 30 / ticks, 1e-9);
+  EXPECT_FALSE(ParseMachineTime("cpu0 100 10 50 800 20 3 7 30 5 1"));
+  EXPECT_FALSE(ParseMachineTime("cpu 100 10 50 800 20 3 7"));
+  EXPECT_FALSE(ParseMachineTime(""));
+}
+
+TEST(CpuTime, AShareIsOfWhatPassedBetweenTwoMoments) {
+  EXPECT_EQ(StolenShare({.machine_s = 100, .stolen_s = 5}, {.machine_s = 140, .stolen_s = 15}),
+            0.25);
+  EXPECT_EQ(StolenShare({}, {}), 0);
+}
+
+TEST(CpuTime, GoesOn) {
+  const CpuTime before = CpuTimeNow();
+  EXPECT_GT(before.machine_s, 0);
+  CpuTime now = before;
+  while (now.process_s - before.process_s < 0.05) now = CpuTimeNow();
+  EXPECT_GT(now.machine_s, before.machine_s);
 }
 
 TEST(ServeWorkload, NoTwoPromptsAreAlike) {
@@ -181,10 +210,22 @@ TEST(ServeBench, ReportsSayWhatFailed) {
   report.closed.failed = 1;
   report.closed.first_failure = "busy: no room";
   report.closed.total_ms.Add(4);
+  report.closed.cpu_seconds = 0.02;
   EXPECT_THAT(RenderServeBench(report), HasSubstr("busy: no room"));
   const nlohmann::json json = ServeBenchToJson(report);
   EXPECT_EQ(json["closed"]["requests_per_s"], 5);
+  EXPECT_EQ(json["closed"]["cpu_ms_per_request"], 2);
+  EXPECT_EQ(json["open"]["cpu_ms_per_request"], 0);
   EXPECT_NEAR(json["closed"]["total_ms"]["p99"].get<double>(), 4, 0.05);
+}
+
+TEST(ServeBench, ReportsWarnOfAHostThatTookMuch) {
+  ServeBenchReport report;
+  report.closed.stolen_share = 0.01;
+  EXPECT_THAT(RenderServeBench(report), Not(HasSubstr("WARNING")));
+  report.open.stolen_share = 0.12;
+  EXPECT_THAT(RenderServeBench(report), HasSubstr("the host took 12 % of this machine's CPU time"));
+  EXPECT_EQ(ServeBenchToJson(report)["open"]["stolen_share"], 0.12);
 }
 
 }  // namespace
