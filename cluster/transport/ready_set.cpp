@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -24,7 +25,8 @@ Status ReadySet::Add(int fd, uint64_t token) {
   event.events = EPOLLIN;
   event.data.u64 = token;
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) return {};
-  return Unavailable(std::string("cannot watch a descriptor: ") + std::strerror(errno));
+  return Unavailable(std::string("cannot watch a descriptor: ") + std::strerror(errno) +
+                     "; where there is no space, raise fs.epoll.max_user_watches");
 }
 
 void ReadySet::Remove(int fd) {
@@ -34,6 +36,7 @@ void ReadySet::Remove(int fd) {
 
 std::span<const uint64_t> ReadySet::Wait(int timeout_ms) {
   const int ready = epoll_wait(epoll_fd_, events_.data(), kAtOnce, timeout_ms);
+  if (ready < 0 && errno != EINTR) std::abort();  // its descriptor is not its own any more
   for (int i = 0; i < ready; ++i) tokens_[i] = events_[i].data.u64;
   return {tokens_.data(), static_cast<size_t>(ready < 0 ? 0 : ready)};
 }

@@ -100,7 +100,6 @@ void ZmqTransport::Impl::Poll() {
   if (zap_ && zap_may_have_) ServeKeys();
   for (const EntryPtr& entry : std::exchange(turn_, {})) {
     if (stop_) return;
-    entry->in_turn = false;
     Serve(entry);
   }
 }
@@ -140,7 +139,8 @@ void ZmqTransport::Impl::Serve(const EntryPtr& entry) {
     Incoming incoming;
     incoming.socket = entry->id;
     switch (entry->socket->Receive(&incoming)) {
-      case ZmqSocket::Received::kNothing:
+      case ZmqSocket::Received::kNothing:  // nor from what its handler has sent on it
+        entry->in_turn = false;
         return;
       case ZmqSocket::Received::kBad:
         ++bad_frames_;
@@ -154,7 +154,7 @@ void ZmqTransport::Impl::Serve(const EntryPtr& entry) {
         break;
     }
   }
-  PutInTurn(entry);
+  turn_.push_back(entry);
 }
 
 Result<SocketId> ZmqTransport::Impl::Add(Result<std::unique_ptr<ZmqSocket>> socket,
@@ -168,7 +168,10 @@ Result<SocketId> ZmqTransport::Impl::Add(Result<std::unique_ptr<ZmqSocket>> sock
   entry->event_fd = entry->socket->event_fd();
   entry->monitor_fd = entry->socket->monitor_fd();
   PC_RETURN_IF_ERROR(ready_set_.Add(entry->event_fd, TokenOf(id)));
-  PC_RETURN_IF_ERROR(ready_set_.Add(entry->monitor_fd, MonitorTokenOf(id)));
+  if (Status status = ready_set_.Add(entry->monitor_fd, MonitorTokenOf(id)); !status.ok()) {
+    ready_set_.Remove(entry->event_fd);
+    return status;
+  }
   PutInTurn(entry);
   sockets_.emplace(id, std::move(entry));
   return id;
@@ -179,8 +182,8 @@ void ZmqTransport::Impl::Close(SocketId id) {
   if (it == sockets_.end()) return;
   ready_set_.Remove(it->second->event_fd);
   ready_set_.Remove(it->second->monitor_fd);
-  // The entry itself, with the handler that may be running, lives as long as its turn.
   it->second->socket = nullptr;
+  PutInTurn(it->second);  // its handler may be running, or own who closes it
   sockets_.erase(it);
 }
 
@@ -215,7 +218,7 @@ void ZmqTransport::Impl::Shutdown() {
   // Moved out first: what they hold may call the transport while it goes.
   const auto timers = std::exchange(timers_, TimerQueue());
   const auto sockets = std::exchange(sockets_, {});
-  turn_.clear();
+  const auto turn = std::exchange(turn_, {});
   for (const auto& [id, entry] : sockets) entry->socket = nullptr;
   zap_ = nullptr;
 }

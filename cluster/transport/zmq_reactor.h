@@ -66,7 +66,7 @@ class ZmqTransport::Impl {
     MessageHandler handler;
     int event_fd = -1;
     int monitor_fd = -1;
-    bool in_turn = false;  // it is in `turn_`
+    bool in_turn = false;  // it is in `turn_`, or has its turn
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
