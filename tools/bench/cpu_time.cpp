@@ -13,6 +13,8 @@ namespace {
 // The columns of /proc/stat (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal. Those
 // behind them are in the first two already.
 constexpr int kColumns = 8;
+constexpr int kIdle = 3;
+constexpr int kIoWait = 4;
 constexpr int kSteal = 7;
 
 double Seconds(const timeval& time) {
@@ -30,7 +32,7 @@ std::optional<CpuTime> ParseMachineTime(std::string_view line) {
   for (int i = 0; i < kColumns; ++i) {
     double ticks = 0;
     if (!(words >> ticks)) return std::nullopt;
-    time.machine_s += ticks / ticks_per_s;
+    if (i != kIdle && i != kIoWait) time.wanted_s += ticks / ticks_per_s;
     if (i == kSteal) time.stolen_s = ticks / ticks_per_s;
   }
   return time;
@@ -47,8 +49,8 @@ CpuTime CpuTimeNow() {
 }
 
 double StolenShare(const CpuTime& before, const CpuTime& after) {
-  const double all = after.machine_s - before.machine_s;
-  return all <= 0 ? 0 : (after.stolen_s - before.stolen_s) / all;
+  const double wanted = after.wanted_s - before.wanted_s;
+  return wanted <= 0 ? 0 : (after.stolen_s - before.stolen_s) / wanted;
 }
 
 }  // namespace promptcache

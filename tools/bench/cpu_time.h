@@ -9,9 +9,9 @@ namespace promptcache {
 // Seconds since the process or the machine began.
 struct CpuTime {
   double process_s = 0;  // of this process
-  double machine_s = 0;  // of all cores, idle or not; 0: the system does not say
-  // Of that, what the machine wanted to compute in and was not given: the host ran others. Timings
-  // of such a time tell of the host.
+  double wanted_s = 0;   // of all cores that were not idle; 0: the system does not say
+  // Of that, what the machine was not given: its host ran others. Timings of such a time tell of
+  // the host.
   double stolen_s = 0;
 };
 
@@ -20,7 +20,7 @@ CpuTime CpuTimeNow();
 // The `cpu` line of /proc/stat, without `process_s`; nullopt: it is another line.
 std::optional<CpuTime> ParseMachineTime(std::string_view line);
 
-// Between two moments, of all cores' time; 0 where the system does not say.
+// Of what was wanted between two moments; 0 where the system does not say.
 double StolenShare(const CpuTime& before, const CpuTime& after);
 
 }  // namespace promptcache

@@ -43,7 +43,7 @@ struct ServeResult {
   uint64_t units = 0;
   uint64_t resident_units = 0;  // of these, from a worker's memory
   double cpu_seconds = 0;       // of the whole process
-  double stolen_share = 0;      // of the machine's CPU time, as StolenShare
+  double stolen_share = 0;      // of the CPU time that was wanted, as StolenShare
 
   double requests_per_s() const { return per_s(requests); }
   double per_s(uint64_t count) const {

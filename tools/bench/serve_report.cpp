@@ -76,7 +76,7 @@ std::string NotesOf(std::initializer_list<const ServeResult*> results) {
   }
   if (stolen < kStolenToSay) return notes;
   return notes + fmt::format(
-                     "WARNING: the host took {:.0f} % of this machine's CPU time for others; "
+                     "WARNING: the host gave {:.0f} % of the CPU time that was wanted to others; "
                      "measure again when it does not\n",
                      100 * stolen);
 }

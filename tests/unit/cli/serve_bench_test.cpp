@@ -64,7 +64,7 @@ TEST(CpuTime, ReadsTheLineOfAllCores) {
   const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
   const auto time = ParseMachineTime("cpu  100 10 50 800 20 3 7 30 5 1");
   ASSERT_TRUE(time);
-  EXPECT_NEAR(time->machine_s, 1020 / ticks, 1e-9);
+  EXPECT_NEAR(time->wanted_s, 200 / ticks, 1e-9);
   EXPECT_NEAR(time->stolen_s, 30 / ticks, 1e-9);
   EXPECT_FALSE(ParseMachineTime("cpu0 100 10 50 800 20 3 7 30 5 1"));
   EXPECT_FALSE(ParseMachineTime("cpu 100 10 50 800 20 3 7"));
@@ -72,17 +72,16 @@ TEST(CpuTime, ReadsTheLineOfAllCores) {
 }
 
 TEST(CpuTime, AShareIsOfWhatPassedBetweenTwoMoments) {
-  EXPECT_EQ(StolenShare({.machine_s = 100, .stolen_s = 5}, {.machine_s = 140, .stolen_s = 15}),
-            0.25);
+  EXPECT_EQ(StolenShare({.wanted_s = 100, .stolen_s = 5}, {.wanted_s = 140, .stolen_s = 15}), 0.25);
   EXPECT_EQ(StolenShare({}, {}), 0);
 }
 
 TEST(CpuTime, GoesOn) {
   const CpuTime before = CpuTimeNow();
-  EXPECT_GT(before.machine_s, 0);
+  EXPECT_GT(before.wanted_s, 0);
   CpuTime now = before;
   while (now.process_s - before.process_s < 0.05) now = CpuTimeNow();
-  EXPECT_GT(now.machine_s, before.machine_s);
+  EXPECT_GT(now.wanted_s, before.wanted_s);
 }
 
 TEST(ServeWorkload, NoTwoPromptsAreAlike) {
@@ -224,7 +223,8 @@ TEST(ServeBench, ReportsWarnOfAHostThatTookMuch) {
   report.closed.stolen_share = 0.01;
   EXPECT_THAT(RenderServeBench(report), Not(HasSubstr("WARNING")));
   report.open.stolen_share = 0.12;
-  EXPECT_THAT(RenderServeBench(report), HasSubstr("the host took 12 % of this machine's CPU time"));
+  EXPECT_THAT(RenderServeBench(report),
+              HasSubstr("the host gave 12 % of the CPU time that was wanted to others"));
   EXPECT_EQ(ServeBenchToJson(report)["open"]["stolen_share"], 0.12);
 }
 
