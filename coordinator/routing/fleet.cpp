@@ -118,6 +118,7 @@ WorkEstimate Fleet::Estimate(const RouteRequest& request, const FleetWorker& wor
       estimate.device_tokens += request.unit_tokens[i];
       continue;
     }
+    estimate.cold = true;
     if (tier == Source::kEncoded && stored_.contains(keys[i])) tier = rates.StoreTier();
     const double bytes = tokens * static_cast<double>(worker.profile().kv_bytes_per_token);
     const RequestWork unit = rates.UnitWork(tier, bytes, tokens * token_s);

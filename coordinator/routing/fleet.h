@@ -26,6 +26,7 @@ struct WorkEstimate {
   RequestWork work;
   double displaced_s = 0;  // to load as much again as is not on the device from the tier below
   uint64_t device_tokens = 0;
+  bool cold = false;  // a unit is not on the device
 };
 
 // Events of unknown workers and requests are ignored. Not thread safe.

@@ -112,7 +112,6 @@ class FleetWorker {
   // was there first does not keep the worker.
   bool HasSlots(uint32_t wanted) const;
   uint32_t requests() const { return static_cast<uint32_t>(requests_.size()); }
-  uint32_t unstarted() const { return unstarted_; }
   // Of these, those for which units had to be brought to the device.
   uint32_t cold() const { return cold_; }
   // By what factor its work takes longer than its rates say, averaged; 0.25 to 4.

@@ -37,11 +37,10 @@ std::vector<WorkerScore> Router::Score(const RouteRequest& request, const Fleet&
   scores.reserve(workers.size());
   for (const auto& [id, worker] : workers) {
     if (worker.draining() || !worker.Fits(request)) continue;
-    const auto [work, displaced_s, device_tokens] = fleet.Estimate(request, worker);
+    const auto [work, displaced_s, device_tokens, cold] = fleet.Estimate(request, worker);
     // While it loads, requests that have their units go past it: it waits for both.
     const double load_wait_s = work.load_s > 0 ? worker.LoadBacklogSeconds(now) : 0;
     const double wait_s = load_wait_s + worker.BacklogSeconds(now);
-    const bool cold = displaced_s > 0;  // it lacks a unit
     const bool slow =
         cold && !all_new && IsNew(worker, now) && worker.cold() >= options_.slow_start_requests;
     scores.push_back({.worker = id,

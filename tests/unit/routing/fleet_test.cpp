@@ -167,10 +167,10 @@ TEST_F(FleetTest, ARequestIsCountedOnceHoweverOftenItsEventsCome) {
   fleet_.Assign(Request(1), 1, {.compute_s = 1}, At(0));
   fleet_.Assign(Request(1), 1, {.compute_s = 1}, At(0));
   EXPECT_EQ(worker().assigned(), 1u);
-  EXPECT_EQ(worker().unstarted(), 1u);
+  EXPECT_EQ(worker().Unstarted(), std::vector{Id(1)});
   fleet_.Started(Id(1), At(1));
   fleet_.Started(Id(1), At(1));
-  EXPECT_EQ(worker().unstarted(), 0u);
+  EXPECT_TRUE(worker().Unstarted().empty());
   EXPECT_EQ(worker().assigned(), 1u);
   fleet_.Ended(Id(1), At(2));
   fleet_.Ended(Id(1), At(2));
