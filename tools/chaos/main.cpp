@@ -8,9 +8,9 @@
 #include <optional>
 #include <random>
 
-#include "common/ids.h"
 #include "common/log.h"
 #include "common/process.h"
+#include "common/temporary_directory.h"
 #include "tools/chaos/attack_run.h"
 #include "tools/chaos/run.h"
 
@@ -43,35 +43,16 @@ int CannotTry(const Status& status) {
   return kExitCannotTry;
 }
 
-// A directory for a run, which goes with this object unless it is to be kept.
-class WorkDirectory {
- public:
-  WorkDirectory() { fs::create_directories(path_, error_); }
-  ~WorkDirectory() {
-    if (!kept_) fs::remove_all(path_, error_);
-  }
-
-  Status status() const {
-    return error_ ? Unavailable("cannot create " + path_ + ": " + error_.message()) : Status();
-  }
-  const std::string& path() const { return path_; }
-  void Keep() { kept_ = true; }
-
- private:
-  const std::string path_ =
-      fs::temp_directory_path() / ("promptcache-chaos-" + RequestId::Random().ToHex());
-  std::error_code error_;
-  bool kept_ = false;
-};
+constexpr char kDirectoryName[] = "promptcache-chaos";
 
 // Long enough for trouble to come while a request runs; short, where a request that waits for
 // others shall be seen.
 constexpr milliseconds kTroubledStep{10};
 constexpr milliseconds kAttackedStep{1};
 
-EngineChoice EngineOf(const Flags& flags, const WorkDirectory& directory, milliseconds step) {
+EngineChoice EngineOf(const Flags& flags, const std::string& directory, milliseconds step) {
   if (!flags.real.empty() && flags.real != kTiny) return RealEngine(flags.real);
-  const std::string tiny = TinyModelIn(directory.path() + "/model");
+  const std::string tiny = TinyModelIn(directory + "/model");
   return flags.real.empty() ? FakeEngine(tiny, step) : RealEngine(tiny);
 }
 
@@ -87,33 +68,30 @@ int MakeTrouble(const Flags& flags) {
   std::atomic<bool> stop{false};
   CallOnStopSignal([&stop] { stop = true; });
   options.stop_requested = [&stop] { return stop.load(); };
-  WorkDirectory directory;
-  if (!directory.status().ok()) return CannotTry(directory.status());
-  options.directory = directory.path();
-  options.engine = EngineOf(flags, directory, kTroubledStep);
+  auto directory = TemporaryDirectory::Make(kDirectoryName);
+  if (!directory.ok()) return CannotTry(directory.status());
+  options.directory = directory->path();
+  options.engine = EngineOf(flags, options.directory, kTroubledStep);
   auto report = RunChaos(options);
   if (flags.keep || !report.ok() || !report->violations.empty()) {
-    directory.Keep();
-    Say("logs and history are in " + directory.path());
+    Say("logs and history are in " + directory->Keep());
   }
   if (!report.ok()) return CannotTry(report.status());
-  if (flags.keep || !report->violations.empty()) report->directory = directory.path();
+  if (flags.keep || !report->violations.empty()) report->directory = options.directory;
   fmt::print("{}\n", flags.json ? ReportAsJson(*report).dump(2) : RenderReport(*report));
   return report->violations.empty() ? 0 : kExitViolations;
 }
 
 int AttackIt(const Flags& flags) {
-  WorkDirectory directory;
-  if (!directory.status().ok()) return CannotTry(directory.status());
-  if (flags.keep) directory.Keep();
+  auto directory = TemporaryDirectory::Make(kDirectoryName);
+  if (!directory.ok()) return CannotTry(directory.status());
+  const std::string path = directory->path();
   const auto services = RunAttacks({.bin_directory = flags.bin_directory,
-                                    .directory = directory.path(),
-                                    .engine = EngineOf(flags, directory, kAttackedStep),
+                                    .directory = path,
+                                    .engine = EngineOf(flags, path, kAttackedStep),
                                     .progress = Say});
-  if (!services.ok()) {
-    directory.Keep();
-    return CannotTry(services.status().WithContext("see " + directory.path()));
-  }
+  if (flags.keep || !services.ok()) directory->Keep();
+  if (!services.ok()) return CannotTry(services.status().WithContext("see " + path));
   fmt::print("{}\n", flags.json ? ServicesAsJson(*services).dump(2) : RenderServices(*services));
   return 0;
 }

@@ -4,13 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "common/log.h"
+#include "common/temporary_directory.h"
 #include "tools/bench/serve_bench.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/engine_commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/serve_flags.h"
-#include "tools/cli/temporary_directory.h"
 
 namespace promptcache {
 namespace {

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "common/log.h"
+#include "common/temporary_directory.h"
 #include "tools/bench/store_bench.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
-#include "tools/cli/temporary_directory.h"
 
 namespace promptcache {
 namespace {

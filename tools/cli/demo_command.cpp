@@ -3,12 +3,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/temporary_directory.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/demo.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/render.h"
 #include "tools/cli/table.h"
-#include "tools/cli/temporary_directory.h"
 
 namespace promptcache {
 namespace {

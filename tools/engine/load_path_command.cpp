@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "common/log.h"
+#include "common/temporary_directory.h"
 #include "tools/bench/load_path_report.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/offline_schema.h"
-#include "tools/cli/temporary_directory.h"
 #include "tools/engine/engine_flags.h"
 
 namespace promptcache {

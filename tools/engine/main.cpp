@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "common/temporary_directory.h"
 #include "common/version.h"
 #include "tools/bench/ttft.h"
 #include "tools/cli/answer_output.h"
@@ -11,7 +12,6 @@
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/generation_flags.h"
 #include "tools/cli/offline_schema.h"
-#include "tools/cli/temporary_directory.h"
 #include "tools/engine/embedded.h"
 #include "tools/engine/engine_flags.h"
 #include "tools/engine/fidelity_command.h"

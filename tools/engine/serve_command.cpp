@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "common/log.h"
+#include "common/temporary_directory.h"
 #include "tools/bench/reuse_bench.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/serve_flags.h"
-#include "tools/cli/temporary_directory.h"
 #include "tools/engine/engine_flags.h"
 #include "worker/service/worker_model.h"
 

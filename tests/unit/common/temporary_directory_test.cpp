@@ -1,4 +1,4 @@
-#include "tools/cli/temporary_directory.h"
+#include "common/temporary_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
