@@ -139,9 +139,9 @@ class SchemaCatalog {
 
   const CatalogDeps deps_;
   const CatalogOptions options_;
-  FairBudget waiting_bytes_;
-  FairBudget catch_up_places_;
-  FairBudget write_places_;
+  FairBudget<> waiting_bytes_;
+  FairBudget<> catch_up_places_;
+  FairBudget<> write_places_;
   SchemaRegistry registry_;
   std::map<std::string, Known> known_;  // by key
   uint64_t total_bytes_ = 0;

@@ -48,7 +48,7 @@ class ServerImpl : public StoreServer {
         context_{.blobs = store.blobs,
                  .options = options,
                  .jobs = pool_.queue(),
-                 .bytes = std::make_shared<FairBudget>(options.max_held_bytes)} {}
+                 .bytes = std::make_shared<FairBudget<>>(options.max_held_bytes)} {}
   ~ServerImpl() override { transport_.CancelTimer(timer_); }
 
   Status Start() {
@@ -259,7 +259,7 @@ class ServerImpl : public StoreServer {
   TimerId timer_ = 0;
   uint64_t idle_transfers_ = 0;  // that were ended
   std::string endpoint_;
-  FairBudget slots_;  // of transfers
+  FairBudget<> slots_;  // of transfers
   PeerTable peers_;
 
   DamageReports reports_;

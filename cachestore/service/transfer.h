@@ -22,7 +22,7 @@ struct TransferContext {
   BlobStore& blobs;
   StoreServerOptions options;
   std::shared_ptr<JobQueue> jobs;
-  std::shared_ptr<FairBudget> bytes;  // held in memory between the stores and the peers
+  std::shared_ptr<FairBudget<>> bytes;  // held in memory between the stores and the peers
 };
 
 // What one transfer is given. Both functions may end the transfer, whose caller then still holds

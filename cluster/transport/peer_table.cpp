@@ -216,7 +216,6 @@ void PeerTable::Tick() {
     peer.heard = false;
     if (peer.silent >= options_.lease) expired.push_back(id);
   }
-  unsent_.Tidy();
   timer_ = transport_.After(options_.heartbeat, [this] { Tick(); });
   for (const PeerId id : revoked) DropRevoked(id);
   for (const PeerId id : expired) {
