@@ -11,6 +11,7 @@
 #include "common/ids.h"
 #include "common/rng.h"
 #include "tools/bench/cpu_time.h"
+#include "tools/bench/second_by_second.h"
 
 namespace promptcache {
 namespace {
@@ -107,12 +108,14 @@ class ServeLoadImpl : public ServeLoad {
     cpu_before_ = CpuTimeNow();
     start_ = SystemClock().Now();
     end_ = start_ + limits.time;
+    by_second_ = SecondBySecond(start_);
   }
 
   ServeResult End() {
     idle_.get_future().get();
     result_.seconds = MillisecondsBetween(start_, SystemClock().Now()) / 1000;
     const CpuTime cpu_after = CpuTimeNow();
+    result_.p99_by_second_ms = by_second_.p99_ms();
     result_.cpu_seconds = cpu_after.process_s - cpu_before_.process_s;
     result_.stolen_share = StolenShare(cpu_before_, cpu_after);
     return std::move(result_);
@@ -162,7 +165,9 @@ class ServeLoadImpl : public ServeLoad {
 
   void Count(SteadyTime due, const Answer& answer) {
     ++result_.requests;
-    result_.total_ms.Add(MillisecondsBetween(due, SystemClock().Now()));
+    const SteadyTime now = SystemClock().Now();
+    result_.total_ms.Add(MillisecondsBetween(due, now));
+    by_second_.Add(now, MillisecondsBetween(due, now));
     result_.prompt_tokens += answer.usage.prompt_tokens;
     result_.cached_tokens += answer.usage.cached_tokens;
     for (const UnitUsage& unit : answer.usage.units) {
@@ -189,6 +194,7 @@ class ServeLoadImpl : public ServeLoad {
   uint64_t running_ = 0;
   bool goes_on_ = false;   // a client whose request has ended sends the next one
   bool arriving_ = false;  // requests are still to come by themselves
+  SecondBySecond by_second_{SteadyTime::min()};
   CpuTime cpu_before_;
   SteadyTime start_;
   SteadyTime end_;

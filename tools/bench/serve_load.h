@@ -11,6 +11,7 @@
 #include "cluster/wire/messages.h"
 #include "common/status.h"
 #include "tools/bench/latency_histogram.h"
+#include "tools/bench/series.h"
 
 namespace promptcache {
 
@@ -36,6 +37,7 @@ struct ServeResult {
   double seconds = 0;
   LatencyHistogram total_ms;        // of a request: from when it was due to its end
   LatencyHistogram first_token_ms;  // to its first token
+  Series p99_by_second_ms;          // of total_ms, as SecondBySecond has it
   uint64_t tokens = 0;              // that were streamed
   uint64_t parts = 0;               // in so many messages
   uint64_t prompt_tokens = 0;

@@ -33,6 +33,14 @@ std::vector<std::string> Row(const std::string& name, const ServeResult& result)
   return row;
 }
 
+std::string RenderBySecond(const Series& p99_ms) {
+  if (p99_ms.samples.empty()) return "";
+  return fmt::format(
+      "at random, second by second: p99 of whole answers {} (median of {}, {} to {})\n",
+      FormatMs(p99_ms.median()), p99_ms.samples.size(), FormatMs(p99_ms.minimum()),
+      FormatMs(p99_ms.maximum()));
+}
+
 std::string RenderSoak(const ServeBenchReport& report) {
   const ProcessSlopes slopes = SlopesOf(report.samples);
   const ProcessSample last = report.samples.empty() ? ProcessSample{} : report.samples.back();
@@ -50,21 +58,24 @@ double ShareOf(uint64_t part, uint64_t whole) {
 }
 
 nlohmann::json ServeResultToJson(const ServeResult& result) {
-  return {{"requests", result.requests},
-          {"failed", result.failed},
-          {"first_failure", result.first_failure},
-          {"seconds", result.seconds},
-          {"requests_per_s", result.requests_per_s()},
-          {"tokens_per_request", ShareOf(result.tokens, result.requests)},
-          {"parts_per_request", ShareOf(result.parts, result.requests)},
-          {"prompt_tokens_per_request", ShareOf(result.prompt_tokens, result.requests)},
-          {"cached_tokens_per_request", ShareOf(result.cached_tokens, result.requests)},
-          {"units_per_request", ShareOf(result.units, result.requests)},
-          {"resident_share", ShareOf(result.resident_units, result.units)},
-          {"cpu_ms_per_request", result.cpu_ms_per_request()},
-          {"stolen_share", result.stolen_share},
-          {"total_ms", TimesToJson(result.total_ms)},
-          {"first_token_ms", TimesToJson(result.first_token_ms)}};
+  nlohmann::json json = {
+      {"requests", result.requests},
+      {"failed", result.failed},
+      {"first_failure", result.first_failure},
+      {"seconds", result.seconds},
+      {"requests_per_s", result.requests_per_s()},
+      {"tokens_per_request", ShareOf(result.tokens, result.requests)},
+      {"parts_per_request", ShareOf(result.parts, result.requests)},
+      {"prompt_tokens_per_request", ShareOf(result.prompt_tokens, result.requests)},
+      {"cached_tokens_per_request", ShareOf(result.cached_tokens, result.requests)},
+      {"units_per_request", ShareOf(result.units, result.requests)},
+      {"resident_share", ShareOf(result.resident_units, result.units)},
+      {"cpu_ms_per_request", result.cpu_ms_per_request()},
+      {"stolen_share", result.stolen_share},
+      {"total_ms", TimesToJson(result.total_ms)},
+      {"first_token_ms", TimesToJson(result.first_token_ms)}};
+  AddSeries(json, "total_p99_ms_by_second", result.p99_by_second_ms);
+  return json;
 }
 
 std::string NotesOf(std::initializer_list<const ServeResult*> results) {
@@ -131,6 +142,7 @@ std::string RenderServeBench(const ServeBenchReport& report) {
     table.AddRow(Row(fmt::format("at {:.0f}/s, at random", report.rate), report.open));
   }
   out += table.Render();
+  out += RenderBySecond(report.open.p99_by_second_ms);
   out += NotesOf({&report.closed, &report.open});
   if (report.options.soak_seconds > 0) out += "\n" + RenderSoak(report);
   return out;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -16,6 +17,7 @@
 #include "tests/unit/cachestore/temp_dir.h"
 #include "tools/bench/cpu_time.h"
 #include "tools/bench/reuse_bench.h"
+#include "tools/bench/second_by_second.h"
 
 namespace promptcache {
 namespace {
@@ -40,6 +42,20 @@ TEST(LatencyHistogram, TakesAnyTime) {
   times.Add(1e12);
   EXPECT_LE(times.Quantile(0.5), 1e-3);
   EXPECT_GT(times.Quantile(1), 1e5);
+}
+
+TEST(SecondBySecond, ABadMomentIsInItsSecondAndTheOneThatRunsInNone) {
+  const SteadyTime start{};
+  const auto at = [&](int ms) { return start + std::chrono::milliseconds(ms); };
+  SecondBySecond seconds(start);
+  for (int ms = 0; ms < 1000; ms += 10) seconds.Add(at(ms), 4);
+  for (int ms = 1000; ms < 2000; ms += 10) seconds.Add(at(ms), ms < 1100 ? 50 : 4);
+  seconds.Add(at(4500), 6);  // nothing in two of them
+  EXPECT_EQ(seconds.p99_ms().samples.size(), 2u);
+  EXPECT_NEAR(seconds.p99_ms().minimum(), 4, 0.05);
+  EXPECT_NEAR(seconds.p99_ms().maximum(), 50, 0.5);
+  seconds.Add(at(5000), 4);
+  EXPECT_NEAR(seconds.p99_ms().samples.back(), 6, 0.1);
 }
 
 TEST(ProcessSlopes, LookAtTheSecondHalfOnly) {
@@ -226,6 +242,16 @@ TEST(ServeBench, ReportsWarnOfAHostThatTookMuch) {
   EXPECT_THAT(RenderServeBench(report),
               HasSubstr("the host gave 12 % of the CPU time that was wanted to others"));
   EXPECT_EQ(ServeBenchToJson(report)["open"]["stolen_share"], 0.12);
+}
+
+TEST(ServeBench, ReportsHaveP99SecondBySecond) {
+  ServeBenchReport report;
+  report.open.p99_by_second_ms.samples = {4, 60, 5};
+  EXPECT_THAT(RenderServeBench(report),
+              HasSubstr("p99 of whole answers 5.00 ms (median of 3, 4.00 ms to 60 ms)"));
+  const nlohmann::json json = ServeBenchToJson(report);
+  EXPECT_EQ(json["open"]["total_p99_ms_by_second"], 5);
+  EXPECT_EQ(json["open"]["total_p99_ms_by_second_max"], 60);
 }
 
 }  // namespace
