@@ -56,7 +56,9 @@ class ClientImpl : public Client {
     if (connected.wait_for(options_.connect_timeout) == std::future_status::ready) {
       return connected.get();
     }
+    const std::string why = LastLoss();
     return Unavailable("no coordinator answers at " + tried +
+                       (why.empty() ? "" : " (" + why + ")") +
                        "; start one with `promptcache up`, or name another with --connect");
   }
 
@@ -135,6 +137,13 @@ class ClientImpl : public Client {
   }
 
  private:
+  // Why the link was down last, as its thread knows it.
+  std::string LastLoss() {
+    std::promise<std::string> said;
+    transport_->Post([&] { said.set_value(reactor_->last_loss()); });
+    return said.get_future().get();
+  }
+
   template <typename T>
   Result<T> Call(Message request, const RequestId& id = RequestId::Random()) {
     std::promise<Result<Message>> done;

@@ -98,8 +98,10 @@ void ClientReactor::LinkUp(const std::string& endpoint) {
 }
 
 void ClientReactor::LinkDown(const Status& why) {
+  last_loss_ = why.message();
   Perform(requests_.LinkDown(why, clock_.Now()));
-  EndCalls(Unavailable("the coordinator was lost: " + why.message()));
+  EndCalls(IsRetryable(why.code()) ? Unavailable("the coordinator was lost: " + why.message())
+                                   : why);
 }
 
 void ClientReactor::Receive(Envelope envelope) {

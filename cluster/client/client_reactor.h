@@ -37,11 +37,13 @@ class ClientReactor {
   void Submit(const RequestId& id, const struct Submit& request, const SubmitOptions& options,
               StreamCallbacks callbacks);
   void Cancel(const RequestId& id);
-  // A request with one answer: kUnavailable when the link is lost, kDeadlineExceeded after a
-  // minute, kAlreadyExists when another one has this id.
+  // A request with one answer: kUnavailable when the link is lost, or why the coordinator ended it
+  // for good; kDeadlineExceeded after a minute, kAlreadyExists when another one has this id.
   void Call(const RequestId& id, Message request, CallCallback callback);
   // Ends everything with this status.
   void EndAll(const Status& status);
+  // Why there was no link the last time; empty: there always was.
+  const std::string& last_loss() const { return last_loss_; }
 
  private:
   struct PendingCall {
@@ -69,6 +71,7 @@ class ClientReactor {
   std::map<RequestId, PendingCall> calls_;
   std::function<void(const Status&)> connected_;  // null once called
   LinkId last_link_ = 0;
+  std::string last_loss_;
   TimerId tick_ = 0;  // 0: none is set
   FailoverLink link_;
 };

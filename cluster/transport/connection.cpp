@@ -76,8 +76,9 @@ Hello Connection::Greeting() const {
 }
 
 void Connection::Greet() {
+  Status sent;
   if (!greeted_) {
-    const Status sent = SendNow(Greeting());
+    sent = SendNow(Greeting());
     greeted_ = sent.ok();
     if (sent.code() == Code::kFailedPrecondition) {
       backoff_ = options_.max_backoff;  // keys do not change by themselves
@@ -85,7 +86,8 @@ void Connection::Greet() {
     }
   }
   if (silent_ >= lease_) {
-    return GoDown(Unavailable("'" + options_.connect.endpoint + "' does not answer"));
+    const std::string why = sent.ok() ? "" : ": " + sent.message();
+    return GoDown(Unavailable("'" + options_.connect.endpoint + "' does not answer" + why));
   }
   silent_ += kGreetingRetry;
   timer_ = transport_.After(kGreetingRetry, [this] { Greet(); });

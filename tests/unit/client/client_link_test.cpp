@@ -4,6 +4,7 @@
 
 #include "cluster/client/client.h"
 #include "tests/unit/client/fake_coordinator.h"
+#include "tests/unit/transport/key_files.h"
 
 namespace promptcache {
 namespace {
@@ -50,6 +51,32 @@ TEST_F(ClientLink, NobodyThereIsUnavailableAndNamesTheEndpoints) {
   EXPECT_EQ(client.status().code(), Code::kUnavailable);
   EXPECT_THAT(client.status().message(),
               AllOf(HasSubstr(endpoints[0]), HasSubstr(endpoints[1]), HasSubstr("promptcache up")));
+}
+
+TEST_F(ClientLink, WhyThereIsNoLinkIsTold) {
+  const std::string endpoint = IpcEndpoint("a");
+  const auto client =
+      Client::Connect({.endpoints = {endpoint}, .connect_timeout = milliseconds(300)});
+  EXPECT_THAT(client.status().message(), HasSubstr("'" + endpoint + "' is not connected"));
+}
+
+TEST_F(ClientLink, AListenerThatHasAnotherKeyIsTold) {
+  const KeyFiles files;
+  const LinkKey server_key = NewKey({.name = "coordinator", .role = PeerRole::kCoordinator});
+  files.Allow({files.Make({.name = "alice", .role = PeerRole::kClient})});
+  ReactorThread server(ZmqTransportOptions{.security = files.Listener(server_key)});
+  const std::string endpoint = server.Call([&] {
+    const SocketId socket =
+        *server.transport().Listen({.endpoint = "tcp://127.0.0.1:*"}, [](const Incoming&) {});
+    return *server.transport().BoundEndpoint(socket);
+  });
+  const LinkKey other = NewKey({.name = "other", .role = PeerRole::kCoordinator});
+  const std::string wrong =
+      endpoint.substr(0, endpoint.find('#') + 1) + ToZ85(other.secret.public_key());
+  const auto client = Client::Connect({.endpoints = {wrong},
+                                       .key_file = files.Path("alice.key"),
+                                       .connect_timeout = milliseconds(1'000)});
+  EXPECT_THAT(client.status().message(), HasSubstr("as one does that has no keys, or others"));
 }
 
 TEST_F(ClientLink, EndpointsThatCanNeverWorkAreRefusedBeforeAnyIsTried) {
@@ -111,6 +138,18 @@ TEST_F(ClientLink, ALostCoordinatorEndsCallsAndTheNextOneGetsTheRequests) {
   EXPECT_THAT(submit.tried, ElementsAre(lost));
   second.Send(id, Final{});
   EXPECT_TRUE(Wait().status.ok());
+}
+
+TEST_F(ClientLink, ACallThatEndsTheLinkForGoodEndsWithTheReason) {
+  FakeCoordinator coordinator;
+  auto client = *Connect({coordinator.endpoint()});
+  auto call =
+      std::async(std::launch::async, [&] { return client->DrainWorker("w", DrainChange::kDrain); });
+  coordinator.Expect<DrainWorker>();
+  coordinator.Send({}, Reply{.code = Code::kFailedPrecondition, .message = "not in this role"});
+  const Status status = call.get();
+  EXPECT_EQ(status.code(), Code::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr("not in this role"));
 }
 
 TEST_F(ClientLink, ASilentCoordinatorIsTakenForLost) {
