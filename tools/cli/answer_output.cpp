@@ -120,7 +120,7 @@ int AnswerOutput::Finish(const Answer& answer) const {
   if (!answer.status.ok()) return Fail(answer.status);
   if (quiet) return kExitOk;
   fmt::print(stderr, "{}", RenderLogprobs(answer));
-  fmt::print(stderr, "\n{}", RenderUsage(answer.usage));
+  fmt::print(stderr, "\nrequest {}\n{}", answer.request_id.ToHex(), RenderUsage(answer.usage));
   return kExitOk;
 }
 

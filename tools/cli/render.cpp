@@ -120,7 +120,7 @@ std::string RenderUsage(const Usage& usage) {
                {"from"},
                {"tokens", Align::kRight},
                {"bytes", Align::kRight},
-               {"time", Align::kRight},
+               {"there after", Align::kRight},
                {"why not cached"}});
   for (const UnitUsage& unit : usage.units) {
     table.AddRow({unit.path, std::string(SourceName(unit.source)), std::to_string(unit.tokens),
@@ -137,6 +137,10 @@ json IdentityToJson(const Identity& identity) {
           {"dtype", identity.dtype},
           {"kv_layout", identity.kv_layout},
           {"encoder", identity.encoder}};
+}
+
+std::string FormatRate(double measured) {
+  return measured > 0 ? fmt::format("{:.0f}", measured) : "-";
 }
 
 std::string StateName(const WorkerStatus& worker) {
@@ -233,8 +237,7 @@ std::string RenderStatus(const StatusReply& status) {
                   std::to_string(w.active), std::to_string(w.queued), std::to_string(w.slots),
                   FormatMs(w.backlog_seconds * 1000), std::to_string(w.units),
                   FormatBytes(w.unit_bytes) + " / " + FormatBytes(w.unit_limit_bytes),
-                  fmt::format("{:.0f}", w.prefill_tokens_per_s),
-                  FormatDigest(w.identity.Digest())});
+                  FormatRate(w.prefill_tokens_per_s), FormatDigest(w.identity.Digest())});
   }
   return out + table.Render();
 }

@@ -20,6 +20,8 @@ std::string SummarizeSources(const Usage& usage);
 
 nlohmann::json IdentityToJson(const Identity& identity);
 nlohmann::json TierTokensToJson(const TierTokens& tokens);
+// A whole number a second; "-" for 0: nothing was measured yet.
+std::string FormatRate(double measured);
 // "live", "starting" (gets no requests yet), "draining" or "drained".
 std::string StateName(const WorkerStatus& worker);
 nlohmann::json StatusToJson(const StatusReply& status);

@@ -128,7 +128,11 @@ void AddWorkloadFlags(CLI::App& command, SimulateFlags& flags) {
       ->needs(churn)
       ->capture_default_str();
   command.add_option("--cell", flags.cell, "Instead of these: a cell of the table of the README");
-  command.add_option("--traces", flags.traces, "Folder with mooncake/, for --cell conversation")
+  command
+      .add_option("--traces", flags.traces,
+                  "Folder with mooncake/, the traces that Mooncake published "
+                  "(github.com/kvcache-ai/Mooncake), "
+                  "for --cell conversation")
       ->capture_default_str();
 }
 

@@ -58,6 +58,15 @@ TEST(AnswerOutput, StreamsOneSampleToPeopleOnly) {
   EXPECT_EQ(AnswerOutput{.json = true}.Stream({}), nullptr);
 }
 
+TEST(AnswerOutput, NamesTheRequest) {
+  Answer answer;
+  answer.request_id = RequestId::Random();
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(AnswerOutput{}.Finish(answer), 0);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("request " + answer.request_id.ToHex()));
+}
+
 TEST(LogprobsTable, NamesItsSampleWhereThereAreSeveral) {
   EXPECT_THAT(RenderLogprobs(TwoSamples()),
               AllOf(HasSubstr("\nsample 0\ntoken"), HasSubstr("\nsample 1\ntoken")));

@@ -36,6 +36,11 @@ TEST(FormatMs, KeepsThreeDigits) {
   EXPECT_EQ(FormatMs(1720), "1.72 s");
 }
 
+TEST(FormatRate, WhatWasNotMeasuredIsNoRate) {
+  EXPECT_EQ(FormatRate(0), "-");
+  EXPECT_EQ(FormatRate(1464.6), "1465");
+}
+
 TEST(ExitCodes, EveryCodeHasItsOwn) {
   std::set<int> seen = {kExitOk, kExitCheckFailed, kExitUsage};
   for (int code = 1; code <= static_cast<int>(Code::kInternal); ++code) {
@@ -69,6 +74,7 @@ TEST(UsageTable, NamesEachUnitItsSourceAndTheReasonOfAMiss) {
   const std::string text = RenderUsage(UsageOfTwoUnits());
   EXPECT_NE(text.find("s/b   encoded      10"), std::string::npos) << text;
   EXPECT_NE(text.find("not stored"), std::string::npos) << text;
+  EXPECT_NE(text.find("there after"), std::string::npos) << text;
   EXPECT_EQ(SummarizeSources(UsageOfTwoUnits()), "device 1, encoded 1");
 }
 

@@ -76,14 +76,13 @@ std::string RenderWorkers(const std::vector<WorkerFrame>& workers) {
                {"kv use", Align::kRight}});
   for (const WorkerFrame& frame : workers) {
     const WorkerStatus& worker = frame.worker;
-    table.AddRow({worker.name, StateName(worker), std::to_string(worker.active),
-                  std::to_string(worker.queued), std::to_string(worker.slots),
-                  FormatMs(worker.backlog_seconds * 1000),
-                  fmt::format("{:.1f}", frame.requests_per_second),
-                  fmt::format("{:.1f}", frame.tokens_per_second),
-                  fmt::format("{:.0f}", worker.prefill_tokens_per_s),
-                  FormatBytes(worker.unit_bytes) + " / " + FormatBytes(worker.unit_limit_bytes),
-                  fmt::format("{:.0f} %", 100 * worker.kv_use)});
+    table.AddRow(
+        {worker.name, StateName(worker), std::to_string(worker.active),
+         std::to_string(worker.queued), std::to_string(worker.slots),
+         FormatMs(worker.backlog_seconds * 1000), fmt::format("{:.1f}", frame.requests_per_second),
+         fmt::format("{:.1f}", frame.tokens_per_second), FormatRate(worker.prefill_tokens_per_s),
+         FormatBytes(worker.unit_bytes) + " / " + FormatBytes(worker.unit_limit_bytes),
+         fmt::format("{:.0f} %", 100 * worker.kv_use)});
   }
   return table.Render();
 }
