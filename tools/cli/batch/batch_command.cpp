@@ -23,11 +23,18 @@ struct BatchFlags {
   std::string output = "-";
 };
 
+Result<RequestId> BatchIdOf(const std::string& text) {
+  Result<RequestId> id = RequestId::FromHex(text);
+  if (id.ok()) return id;
+  return InvalidArgument("'" + text +
+                         "' is no batch's id, 32 hex digits as `promptcache batch ls` shows them");
+}
+
 // A call that needs a coordinator, and what to print of its answer.
 Result<BatchReply> Ask(const CommandContext& context, const BatchFlags& flags) {
   BatchQuery query{.limit = 1};
   if (!flags.id.empty()) {
-    PC_ASSIGN_OR_RETURN(query.batch, RequestId::FromHex(flags.id));
+    PC_ASSIGN_OR_RETURN(query.batch, BatchIdOf(flags.id));
   }
   PC_ASSIGN_OR_RETURN(const auto client, ConnectClient(context));
   return client->QueryBatches(query);
@@ -118,7 +125,7 @@ Status Follow(Client& client, const RequestId& batch, ResultFile& file) {
 }
 
 int RunResults(const CommandContext& context, const BatchFlags& flags) {
-  const auto id = RequestId::FromHex(flags.id);
+  const auto id = BatchIdOf(flags.id);
   if (!id.ok()) return Fail(id.status());
   auto client = ConnectClient(context);
   if (!client.ok()) return Fail(client.status());
@@ -129,7 +136,7 @@ int RunResults(const CommandContext& context, const BatchFlags& flags) {
 }
 
 int RunRemove(const CommandContext& context, const BatchFlags& flags) {
-  const auto id = RequestId::FromHex(flags.id);
+  const auto id = BatchIdOf(flags.id);
   if (!id.ok()) return Fail(id.status());
   auto client = ConnectClient(context);
   if (!client.ok()) return Fail(client.status());

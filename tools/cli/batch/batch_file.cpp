@@ -1,6 +1,7 @@
 #include "tools/cli/batch/batch_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "common/edit_distance.h"
 #include "common/types.h"
 
 namespace promptcache {
@@ -115,9 +117,12 @@ const std::map<std::string, Field>& Fields() {
 }
 
 Status UnknownField(const std::string& name) {
-  std::string known;
-  for (const auto& [field, take] : Fields()) known += (known.empty() ? "" : ", ") + field;
-  return InvalidArgument("unknown field \"" + name + "\"; known are " + known);
+  std::vector<std::string> known;
+  for (const auto& [field, take] : Fields()) known.push_back(field);
+  const std::string nearest = NearestWord(name, known);
+  const std::string meant = nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?";
+  return InvalidArgument(
+      fmt::format("unknown field \"{}\"{}; known are {}", name, meant, fmt::join(known, ", ")));
 }
 
 Result<BatchItem> ParseLine(const std::string& text, const BatchItem& defaults) {

@@ -45,7 +45,10 @@ Result<PackReader> OpenPack(const ImportFlags& flags) {
     trust.keys.push_back(parsed);
   }
   PC_ASSIGN_OR_RETURN(const auto source, OpenPackFile(flags.file));
-  return PackReader::Open(source, trust);
+  Result<PackReader> pack = PackReader::Open(source, trust);
+  if (pack.ok() || pack.status().code() != Code::kFailedPrecondition) return pack;
+  return FailedPrecondition(pack.status().message() +
+                            "; --trust names a key, --allow-unsigned does without");
 }
 
 ImportProgress ProgressOf(const PackReader& pack) {
@@ -146,8 +149,8 @@ void AddStoreImport(const StoreCommands& commands) {
       commands,
       {"import", "Read a pack into a store",
        "Every byte is checked before it is stored. What is there already stays as it is; an import "
-       "that was\ncut short goes on where it was. A running coordinator reads schemas when it "
-       "starts.\n"
+       "that was\ncut short goes on where it was. A running coordinator knows its schemas when "
+       "they are asked for.\n"
        "Examples:\n"
        "  promptcache store import desk.pcpk --trust release.key.pub\n"
        "  promptcache store import mine.pcpk --allow-unsigned --directory promptcache-run/store"},

@@ -65,7 +65,8 @@ TEST(BatchFile, MistakesAreNamedByFileAndLine) {
   EXPECT_THAT(mistake("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(mistake("{\"name\": \"x\"}"), HasSubstr("no \"prompt\""));
   EXPECT_THAT(mistake("{\"prompt\": 7}"), HasSubstr("\"prompt\": must be a text"));
-  EXPECT_THAT(mistake("{\"promt\": \"p\"}"), HasSubstr("unknown field \"promt\"; known are "));
+  EXPECT_THAT(mistake("{\"promt\": \"p\"}"),
+              HasSubstr("unknown field \"promt\"; did you mean \"prompt\"?; known are "));
   for (const char* number : {"-1", "1.5", "\"3\"", "4294967296"}) {
     EXPECT_THAT(mistake(R"({"prompt": "p", "max_new_tokens": )" + std::string(number) + "}"),
                 HasSubstr("whole number from 0 to 4294967295"));
