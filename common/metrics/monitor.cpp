@@ -109,6 +109,10 @@ class MonitorImpl : public Monitor {
 
 }  // namespace
 
+Status CheckMonitorOptions(const MonitorOptions& options) {
+  return ParseListenAddress(options).status();
+}
+
 Result<std::unique_ptr<Monitor>> Monitor::Start(const MonitorOptions& options,
                                                 MonitoredProcess process) {
   PC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options));

@@ -30,10 +30,12 @@ struct MonitoredProcess {
   ReactorReader::Fill elsewhere;
 };
 
+// kInvalidArgument for an endpoint that is none, or leads beyond loopback without leave.
+Status CheckMonitorOptions(const MonitorOptions& options);
+
 class Monitor {
  public:
-  // kInvalidArgument for an endpoint that is none, or leads beyond loopback without leave;
-  // kUnavailable when it cannot be listened on.
+  // kInvalidArgument as above; kUnavailable when it cannot be listened on.
   static Result<std::unique_ptr<Monitor>> Start(const MonitorOptions& options,
                                                 MonitoredProcess process);
   // Ends what is being answered. Destroy it when the reactor has stopped, or from another thread.

@@ -5,6 +5,7 @@
 
 #include "common/config.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/config_check.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/render.h"
 #include "tools/cli/table.h"
@@ -50,7 +51,7 @@ void AddConfigCommand(CLI::App& app, CommandContext& context) {
   auto check = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("config", "Explain and check settings");
   command->add_flag("--reference", *reference, "Print every setting as a commented TOML file");
-  command->add_option("--check", *check, "Say whether this file is valid");
+  command->add_option("--check", *check, "Say what the services would refuse of this file");
   command->footer(
       "Examples:\n"
       "  promptcache config --reference > cluster.toml\n"
@@ -58,8 +59,8 @@ void AddConfigCommand(CLI::App& app, CommandContext& context) {
   command->callback([&context, reference, check] {
     context.run = [reference, check] {
       if (!check->empty()) {
-        const auto settings = LoadSettings(*check);
-        if (!settings.ok()) return Fail(settings.status());
+        const Status status = CheckSettingsFile(*check);
+        if (!status.ok()) return Fail(status);
         fmt::print("{}: ok\n", *check);
         return kExitOk;
       }

@@ -42,13 +42,6 @@ Result<LoadedModel> Load(const std::string& path, const ModelOptions& options) {
 
 }  // namespace
 
-Result<ComputeDtype> ParseComputeDtype(std::string_view name) {
-  if (name == "auto") return ComputeDtype::kAuto;
-  if (name == "fp32") return ComputeDtype::kFp32;
-  if (name == "bf16") return ComputeDtype::kBf16;
-  return InvalidArgument("dtype '" + std::string(name) + "' is not auto, fp32 or bf16");
-}
-
 Result<std::string> ComputeDtypeName(ComputeDtype dtype, const std::string& device) {
   PC_ASSIGN_OR_RETURN(const at::Device parsed, ParseDevice(device));
   return NameOf(DtypeFor(dtype, parsed));

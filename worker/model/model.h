@@ -16,6 +16,7 @@
 #include "common/status.h"
 #include "common/types.h"
 #include "worker/attention/key_range.h"
+#include "worker/settings/compute_dtype.h"
 
 namespace promptcache {
 
@@ -73,9 +74,6 @@ class Model {
   virtual Result<at::Tensor> Forward(std::span<SequenceStep> steps) = 0;
 };
 
-enum class ComputeDtype : uint8_t { kAuto, kFp32, kBf16 };
-// "auto", "fp32", "bf16"; else kInvalidArgument.
-Result<ComputeDtype> ParseComputeDtype(std::string_view name);
 // "fp32" or "bf16": what LoadModel computes in on this device. The errors of ParseDevice.
 Result<std::string> ComputeDtypeName(ComputeDtype dtype, const std::string& device);
 struct ModelOptions {

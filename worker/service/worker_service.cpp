@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <future>
-#include <set>
 #include <vector>
 
 #include "common/log.h"
@@ -12,24 +11,12 @@
 #include "worker/service/reports.h"
 #include "worker/service/resident_units.h"
 #include "worker/service/worker_requests.h"
+#include "worker/settings/coordinators.h"
 
 namespace promptcache {
 namespace {
 
 constexpr std::chrono::milliseconds kReportEvery{200};
-
-// A worker greets each of its coordinators under its one name.
-Status CheckEndpoints(const std::vector<std::string>& endpoints) {
-  if (endpoints.empty()) {
-    return InvalidArgument("worker.coordinator_endpoints is empty: name one coordinator or more");
-  }
-  std::set<std::string> seen;
-  for (const std::string& endpoint : endpoints) {
-    if (seen.insert(endpoint).second) continue;
-    return InvalidArgument("worker.coordinator_endpoints names '" + endpoint + "' twice");
-  }
-  return {};
-}
 
 class ServiceImpl : public WorkerService {
  public:
@@ -43,7 +30,7 @@ class ServiceImpl : public WorkerService {
   }
 
   Status Start() {
-    PC_RETURN_IF_ERROR(CheckEndpoints(settings_.coordinator_endpoints));
+    PC_RETURN_IF_ERROR(CheckCoordinators(settings_.coordinator_endpoints));
     StartEngine();
     requests_ = std::make_unique<WorkerRequests>(RequestsDeps{
         .engine = engine_.get(),
