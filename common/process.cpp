@@ -9,10 +9,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 namespace promptcache {
 namespace {
+
+constexpr char kSelf[] = "/proc/self/exe";
 
 Status WriteAll(int file, std::string_view contents) {
   while (!contents.empty()) {
@@ -94,11 +97,17 @@ uint64_t RaiseOpenFiles() {
   return files.rlim_cur;
 }
 
+std::string ProgramPath() {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::read_symlink(kSelf, error);
+  return error || !std::filesystem::exists(path, error) ? kSelf : path.string();
+}
+
 void RestartWithEnvironment(std::span<const EnvironmentVariable> variables, char** argv) {
   for (const auto& [name, value] : variables) {
     if (::setenv(name, value, /*overwrite=*/0) != 0) return;
   }
-  ::execv("/proc/self/exe", argv);
+  ::execv(ProgramPath().c_str(), argv);
 }
 
 Status InitLogFromSettings(std::string_view component, const LogSettings& settings) {

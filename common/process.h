@@ -47,6 +47,10 @@ class ReloadSignal {
 // next one.
 uint64_t RaiseOpenFiles();
 
+// The file of this program, which also names a process that runs it; the system's link to it when
+// the file has been replaced since.
+std::string ProgramPath();
+
 struct EnvironmentVariable {
   const char* name;
   const char* value;

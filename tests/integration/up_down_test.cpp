@@ -116,6 +116,8 @@ TEST_F(UpDown, ADetachedClusterServesUntilItIsStopped) {
   const ProgramResult first = up();
   EXPECT_EQ(first.exit_code, 0) << first.errors;
   EXPECT_THAT(Live(), ElementsAre("store"));
+  const pid_t supervisor = RunDirectory::OwnerOf(Run())->supervisor.pid;
+  EXPECT_EQ(ReadFile("/proc/" + std::to_string(supervisor) + "/comm"), "promptcache\n");
   const ProgramResult second = up();
   EXPECT_EQ(second.exit_code, 7);
   EXPECT_THAT(second.errors, HasSubstr("in use by another cluster"));

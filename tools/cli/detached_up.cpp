@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "cluster/launch/run_directory.h"
+#include "common/process.h"
 
 namespace promptcache {
 namespace {
@@ -36,7 +37,7 @@ Result<pid_t> Spawn(std::vector<std::string>& arguments, const std::string& log)
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   pid_t pid = 0;
   const int error =
-      ::posix_spawn(&pid, "/proc/self/exe", &files, &attributes, argv.data(), environ);
+      ::posix_spawn(&pid, ProgramPath().c_str(), &files, &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (error != 0) return Unavailable(std::string("cannot start it: ") + std::strerror(error));

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -56,6 +57,21 @@ TEST(WriteFileAtomically, ReplacesAFileThatIsThere) {
   ASSERT_TRUE(WriteFileAtomically(dir.Sub("file"), "first").ok());
   ASSERT_TRUE(WriteFileAtomically(dir.Sub("file"), "second").ok());
   EXPECT_EQ(Read(dir.Sub("file")), "second");
+}
+
+TEST(ProcessName, IsThatOfTheProgram) {
+  EXPECT_EQ(Read("/proc/self/comm"), fs::path(ProgramPath()).filename().string() + "\n");
+}
+
+TEST(RestartWithEnvironment, KeepsTheProcessName) {
+  const auto restart = [] {
+    const EnvironmentVariable variable{"PROMPTCACHE_TEST", "yes"};
+    std::string program = "program";
+    std::string filter = "--gtest_filter=ProcessName.*";
+    std::array<char*, 3> argv = {program.data(), filter.data(), nullptr};
+    RestartWithEnvironment({&variable, 1}, argv.data());
+  };
+  EXPECT_EXIT(restart(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ReloadSignal, CallsForSignalsAndEndsByItself) {
