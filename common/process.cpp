@@ -31,7 +31,10 @@ Status WriteAll(int file, std::string_view contents) {
 Status WriteBeside(const std::string& path, std::string_view contents, unsigned rename_flags) {
   std::string temporary = path + ".XXXXXX";
   const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (file < 0) return Unavailable("cannot write " + path + ": " + std::strerror(errno));
+  if (file < 0) {
+    const Code code = errno == ENOENT ? Code::kNotFound : Code::kUnavailable;
+    return Status(code, "cannot write " + path + ": " + std::strerror(errno));
+  }
   Status status = WriteAll(file, contents);
   ::close(file);
   if (status.ok() &&

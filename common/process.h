@@ -15,8 +15,8 @@
 
 namespace promptcache {
 
-// Writes beside `path` and renames: readers see the old file or the whole new one. kUnavailable
-// naming the path when it cannot be written.
+// Writes beside `path` and renames: readers see the old file or the whole new one. Naming the path,
+// kNotFound when there is no such directory, kUnavailable when it cannot be written.
 Status WriteFileAtomically(const std::string& path, std::string_view contents);
 
 // The same for a file that must be new, which only its owner may read and write. kAlreadyExists

@@ -123,6 +123,13 @@ TEST_F(SecurePrograms, KeysAreListedAndNeverReplaced) {
       3);
 }
 
+TEST_F(SecurePrograms, AKeyIsNotWrittenWithoutItsDirectory) {
+  const ProgramResult made = RunProgram(
+      "promptcache", {"keygen", "--name", "a", "--role", "admin", "--out", File("missing/a.key")});
+  EXPECT_EQ(made.exit_code, 4);
+  EXPECT_THAT(made.errors, HasSubstr("missing/a.key"));
+}
+
 TEST_F(SecurePrograms, AKeyFileThatOthersMayReadIsNotUsed) {
   MakeKey("store", "store");
   EXPECT_EQ(Keys({"allow", File("store.key.pub")}).exit_code, 0);

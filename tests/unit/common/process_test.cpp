@@ -52,6 +52,13 @@ TEST(WriteNewFile, LeavesAFileThatIsThereAndNothingBesideIt) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
 }
 
+TEST(WriteNewFile, WithoutItsDirectoryIsNotFound) {
+  const TempDir dir;
+  const Status status = WriteNewFile(dir.Sub("missing/new"), "text");
+  EXPECT_EQ(status.code(), Code::kNotFound);
+  EXPECT_NE(status.message().find(dir.Sub("missing/new")), std::string::npos);
+}
+
 TEST(WriteFileAtomically, ReplacesAFileThatIsThere) {
   const TempDir dir;
   ASSERT_TRUE(WriteFileAtomically(dir.Sub("file"), "first").ok());
