@@ -13,6 +13,7 @@
 
 #include "cluster/launch/gpus.h"
 #include "cluster/launch/run_directory.h"
+#include "common/exit_codes.h"
 
 namespace promptcache {
 namespace {
@@ -149,9 +150,9 @@ class ClusterImpl : public LocalCluster {
       supervisor_.Tick(progress_);
       for (const SupervisedProcess& process : supervisor_.processes()) {
         if (process.name != name || process.pid != 0) continue;
-        return Unavailable(fmt::format("{} ended with {}; its log {} says:{}", name,
-                                       process.last_exit, run_->LogFile(name),
-                                       TailOf(run_->LogFile(name))));
+        return Status(CodeOfExit(process.last_exit),
+                      fmt::format("{} ended with {}; its log {} says:{}", name, process.last_exit,
+                                  run_->LogFile(name), TailOf(run_->LogFile(name))));
       }
       std::this_thread::sleep_for(kPoll);
     }

@@ -43,7 +43,8 @@ class LocalCluster {
   // one. Workers are called worker-1, ..., or worker-gpu0, ... by settings.cluster.gpus, with the
   // name of this machine before where the coordinator is elsewhere. They listen for metrics one
   // port after the other.
-  // On failure all are stopped; the message names the process and ends with its log's last lines.
+  // On failure all are stopped; the message names the process and ends with its log's last lines,
+  // the code is what the process's exit code says.
   static Result<std::unique_ptr<LocalCluster>> Start(
       const LocalClusterOptions& options, const std::function<void(const std::string&)>& progress);
   virtual ~LocalCluster() = default;  // stops what still runs

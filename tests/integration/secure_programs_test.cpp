@@ -137,7 +137,7 @@ TEST_F(SecurePrograms, AKeyFileThatOthersMayReadIsNotUsed) {
   const ProgramResult refused =
       RunProgram("promptcache-cachestore", {"--config", File("store.toml"), "--directory",
                                             File("data"), "--endpoint", "tcp://127.0.0.1:*"});
-  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.exit_code, 6);
   EXPECT_THAT(refused.errors, HasSubstr("chmod 600 " + File("store.key")));
 }
 

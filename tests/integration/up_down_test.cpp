@@ -119,7 +119,7 @@ TEST_F(UpDown, ADetachedClusterServesUntilItIsStopped) {
   const pid_t supervisor = RunDirectory::OwnerOf(Run())->supervisor.pid;
   EXPECT_EQ(ReadFile("/proc/" + std::to_string(supervisor) + "/comm"), "promptcache\n");
   const ProgramResult second = up();
-  EXPECT_EQ(second.exit_code, 7);
+  EXPECT_EQ(second.exit_code, 6);
   EXPECT_THAT(second.errors, HasSubstr("in use by another cluster"));
   EXPECT_EQ(Down().exit_code, 0);
   EXPECT_THAT(Live(), IsEmpty());
@@ -149,6 +149,22 @@ TEST_F(UpDown, RefusesWhatItCannotStart) {
   EXPECT_THAT(gpus.errors, HasSubstr("each once"));
   EXPECT_FALSE(fs::exists(Run()));
   EXPECT_EQ(Down().exit_code, 4);
+}
+
+TEST_F(UpDown, EndsWithTheNumberOfWhatIsWrong) {
+  const auto up = [&](const std::string& model) {
+    return RunProgram("promptcache", {"--config", File("cluster.toml"), "up", "--only",
+                                      "coordinator", "--model", model});
+  };
+  EXPECT_EQ(up(File("missing.gguf")).exit_code, 4);
+  std::ofstream(File("text.gguf")) << "no model";
+  EXPECT_EQ(up(File("text.gguf")).exit_code, 3);
+  std::string settings = ReadFile(File("cluster.toml"));
+  settings.insert(settings.find("client_endpoint"), "policy = \"nonsense\"\n");
+  std::ofstream(File("cluster.toml")) << settings;
+  EXPECT_EQ(up(File("model")).exit_code, 3);
+  Up("store");
+  EXPECT_EQ(up(File("model")).exit_code, 6);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "cluster/launch/run_directory.h"
+#include "common/exit_codes.h"
 #include "common/process.h"
 
 namespace promptcache {
@@ -65,8 +66,9 @@ Result<pid_t> StartDetached(std::vector<std::string> arguments, const std::strin
   for (;;) {
     int status = 0;
     if (::waitpid(pid, &status, WNOHANG) == pid) {
-      return Unavailable("it ended before it served; its log " + log + " says:\n" +
-                         TextAfter(log, begin));
+      const Code code = WIFEXITED(status) ? CodeOfExit(WEXITSTATUS(status)) : Code::kUnavailable;
+      return Status(
+          code, "it ended before it served; its log " + log + " says:\n" + TextAfter(log, begin));
     }
     const auto owner = RunDirectory::OwnerOf(run_directory);
     const bool is_own = owner && owner->supervisor.pid == pid;

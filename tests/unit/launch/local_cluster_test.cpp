@@ -173,11 +173,18 @@ TEST_F(LocalClusterTest, AProcessThatEndsAtTheStartIsNamedWithItsLastWords) {
   WriteScript("promptcache-coordinator", "echo cannot read model.gguf >&2\nexit 4\n");
   const auto cluster = Start();
   ASSERT_FALSE(cluster.ok());
-  EXPECT_EQ(cluster.status().code(), Code::kUnavailable);
+  EXPECT_EQ(cluster.status().code(), Code::kNotFound);
   EXPECT_THAT(cluster.status().message(),
               AllOf(HasSubstr("coordinator ended with 4"), HasSubstr("coordinator.log"),
                     HasSubstr("\n  cannot read model.gguf")));
   EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
+}
+
+TEST_F(LocalClusterTest, AnEndThatTellsNoCodeIsUnavailable) {
+  for (const char* script : {"exit 0\n", "exit 2\n", "kill -9 $$\n"}) {
+    WriteScript("promptcache-cachestore", script);
+    EXPECT_EQ(Start().status().code(), Code::kUnavailable) << script;
+  }
 }
 
 TEST_F(LocalClusterTest, AStartThatIsStoppedEndsWhatItStarted) {
