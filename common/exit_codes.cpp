@@ -7,11 +7,10 @@ namespace promptcache {
 namespace {
 
 // By number, from kFirst on.
-constexpr Code kCodes[] = {
-    Code::kInvalidArgument,    Code::kNotFound,         Code::kAlreadyExists,
-    Code::kFailedPrecondition, Code::kUnavailable,      Code::kBusy,
-    Code::kResourceExhausted,  Code::kDeadlineExceeded, Code::kCancelled,
-    Code::kDataLoss,           Code::kUnimplemented,    Code::kInternal};
+constexpr Code kCodes[] = {Code::kInvalidArgument,    Code::kNotFound,         Code::kAlreadyExists,
+                           Code::kFailedPrecondition, Code::kUnavailable,      Code::kBusy,
+                           Code::kResourceExhausted,  Code::kDeadlineExceeded, Code::kCancelled,
+                           Code::kDataLoss,           Code::kUnimplemented,    Code::kInternal};
 constexpr int kFirst = 3;
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -27,9 +28,10 @@ constexpr milliseconds kPoll{20};
 // In the order of starting; stopped the other way round.
 enum Stage { kStoreStage, kCoordinatorStage, kWorkerStage };
 
-// The last lines of a log, for an error message.
-std::string TailOf(const std::string& path) {
+// The last lines that a log has got since it was so long, for an error message.
+std::string TailOf(const std::string& path, std::streamoff begin) {
   std::ifstream file(path);
+  file.seekg(begin);
   std::string tail;
   for (std::string line; std::getline(file, line);) {
     tail += "\n  " + line;
@@ -132,6 +134,8 @@ class ClusterImpl : public LocalCluster {
                 std::vector<std::string> arguments) {
     std::error_code ignored;
     fs::remove(run_->ReadyFile(name), ignored);
+    const uintmax_t logged = fs::file_size(run_->LogFile(name), ignored);
+    log_begins_[name] = ignored ? 0 : static_cast<std::streamoff>(logged);
     return supervisor_.Add(name, stage, Command(program, name, std::move(arguments)));
   }
 
@@ -150,9 +154,10 @@ class ClusterImpl : public LocalCluster {
       supervisor_.Tick(progress_);
       for (const SupervisedProcess& process : supervisor_.processes()) {
         if (process.name != name || process.pid != 0) continue;
-        return Status(CodeOfExit(process.last_exit),
-                      fmt::format("{} ended with {}; its log {} says:{}", name, process.last_exit,
-                                  run_->LogFile(name), TailOf(run_->LogFile(name))));
+        return Status(
+            CodeOfExit(process.last_exit),
+            fmt::format("{} ended with {}; its log {} says:{}", name, process.last_exit,
+                        run_->LogFile(name), TailOf(run_->LogFile(name), log_begins_.at(name))));
       }
       std::this_thread::sleep_for(kPoll);
     }
@@ -264,7 +269,8 @@ class ClusterImpl : public LocalCluster {
   const std::function<void(const std::string&)> progress_;
   const std::unique_ptr<ProcessRunner> runner_;
   Supervisor supervisor_;
-  std::optional<RunDirectory> run_;  // from the start to the stop
+  std::optional<RunDirectory> run_;                   // from the start to the stop
+  std::map<std::string, std::streamoff> log_begins_;  // by process: what earlier starts wrote
   std::vector<WorkerSlot> workers_;
   ClusterEndpoints endpoints_;
 };

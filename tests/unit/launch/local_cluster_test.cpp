@@ -20,6 +20,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::Eventually;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::TempDirectory;
 
 std::vector<std::string> LinesOf(const std::filesystem::path& path) {
@@ -178,6 +179,14 @@ TEST_F(LocalClusterTest, AProcessThatEndsAtTheStartIsNamedWithItsLastWords) {
               AllOf(HasSubstr("coordinator ended with 4"), HasSubstr("coordinator.log"),
                     HasSubstr("\n  cannot read model.gguf")));
   EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
+}
+
+TEST_F(LocalClusterTest, WhatAnEarlierStartLoggedIsNotRepeated) {
+  WriteScript("promptcache-cachestore", "echo the disk is full\nexit 9\n");
+  EXPECT_THAT(Start().status().message(), HasSubstr("the disk is full"));
+  WriteScript("promptcache-cachestore", "echo the port is taken\nexit 7\n");
+  const std::string again = Start().status().message();
+  EXPECT_THAT(again, AllOf(HasSubstr("says:\n  the port is taken"), Not(HasSubstr("disk"))));
 }
 
 TEST_F(LocalClusterTest, AnEndThatTellsNoCodeIsUnavailable) {
