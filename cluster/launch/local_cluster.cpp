@@ -139,30 +139,60 @@ class ClusterImpl : public LocalCluster {
     return supervisor_.Add(name, stage, Command(program, name, std::move(arguments)));
   }
 
-  // What the process wrote when it was ready. A first start that fails is not retried.
-  Result<nlohmann::json> WaitReady(const std::string& name) {
-    const SteadyTime give_up = SystemClock().Now() + kReadyTimeout;
-    while (SystemClock().Now() < give_up) {
-      std::ifstream file(run_->ReadyFile(name));
-      if (file) {
-        auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-        if (json.is_object()) return json;
-      }
-      if (options_.stop_requested && options_.stop_requested()) {
-        return Cancelled("stopped while " + name + " was starting");
+  // What the process wrote when it was ready; nullopt while it is not.
+  std::optional<nlohmann::json> ReadyOf(const std::string& name) const {
+    std::ifstream file(run_->ReadyFile(name));
+    if (!file) return std::nullopt;
+    auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+    return json.is_object() ? std::optional(std::move(json)) : std::nullopt;
+  }
+
+  // A first start that fails is not retried.
+  Status CheckStarting(const std::string& name) const {
+    if (options_.stop_requested && options_.stop_requested()) {
+      return Cancelled("stopped while " + name + " was starting");
+    }
+    for (const SupervisedProcess& process : supervisor_.processes()) {
+      if (process.name != name || process.pid != 0) continue;
+      const std::string log = run_->LogFile(name);
+      return Status(CodeOfExit(process.last_exit),
+                    fmt::format("{} ended with {}; its log {} says:{}", name, process.last_exit,
+                                log, TailOf(log, log_begins_.at(name))));
+    }
+    return {};
+  }
+
+  // Until all are ready. Says for whom it waits: why that one does not come only its log can tell.
+  Status WaitReady(std::vector<std::string> names) {
+    SteadyTime since = SystemClock().Now();
+    bool said = false;
+    for (;; std::this_thread::sleep_for(kPoll)) {
+      const size_t ready =
+          std::erase_if(names, [this](const auto& name) { return ReadyOf(name).has_value(); });
+      if (names.empty()) return {};
+      if (ready > 0) {
+        since = SystemClock().Now();
+        said = false;
       }
       supervisor_.Tick(progress_);
-      for (const SupervisedProcess& process : supervisor_.processes()) {
-        if (process.name != name || process.pid != 0) continue;
-        return Status(
-            CodeOfExit(process.last_exit),
-            fmt::format("{} ended with {}; its log {} says:{}", name, process.last_exit,
-                        run_->LogFile(name), TailOf(run_->LogFile(name), log_begins_.at(name))));
+      for (const std::string& name : names) PC_RETURN_IF_ERROR(CheckStarting(name));
+      const auto waited = SystemClock().Now() - since;
+      const std::string log = run_->LogFile(names[0]);
+      if (waited >= kReadyTimeout) {
+        return DeadlineExceeded(fmt::format("{} is not ready after {} s; see {}", names[0],
+                                            kReadyTimeout.count(), log));
       }
-      std::this_thread::sleep_for(kPoll);
+      if (said || waited < options_.say_waiting_after) continue;
+      const std::string more =
+          names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "";
+      progress_(fmt::format("waiting for {}{} (see {})", names[0], more, log));
+      said = true;
     }
-    return DeadlineExceeded(fmt::format("{} is not ready after {} s; see {}", name,
-                                        kReadyTimeout.count(), run_->LogFile(name)));
+  }
+
+  Result<nlohmann::json> WaitReady(const std::string& name) {
+    PC_RETURN_IF_ERROR(WaitReady(std::vector{name}));
+    return ReadyOf(name).value_or(nlohmann::json());
   }
 
   Result<std::string> EndpointIn(const nlohmann::json& ready, const std::string& name,
@@ -247,15 +277,14 @@ class ClusterImpl : public LocalCluster {
   }
 
   Status StartWorkers() {
+    std::vector<std::string> names;
     for (size_t i = 0; i < workers_.size(); ++i) {
       progress_(fmt::format("starting {} on {}", workers_[i].name, workers_[i].device));
       PC_RETURN_IF_ERROR(
           Launch(kWorkerStage, "promptcache-worker", workers_[i].name, WorkerArguments(i)));
+      names.push_back(workers_[i].name);
     }
-    for (const WorkerSlot& worker : workers_) {
-      PC_RETURN_IF_ERROR(WaitReady(worker.name).status());
-    }
-    return {};
+    return WaitReady(names);
   }
 
   // For programs that look for the cluster of a run directory.

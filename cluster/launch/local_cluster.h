@@ -2,6 +2,7 @@
 // `promptcache up`.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <set>
@@ -25,6 +26,8 @@ struct LocalClusterOptions {
   std::set<ClusterPart> parts{ClusterPart::kStore, ClusterPart::kCoordinator,
                               ClusterPart::kWorkers};
   std::string device_directory = "/dev";  // where GPUs are looked for
+  // How long Start waits for a process until it says so.
+  std::chrono::milliseconds say_waiting_after{5'000};
   // Optional, asked while Start waits: true ends it with kCancelled.
   std::function<bool()> stop_requested;
 };

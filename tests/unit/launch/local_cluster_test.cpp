@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -203,6 +204,21 @@ TEST_F(LocalClusterTest, AStartThatIsStoppedEndsWhatItStarted) {
   EXPECT_EQ(cluster.status().code(), Code::kCancelled);
   EXPECT_THAT(cluster.status().message(), HasSubstr("while coordinator was starting"));
   EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
+}
+
+TEST_F(LocalClusterTest, AStartThatTakesItsTimeSaysForWhom) {
+  WriteScript("promptcache-worker", "exec sleep 1000\n");
+  options_.say_waiting_after = std::chrono::milliseconds(0);
+  const std::string both =
+      "waiting for worker-1 and 1 more (see " + (Run() / "worker-1.log").string() + ")";
+  const std::string one = "waiting for worker-2 (see " + (Run() / "worker-2.log").string() + ")";
+  options_.stop_requested = [&] {
+    if (progress_.back() == both) std::ofstream(Run() / "worker-1.ready") << "{}";
+    return progress_.back() == one;
+  };
+  EXPECT_EQ(Start().status().code(), Code::kCancelled);
+  EXPECT_EQ(std::count(progress_.begin(), progress_.end(), both), 1);
+  EXPECT_EQ(std::count(progress_.begin(), progress_.end(), one), 1);
 }
 
 TEST_F(LocalClusterTest, AReadyFileWithoutAnEndpointIsAnError) {
