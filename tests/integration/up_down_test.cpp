@@ -125,6 +125,14 @@ TEST_F(UpDown, ADetachedClusterServesUntilItIsStopped) {
   EXPECT_THAT(Live(), IsEmpty());
 }
 
+TEST_F(UpDown, SaysHowToStopItFromAnywhere) {
+  const ProgramResult up =
+      RunProgram("promptcache", {"--config", File("cluster.toml"), "up", "--only", "store",
+                                 "--detach", "--run-directory", fs::relative(Run()).string()});
+  EXPECT_THAT(up.output, HasSubstr("stop with `promptcache down --run-directory " + Run() + "`"));
+  EXPECT_EQ(Down().exit_code, 0);
+}
+
 TEST_F(UpDown, WhatDoesNotEndInTimeIsNamedAndIsNotAskedTwice) {
   Up("store");
   const pid_t store = RunDirectory::LiveMembers(Run()).at(0).stamp.pid;

@@ -48,7 +48,9 @@ class CoordinatorLinkTest : public ::testing::Test {
     return ::testing::internal::GetCapturedStderr();
   }
   static auto OneLineWith(const std::string& reason) {
-    const auto lines = [](const std::string& log) { return std::count(log.begin(), log.end(), '\n'); };
+    const auto lines = [](const std::string& log) {
+      return std::count(log.begin(), log.end(), '\n');
+    };
     return AllOf(::testing::ResultOf(lines, 1), HasSubstr("warning"), HasSubstr(kEndpoint),
                  HasSubstr(reason));
   }
