@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class UpDown : public ::testing::Test {
  protected:
@@ -121,6 +122,7 @@ TEST_F(UpDown, ADetachedClusterServesUntilItIsStopped) {
   const ProgramResult second = up();
   EXPECT_EQ(second.exit_code, 6);
   EXPECT_THAT(second.errors, HasSubstr("in use by another cluster"));
+  EXPECT_THAT(ReadFile(fs::path(Run()) / "up.log"), Not(HasSubstr("in use")));
   EXPECT_EQ(Down().exit_code, 0);
   EXPECT_THAT(Live(), IsEmpty());
 }

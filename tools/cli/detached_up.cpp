@@ -57,6 +57,7 @@ std::string TextAfter(const std::string& log, std::streamoff begin) {
 }  // namespace
 
 Result<pid_t> StartDetached(std::vector<std::string> arguments, const std::string& run_directory) {
+  PC_RETURN_IF_ERROR(RunDirectory::CheckFree(run_directory));  // up.log is that cluster's
   std::error_code error;
   fs::create_directories(run_directory, error);
   const std::string log = (fs::path(run_directory) / "up.log").string();
