@@ -9,10 +9,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 namespace promptcache {
 namespace {
+
+constexpr char kSelf[] = "/proc/self/exe";
 
 Status WriteAll(int file, std::string_view contents) {
   while (!contents.empty()) {
@@ -28,7 +31,10 @@ Status WriteAll(int file, std::string_view contents) {
 Status WriteBeside(const std::string& path, std::string_view contents, unsigned rename_flags) {
   std::string temporary = path + ".XXXXXX";
   const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (file < 0) return Unavailable("cannot write " + path + ": " + std::strerror(errno));
+  if (file < 0) {
+    const Code code = errno == ENOENT ? Code::kNotFound : Code::kUnavailable;
+    return Status(code, "cannot write " + path + ": " + std::strerror(errno));
+  }
   Status status = WriteAll(file, contents);
   ::close(file);
   if (status.ok() &&
@@ -94,11 +100,17 @@ uint64_t RaiseOpenFiles() {
   return files.rlim_cur;
 }
 
+std::string ProgramPath() {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::read_symlink(kSelf, error);
+  return error || !std::filesystem::exists(path, error) ? kSelf : path.string();
+}
+
 void RestartWithEnvironment(std::span<const EnvironmentVariable> variables, char** argv) {
   for (const auto& [name, value] : variables) {
     if (::setenv(name, value, /*overwrite=*/0) != 0) return;
   }
-  ::execv("/proc/self/exe", argv);
+  ::execv(ProgramPath().c_str(), argv);
 }
 
 Status InitLogFromSettings(std::string_view component, const LogSettings& settings) {

@@ -15,8 +15,8 @@
 
 namespace promptcache {
 
-// Writes beside `path` and renames: readers see the old file or the whole new one. kUnavailable
-// naming the path when it cannot be written.
+// Writes beside `path` and renames: readers see the old file or the whole new one. Naming the path,
+// kNotFound when there is no such directory, kUnavailable when it cannot be written.
 Status WriteFileAtomically(const std::string& path, std::string_view contents);
 
 // The same for a file that must be new, which only its owner may read and write. kAlreadyExists
@@ -46,6 +46,10 @@ class ReloadSignal {
 // the system allows it; how many these are. Where many connect, the usual 1,024 would shut out the
 // next one.
 uint64_t RaiseOpenFiles();
+
+// The file of this program, which also names a process that runs it; the system's link to it when
+// the file has been replaced since.
+std::string ProgramPath();
 
 struct EnvironmentVariable {
   const char* name;

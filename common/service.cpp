@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "common/exit_codes.h"
 #include "common/process.h"
 #include "common/process_stamp.h"
 #include "common/version.h"
@@ -16,8 +17,10 @@ void AddServiceFlags(CLI::App& app, ServiceFlags& flags, const std::string& read
   app.set_version_flag("--version", kVersion);
   app.add_option("--config", flags.config, "TOML file; see `promptcache config --reference`");
   app.add_option("--ready-file", flags.ready_file, ready_help);
-  app.footer("Example:\n  " + example +
-             "\nExit codes: 0 stopped by a signal; 1 cannot start; 2 usage.");
+  app.footer(
+      "Example:\n  " + example +
+      "\nExit codes: 0 stopped by a signal; 2 usage; 3 to 14 cannot start, with the numbers of "
+      "`promptcache --help`.");
 }
 
 int RunService(CLI::App& app, int argc, char** argv, const std::function<Status()>& serve) {
@@ -30,7 +33,7 @@ int RunService(CLI::App& app, int argc, char** argv, const std::function<Status(
   const Status status = serve();
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s: error: %s\n", app.get_name().c_str(), status.message().c_str());
-  return 1;
+  return ExitCodeFor(status);
 }
 
 Status WriteReadyFile(const ServiceFlags& flags, nlohmann::json fields) {

@@ -20,8 +20,8 @@ struct ServiceFlags {
 void AddServiceFlags(CLI::App& app, ServiceFlags& flags, const std::string& ready_help,
                      const std::string& example);
 
-// Parses the command line and serves. The exit code: 0 stopped by a signal; 1 cannot start, with
-// the reason on standard error; 2 usage.
+// Parses the command line and serves. The exit code: 0 stopped by a signal; 2 usage; else of the
+// status that `serve` ended with, which goes to standard error.
 int RunService(CLI::App& app, int argc, char** argv, const std::function<Status()>& serve);
 
 // Writes `fields` and the process's stamp (its id, and when it started) to the ready file, for who

@@ -7,12 +7,14 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "cluster/launch/gpus.h"
 #include "cluster/launch/run_directory.h"
+#include "common/exit_codes.h"
 
 namespace promptcache {
 namespace {
@@ -26,9 +28,10 @@ constexpr milliseconds kPoll{20};
 // In the order of starting; stopped the other way round.
 enum Stage { kStoreStage, kCoordinatorStage, kWorkerStage };
 
-// The last lines of a log, for an error message.
-std::string TailOf(const std::string& path) {
+// The last lines that a log has got since it was so long, for an error message.
+std::string TailOf(const std::string& path, std::streamoff begin) {
   std::ifstream file(path);
+  file.seekg(begin);
   std::string tail;
   for (std::string line; std::getline(file, line);) {
     tail += "\n  " + line;
@@ -131,32 +134,65 @@ class ClusterImpl : public LocalCluster {
                 std::vector<std::string> arguments) {
     std::error_code ignored;
     fs::remove(run_->ReadyFile(name), ignored);
+    const uintmax_t logged = fs::file_size(run_->LogFile(name), ignored);
+    log_begins_[name] = ignored ? 0 : static_cast<std::streamoff>(logged);
     return supervisor_.Add(name, stage, Command(program, name, std::move(arguments)));
   }
 
-  // What the process wrote when it was ready. A first start that fails is not retried.
-  Result<nlohmann::json> WaitReady(const std::string& name) {
-    const SteadyTime give_up = SystemClock().Now() + kReadyTimeout;
-    while (SystemClock().Now() < give_up) {
-      std::ifstream file(run_->ReadyFile(name));
-      if (file) {
-        auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-        if (json.is_object()) return json;
-      }
-      if (options_.stop_requested && options_.stop_requested()) {
-        return Cancelled("stopped while " + name + " was starting");
+  // What the process wrote when it was ready; nullopt while it is not.
+  std::optional<nlohmann::json> ReadyOf(const std::string& name) const {
+    std::ifstream file(run_->ReadyFile(name));
+    if (!file) return std::nullopt;
+    auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+    return json.is_object() ? std::optional(std::move(json)) : std::nullopt;
+  }
+
+  // A first start that fails is not retried.
+  Status CheckStarting(const std::string& name) const {
+    if (options_.stop_requested && options_.stop_requested()) {
+      return Cancelled("stopped while " + name + " was starting");
+    }
+    for (const SupervisedProcess& process : supervisor_.processes()) {
+      if (process.name != name || process.pid != 0) continue;
+      const std::string log = run_->LogFile(name);
+      return Status(CodeOfExit(process.last_exit),
+                    fmt::format("{} ended with {}; its log {} says:{}", name, process.last_exit,
+                                log, TailOf(log, log_begins_.at(name))));
+    }
+    return {};
+  }
+
+  // Until all are ready. Says for whom it waits: why that one does not come only its log can tell.
+  Status WaitReady(std::vector<std::string> names) {
+    SteadyTime since = SystemClock().Now();
+    bool said = false;
+    for (;; std::this_thread::sleep_for(kPoll)) {
+      const size_t ready =
+          std::erase_if(names, [this](const auto& name) { return ReadyOf(name).has_value(); });
+      if (names.empty()) return {};
+      if (ready > 0) {
+        since = SystemClock().Now();
+        said = false;
       }
       supervisor_.Tick(progress_);
-      for (const SupervisedProcess& process : supervisor_.processes()) {
-        if (process.name != name || process.pid != 0) continue;
-        return Unavailable(fmt::format("{} ended with {}; its log {} says:{}", name,
-                                       process.last_exit, run_->LogFile(name),
-                                       TailOf(run_->LogFile(name))));
+      for (const std::string& name : names) PC_RETURN_IF_ERROR(CheckStarting(name));
+      const auto waited = SystemClock().Now() - since;
+      const std::string log = run_->LogFile(names[0]);
+      if (waited >= kReadyTimeout) {
+        return DeadlineExceeded(fmt::format("{} is not ready after {} s; see {}", names[0],
+                                            kReadyTimeout.count(), log));
       }
-      std::this_thread::sleep_for(kPoll);
+      if (said || waited < options_.say_waiting_after) continue;
+      const std::string more =
+          names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "";
+      progress_(fmt::format("waiting for {}{} (see {})", names[0], more, log));
+      said = true;
     }
-    return DeadlineExceeded(fmt::format("{} is not ready after {} s; see {}", name,
-                                        kReadyTimeout.count(), run_->LogFile(name)));
+  }
+
+  Result<nlohmann::json> WaitReady(const std::string& name) {
+    PC_RETURN_IF_ERROR(WaitReady(std::vector{name}));
+    return ReadyOf(name).value_or(nlohmann::json());
   }
 
   Result<std::string> EndpointIn(const nlohmann::json& ready, const std::string& name,
@@ -241,15 +277,14 @@ class ClusterImpl : public LocalCluster {
   }
 
   Status StartWorkers() {
+    std::vector<std::string> names;
     for (size_t i = 0; i < workers_.size(); ++i) {
       progress_(fmt::format("starting {} on {}", workers_[i].name, workers_[i].device));
       PC_RETURN_IF_ERROR(
           Launch(kWorkerStage, "promptcache-worker", workers_[i].name, WorkerArguments(i)));
+      names.push_back(workers_[i].name);
     }
-    for (const WorkerSlot& worker : workers_) {
-      PC_RETURN_IF_ERROR(WaitReady(worker.name).status());
-    }
-    return {};
+    return WaitReady(names);
   }
 
   // For programs that look for the cluster of a run directory.
@@ -263,7 +298,8 @@ class ClusterImpl : public LocalCluster {
   const std::function<void(const std::string&)> progress_;
   const std::unique_ptr<ProcessRunner> runner_;
   Supervisor supervisor_;
-  std::optional<RunDirectory> run_;  // from the start to the stop
+  std::optional<RunDirectory> run_;                   // from the start to the stop
+  std::map<std::string, std::streamoff> log_begins_;  // by process: what earlier starts wrote
   std::vector<WorkerSlot> workers_;
   ClusterEndpoints endpoints_;
 };

@@ -2,6 +2,7 @@
 // `promptcache up`.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <set>
@@ -25,6 +26,8 @@ struct LocalClusterOptions {
   std::set<ClusterPart> parts{ClusterPart::kStore, ClusterPart::kCoordinator,
                               ClusterPart::kWorkers};
   std::string device_directory = "/dev";  // where GPUs are looked for
+  // How long Start waits for a process until it says so.
+  std::chrono::milliseconds say_waiting_after{5'000};
   // Optional, asked while Start waits: true ends it with kCancelled.
   std::function<bool()> stop_requested;
 };
@@ -43,7 +46,8 @@ class LocalCluster {
   // one. Workers are called worker-1, ..., or worker-gpu0, ... by settings.cluster.gpus, with the
   // name of this machine before where the coordinator is elsewhere. They listen for metrics one
   // port after the other.
-  // On failure all are stopped; the message names the process and ends with its log's last lines.
+  // On failure all are stopped; the message names the process and ends with its log's last lines,
+  // the code is what the process's exit code says.
   static Result<std::unique_ptr<LocalCluster>> Start(
       const LocalClusterOptions& options, const std::function<void(const std::string&)>& progress);
   virtual ~LocalCluster() = default;  // stops what still runs

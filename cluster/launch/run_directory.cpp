@@ -54,6 +54,12 @@ std::vector<fs::path> ReadyFilesIn(const std::string& path) {
   return files;
 }
 
+Status InUse(const std::string& path) {
+  return FailedPrecondition("the run directory " + path +
+                            " is in use by another cluster; choose another one, or stop that one "
+                            "with `promptcache down`");
+}
+
 }  // namespace
 
 Result<RunDirectory> RunDirectory::Take(const std::string& path) {
@@ -65,9 +71,7 @@ Result<RunDirectory> RunDirectory::Take(const std::string& path) {
   if (file < 0) return Unavailable("cannot write " + lock + ": " + std::strerror(errno));
   if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
     ::close(file);
-    return FailedPrecondition("the run directory " + path +
-                              " is in use by another cluster; choose another one, or stop that one "
-                              "with `promptcache down`");
+    return InUse(path);
   }
   RunDirectory directory(path, file);
   directory.was_stale_ = OwnerOf(path).has_value();
@@ -126,6 +130,11 @@ Result<bool> RunDirectory::IsTaken(const std::string& path) {
   const bool taken = ::flock(file, LOCK_SH | LOCK_NB) != 0;
   ::close(file);
   return taken;
+}
+
+Status RunDirectory::CheckFree(const std::string& path) {
+  const auto taken = IsTaken(path);
+  return taken.ok() && *taken ? InUse(path) : Status();
 }
 
 std::optional<RunDirectoryOwner> RunDirectory::OwnerOf(const std::string& path) {

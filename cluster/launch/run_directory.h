@@ -45,6 +45,8 @@ class RunDirectory {
 
   // Whether a supervisor has it. kNotFound when no cluster ever ran there.
   static Result<bool> IsTaken(const std::string& path);
+  // kFailedPrecondition when a supervisor has it.
+  static Status CheckFree(const std::string& path);
   // nullopt when nothing (readable) is said.
   static std::optional<RunDirectoryOwner> OwnerOf(const std::string& path);
   struct Member {

@@ -160,7 +160,7 @@ TEST_F(MonitorPrograms, AnEndpointBeyondLoopbackNeedsLeave) {
   const ProgramResult refused = RunProgram(
       "promptcache-cachestore", {"--directory", File("data"), "--endpoint", "tcp://127.0.0.1:*",
                                  "--metrics-endpoint", "0.0.0.0:0"});
-  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.exit_code, 3);
   EXPECT_THAT(refused.errors, HasSubstr("security.allow_plaintext"));
 }
 

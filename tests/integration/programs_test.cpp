@@ -306,7 +306,7 @@ TEST(Services, RefuseToListenBeyondLoopback) {
   const ProgramResult store = RunProgram(
       "promptcache-cachestore",
       {"--endpoint", "tcp://0.0.0.0:0", "--directory", "/nonexistent/promptcache-store"});
-  EXPECT_EQ(store.exit_code, 1) << store.errors;
+  EXPECT_EQ(store.exit_code, 3) << store.errors;
   EXPECT_THAT(store.errors, HasSubstr("loopback"));
 }
 

@@ -123,6 +123,13 @@ TEST_F(SecurePrograms, KeysAreListedAndNeverReplaced) {
       3);
 }
 
+TEST_F(SecurePrograms, AKeyIsNotWrittenWithoutItsDirectory) {
+  const ProgramResult made = RunProgram(
+      "promptcache", {"keygen", "--name", "a", "--role", "admin", "--out", File("missing/a.key")});
+  EXPECT_EQ(made.exit_code, 4);
+  EXPECT_THAT(made.errors, HasSubstr("missing/a.key"));
+}
+
 TEST_F(SecurePrograms, AKeyFileThatOthersMayReadIsNotUsed) {
   MakeKey("store", "store");
   EXPECT_EQ(Keys({"allow", File("store.key.pub")}).exit_code, 0);
@@ -130,7 +137,7 @@ TEST_F(SecurePrograms, AKeyFileThatOthersMayReadIsNotUsed) {
   const ProgramResult refused =
       RunProgram("promptcache-cachestore", {"--config", File("store.toml"), "--directory",
                                             File("data"), "--endpoint", "tcp://127.0.0.1:*"});
-  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.exit_code, 6);
   EXPECT_THAT(refused.errors, HasSubstr("chmod 600 " + File("store.key")));
 }
 

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class UpDown : public ::testing::Test {
  protected:
@@ -116,11 +117,22 @@ TEST_F(UpDown, ADetachedClusterServesUntilItIsStopped) {
   const ProgramResult first = up();
   EXPECT_EQ(first.exit_code, 0) << first.errors;
   EXPECT_THAT(Live(), ElementsAre("store"));
+  const pid_t supervisor = RunDirectory::OwnerOf(Run())->supervisor.pid;
+  EXPECT_EQ(ReadFile("/proc/" + std::to_string(supervisor) + "/comm"), "promptcache\n");
   const ProgramResult second = up();
-  EXPECT_EQ(second.exit_code, 7);
+  EXPECT_EQ(second.exit_code, 6);
   EXPECT_THAT(second.errors, HasSubstr("in use by another cluster"));
+  EXPECT_THAT(ReadFile(fs::path(Run()) / "up.log"), Not(HasSubstr("in use")));
   EXPECT_EQ(Down().exit_code, 0);
   EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(UpDown, SaysHowToStopItFromAnywhere) {
+  const ProgramResult up =
+      RunProgram("promptcache", {"--config", File("cluster.toml"), "up", "--only", "store",
+                                 "--detach", "--run-directory", fs::relative(Run()).string()});
+  EXPECT_THAT(up.output, HasSubstr("stop with `promptcache down --run-directory " + Run() + "`"));
+  EXPECT_EQ(Down().exit_code, 0);
 }
 
 TEST_F(UpDown, WhatDoesNotEndInTimeIsNamedAndIsNotAskedTwice) {
@@ -147,6 +159,22 @@ TEST_F(UpDown, RefusesWhatItCannotStart) {
   EXPECT_THAT(gpus.errors, HasSubstr("each once"));
   EXPECT_FALSE(fs::exists(Run()));
   EXPECT_EQ(Down().exit_code, 4);
+}
+
+TEST_F(UpDown, EndsWithTheNumberOfWhatIsWrong) {
+  const auto up = [&](const std::string& model) {
+    return RunProgram("promptcache", {"--config", File("cluster.toml"), "up", "--only",
+                                      "coordinator", "--model", model});
+  };
+  EXPECT_EQ(up(File("missing.gguf")).exit_code, 4);
+  std::ofstream(File("text.gguf")) << "no model";
+  EXPECT_EQ(up(File("text.gguf")).exit_code, 3);
+  std::string settings = ReadFile(File("cluster.toml"));
+  settings.insert(settings.find("client_endpoint"), "policy = \"nonsense\"\n");
+  std::ofstream(File("cluster.toml")) << settings;
+  EXPECT_EQ(up(File("model")).exit_code, 3);
+  Up("store");
+  EXPECT_EQ(up(File("model")).exit_code, 6);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "cluster/launch/run_directory.h"
+#include "common/exit_codes.h"
+#include "common/process.h"
 
 namespace promptcache {
 namespace {
@@ -36,7 +38,7 @@ Result<pid_t> Spawn(std::vector<std::string>& arguments, const std::string& log)
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   pid_t pid = 0;
   const int error =
-      ::posix_spawn(&pid, "/proc/self/exe", &files, &attributes, argv.data(), environ);
+      ::posix_spawn(&pid, ProgramPath().c_str(), &files, &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (error != 0) return Unavailable(std::string("cannot start it: ") + std::strerror(error));
@@ -55,6 +57,7 @@ std::string TextAfter(const std::string& log, std::streamoff begin) {
 }  // namespace
 
 Result<pid_t> StartDetached(std::vector<std::string> arguments, const std::string& run_directory) {
+  PC_RETURN_IF_ERROR(RunDirectory::CheckFree(run_directory));  // up.log is that cluster's
   std::error_code error;
   fs::create_directories(run_directory, error);
   const std::string log = (fs::path(run_directory) / "up.log").string();
@@ -64,8 +67,9 @@ Result<pid_t> StartDetached(std::vector<std::string> arguments, const std::strin
   for (;;) {
     int status = 0;
     if (::waitpid(pid, &status, WNOHANG) == pid) {
-      return Unavailable("it ended before it served; its log " + log + " says:\n" +
-                         TextAfter(log, begin));
+      const Code code = WIFEXITED(status) ? CodeOfExit(WEXITSTATUS(status)) : Code::kUnavailable;
+      return Status(
+          code, "it ended before it served; its log " + log + " says:\n" + TextAfter(log, begin));
     }
     const auto owner = RunDirectory::OwnerOf(run_directory);
     const bool is_own = owner && owner->supervisor.pid == pid;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -76,6 +77,12 @@ std::string LostForGood(const std::vector<SupervisedProcess>& processes) {
   return has_worker ? "" : lost;
 }
 
+// Works in whatever directory it is called.
+std::string DownCommand(const std::string& run_directory) {
+  const auto absolute = std::filesystem::absolute(run_directory).lexically_normal();
+  return "promptcache down --run-directory " + absolute.string();
+}
+
 void PrintCluster(const LocalCluster& cluster, const std::string& run_directory) {
   Table table({{"process"}, {"pid", Align::kRight}});
   for (const SupervisedProcess& process : cluster.processes()) {
@@ -85,7 +92,8 @@ void PrintCluster(const LocalCluster& cluster, const std::string& run_directory)
   if (!cluster.endpoints().client.empty()) {
     fmt::print("clients connect to {}; ", cluster.endpoints().client);
   }
-  fmt::print("logs are in {}; stop with Ctrl-C or `promptcache down`\n", run_directory);
+  fmt::print("logs are in {}; stop with Ctrl-C or `{}`\n", run_directory,
+             DownCommand(run_directory));
   std::fflush(stdout);
 }
 
@@ -112,8 +120,8 @@ std::vector<std::string> ArgumentsOf(const CommandContext& context, const UpFlag
 int Detach(const CommandContext& context, const UpFlags& flags, const std::string& run_directory) {
   const auto pid = StartDetached(ArgumentsOf(context, flags, run_directory), run_directory);
   if (!pid.ok()) return Fail(pid.status());
-  fmt::print("running as process {}; logs are in {}; stop with `promptcache down`\n", *pid,
-             run_directory);
+  fmt::print("running as process {}; logs are in {}; stop with `{}`\n", *pid, run_directory,
+             DownCommand(run_directory));
   return kExitOk;
 }
 

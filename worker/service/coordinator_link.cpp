@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/log.h"
+
 namespace promptcache {
 namespace {
 
@@ -15,7 +17,22 @@ CoordinatorLink::CoordinatorLink(Transport& transport, std::string endpoint, Hel
       connection_(transport,
                   {.connect = {.endpoint = endpoint_, .max_message_bytes = kMaxMessageBytes},
                    .hello = std::move(hello)},
-                  std::move(events)) {}
+                  Logged(std::move(events))) {}
+
+ConnectionEvents CoordinatorLink::Logged(ConnectionEvents events) {
+  events.on_up = [this, on_up = std::move(events.on_up)](const HelloAck& ack) {
+    logged_reason_.clear();
+    if (on_up) on_up(ack);
+  };
+  events.on_down = [this, on_down = std::move(events.on_down)](const Status& why) {
+    const bool is_new = logged_reason_ != why.message();
+    logged_reason_ = why.message();
+    Log(is_new ? LogLevel::kWarning : LogLevel::kDebug, "no link to a coordinator",
+        {{"endpoint", endpoint_}, {"reason", why.message()}});
+    if (on_down) on_down(why);
+  };
+  return events;
+}
 
 void CoordinatorLink::SendSnapshot(const ResidentUnits& units) {
   Report(Residency{.seq = ++residency_seq_, .snapshot = true, .added = units.keys()});

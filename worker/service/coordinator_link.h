@@ -1,5 +1,5 @@
 // A worker's link to one of its coordinators, with what that one has been told of the worker's
-// units. Internal to worker/service.
+// units. Warns in the log when it is lost or does not come up. Internal to worker/service.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,6 @@ class CoordinatorLink {
   // No callback follows.
   void Stop() { connection_.Stop(); }
 
-  const std::string& endpoint() const { return endpoint_; }
   bool up() const { return connection_.up(); }
   // As Connection::Send.
   Status Send(const Envelope& envelope) { return connection_.Send(envelope); }
@@ -34,10 +33,13 @@ class CoordinatorLink {
   void SendHeartbeat(Heartbeat heartbeat, const ResidentUnits& units);
 
  private:
+  // A reason that lasts is a warning once, not with every attempt.
+  ConnectionEvents Logged(ConnectionEvents events);
   // What is lost shows in the numbers, or the link goes down.
   void Report(Message message);
 
   const std::string endpoint_;
+  std::string logged_reason_;  // since the link was up
   Connection connection_;
   uint64_t residency_seq_ = 0;
 };

@@ -104,7 +104,8 @@ class ServiceImpl : public WorkerService {
 
   ConnectionEvents EventsOf(uint32_t coordinator) {
     return {.on_up = [this, coordinator](const HelloAck& /*ack*/) { LinkUp(*links_[coordinator]); },
-            .on_down = [this, coordinator](const Status& why) { LinkDown(coordinator, why); },
+            .on_down = [this, coordinator](
+                           const Status& /*why*/) { requests_->CoordinatorLost(coordinator); },
             .on_message =
                 [this, coordinator](Envelope envelope, const Frame& /*payload*/) {
                   Receive(coordinator, std::move(envelope));
@@ -116,12 +117,6 @@ class ServiceImpl : public WorkerService {
     link.SendSnapshot(units_);
     link.SendHeartbeat(HeartbeatNow(), units_);
     if (on_ready_) on_ready_();
-  }
-
-  void LinkDown(uint32_t coordinator, const Status& why) {
-    Log(LogLevel::kDebug, "no link to a coordinator",
-        {{"endpoint", links_[coordinator]->endpoint()}, {"reason", why.message()}});
-    requests_->CoordinatorLost(coordinator);
   }
 
   void StopLinks() {

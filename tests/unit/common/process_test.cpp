@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -51,11 +52,33 @@ TEST(WriteNewFile, LeavesAFileThatIsThereAndNothingBesideIt) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
 }
 
+TEST(WriteNewFile, WithoutItsDirectoryIsNotFound) {
+  const TempDir dir;
+  const Status status = WriteNewFile(dir.Sub("missing/new"), "text");
+  EXPECT_EQ(status.code(), Code::kNotFound);
+  EXPECT_NE(status.message().find(dir.Sub("missing/new")), std::string::npos);
+}
+
 TEST(WriteFileAtomically, ReplacesAFileThatIsThere) {
   const TempDir dir;
   ASSERT_TRUE(WriteFileAtomically(dir.Sub("file"), "first").ok());
   ASSERT_TRUE(WriteFileAtomically(dir.Sub("file"), "second").ok());
   EXPECT_EQ(Read(dir.Sub("file")), "second");
+}
+
+TEST(ProcessName, IsThatOfTheProgram) {
+  EXPECT_EQ(Read("/proc/self/comm"), fs::path(ProgramPath()).filename().string() + "\n");
+}
+
+TEST(RestartWithEnvironment, KeepsTheProcessName) {
+  const auto restart = [] {
+    const EnvironmentVariable variable{"PROMPTCACHE_TEST", "yes"};
+    std::string program = "program";
+    std::string filter = "--gtest_filter=ProcessName.*";
+    std::array<char*, 3> argv = {program.data(), filter.data(), nullptr};
+    RestartWithEnvironment({&variable, 1}, argv.data());
+  };
+  EXPECT_EXIT(restart(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ReloadSignal, CallsForSignalsAndEndsByItself) {

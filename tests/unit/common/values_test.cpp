@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "common/exit_codes.h"
 #include "common/hash.h"
 #include "common/ids.h"
 #include "common/status.h"
@@ -22,6 +23,19 @@ TEST(Status, CopiesAreIndependentAndOkIsEmpty) {
   EXPECT_EQ(b.ToString(), "not found: x");
   EXPECT_EQ(b.WithContext("here").message(), "here: x");
   EXPECT_EQ(a.ToString(), "ok");
+}
+
+TEST(ExitCodes, TellTheCodeOfAStatus) {
+  EXPECT_EQ(ExitCodeFor({}), 0);
+  EXPECT_EQ(ExitCodeFor(InvalidArgument("x")), 3);
+  EXPECT_EQ(ExitCodeFor(Unavailable("x")), 7);
+  EXPECT_EQ(ExitCodeFor(Internal("x")), 14);
+  for (int exit_code = 3; exit_code <= 14; ++exit_code) {
+    EXPECT_EQ(ExitCodeFor(Status(CodeOfExit(exit_code), "x")), exit_code);
+  }
+  for (const int exit_code : {0, 1, 2, 15, 127, 137}) {
+    EXPECT_EQ(CodeOfExit(exit_code), Code::kUnavailable);
+  }
 }
 
 Status FailWhenNegative(int value) {

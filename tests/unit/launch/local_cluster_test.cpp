@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::Eventually;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::TempDirectory;
 
 std::vector<std::string> LinesOf(const std::filesystem::path& path) {
@@ -173,11 +175,26 @@ TEST_F(LocalClusterTest, AProcessThatEndsAtTheStartIsNamedWithItsLastWords) {
   WriteScript("promptcache-coordinator", "echo cannot read model.gguf >&2\nexit 4\n");
   const auto cluster = Start();
   ASSERT_FALSE(cluster.ok());
-  EXPECT_EQ(cluster.status().code(), Code::kUnavailable);
+  EXPECT_EQ(cluster.status().code(), Code::kNotFound);
   EXPECT_THAT(cluster.status().message(),
               AllOf(HasSubstr("coordinator ended with 4"), HasSubstr("coordinator.log"),
                     HasSubstr("\n  cannot read model.gguf")));
   EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
+}
+
+TEST_F(LocalClusterTest, WhatAnEarlierStartLoggedIsNotRepeated) {
+  WriteScript("promptcache-cachestore", "echo the disk is full\nexit 9\n");
+  EXPECT_THAT(Start().status().message(), HasSubstr("the disk is full"));
+  WriteScript("promptcache-cachestore", "echo the port is taken\nexit 7\n");
+  const std::string again = Start().status().message();
+  EXPECT_THAT(again, AllOf(HasSubstr("says:\n  the port is taken"), Not(HasSubstr("disk"))));
+}
+
+TEST_F(LocalClusterTest, AnEndThatTellsNoCodeIsUnavailable) {
+  for (const char* script : {"exit 0\n", "exit 2\n", "kill -9 $$\n"}) {
+    WriteScript("promptcache-cachestore", script);
+    EXPECT_EQ(Start().status().code(), Code::kUnavailable) << script;
+  }
 }
 
 TEST_F(LocalClusterTest, AStartThatIsStoppedEndsWhatItStarted) {
@@ -187,6 +204,21 @@ TEST_F(LocalClusterTest, AStartThatIsStoppedEndsWhatItStarted) {
   EXPECT_EQ(cluster.status().code(), Code::kCancelled);
   EXPECT_THAT(cluster.status().message(), HasSubstr("while coordinator was starting"));
   EXPECT_THAT(Ended(), ElementsAre("promptcache-cachestore"));
+}
+
+TEST_F(LocalClusterTest, AStartThatTakesItsTimeSaysForWhom) {
+  WriteScript("promptcache-worker", "exec sleep 1000\n");
+  options_.say_waiting_after = std::chrono::milliseconds(0);
+  const std::string both =
+      "waiting for worker-1 and 1 more (see " + (Run() / "worker-1.log").string() + ")";
+  const std::string one = "waiting for worker-2 (see " + (Run() / "worker-2.log").string() + ")";
+  options_.stop_requested = [&] {
+    if (progress_.back() == both) std::ofstream(Run() / "worker-1.ready") << "{}";
+    return progress_.back() == one;
+  };
+  EXPECT_EQ(Start().status().code(), Code::kCancelled);
+  EXPECT_EQ(std::count(progress_.begin(), progress_.end(), both), 1);
+  EXPECT_EQ(std::count(progress_.begin(), progress_.end(), one), 1);
 }
 
 TEST_F(LocalClusterTest, AReadyFileWithoutAnEndpointIsAnError) {
