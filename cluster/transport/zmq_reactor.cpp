@@ -15,9 +15,9 @@ constexpr std::chrono::milliseconds kTimePerTurn{5};
 // Of the ready set; a socket's id, which begins at 1, gives its tokens and its monitor's.
 constexpr uint64_t kWakeToken = 0;
 constexpr uint64_t kKeysToken = 1;
-uint64_t TokenOf(SocketId id) { return uint64_t{id} << 1; }
+uint64_t TokenOf(SocketId id) { return id << 1; }
 uint64_t MonitorTokenOf(SocketId id) { return TokenOf(id) | 1; }
-SocketId SocketOf(uint64_t token) { return static_cast<SocketId>(token >> 1); }
+SocketId SocketOf(uint64_t token) { return token >> 1; }
 bool IsMonitor(uint64_t token) { return (token & 1) != 0; }
 
 // Rounded up, so that a timer is due when the wait ends.

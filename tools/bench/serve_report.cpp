@@ -12,7 +12,7 @@
 namespace promptcache {
 namespace {
 
-constexpr double kStolenToSay = 0.02;  // of all CPU time
+constexpr double kStolenToSay = 0.02;  // of the CPU time that was wanted
 
 nlohmann::json TimesToJson(const LatencyHistogram& times) {
   return {{"p50", times.Quantile(0.5)},
