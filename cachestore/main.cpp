@@ -57,14 +57,17 @@ Status Serve(const Flags& flags) {
                            .meta = own.meta ? &store->meta() : nullptr},
                           {.endpoint = own.endpoint,
                            .threads = static_cast<uint32_t>(own.threads),
-                           .transfer_idle = std::chrono::milliseconds(own.transfer_idle_ms)}));
+                           .transfer_idle = std::chrono::milliseconds(own.transfer_idle_ms),
+                           .stream_port = static_cast<uint16_t>(own.stream_port)}));
   Log(LogLevel::kInfo, "serving", {{"endpoint", server->endpoint()}, {"directory", own.directory}});
-  PC_ASSIGN_OR_RETURN(
-      std::unique_ptr<Monitor> monitor,
-      StartReactorMonitor(
-          own.metrics_endpoint, settings.security, *transport,
-          [&](ProcessReport& report) { AddStoreLinkMetrics(server->links(), report.metrics); },
-          [&](ProcessReport& report) { Report(store->blobs(), report); }));
+  PC_ASSIGN_OR_RETURN(std::unique_ptr<Monitor> monitor,
+                      StartReactorMonitor(
+                          own.metrics_endpoint, settings.security, *transport,
+                          [&](ProcessReport& report) {
+                            AddStoreStreamMetrics(server->streams(), report.metrics);
+                            AddStoreLinkMetrics(server->links(), report.metrics);
+                          },
+                          [&](ProcessReport& report) { Report(store->blobs(), report); }));
   nlohmann::json ready = {{"endpoint", server->endpoint()}};
   if (monitor) ready["metrics_endpoint"] = monitor->endpoint();
   PC_RETURN_IF_ERROR(WriteReadyFile(flags.service, std::move(ready)));

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/hash.h"
 #include "common/references.h"
 #include "common/status.h"
 #include "common/store_reports.h"
@@ -67,6 +68,16 @@ struct PinnedBytes {
   std::span<const uint8_t> bytes;
 };
 
+// Bytes as they lie in a store, and the hash that they have when they are what was stored. Nobody
+// has looked at them yet, and nobody may: they may be a file in memory, where a touch can be a
+// signal. They are for system calls, which fail instead, on their way to who checks the hash.
+struct UncheckedBytes {
+  std::shared_ptr<const void> owner;
+  std::span<const uint8_t> bytes;
+  uint64_t offset = 0;  // of the first, in the blob
+  Hash128 hash;         // XXH3-128
+};
+
 // One committed blob being read. Not thread safe. Keeps the blob readable while it lives, except
 // over the wire, where a blob removed meanwhile is kNotFound.
 class BlobReader {
@@ -84,6 +95,12 @@ class BlobReader {
     const std::span<uint8_t> bytes(owner.get(), std::min(limit, size() - offset));
     PC_RETURN_IF_ERROR(Read(offset, bytes));
     return PinnedBytes{owner, bytes};
+  }
+  // A piece, of at most kMaxUncheckedBytes, that holds the byte at `offset`. The errors of Read.
+  static constexpr uint64_t kMaxUncheckedBytes = 1 << 20;
+  virtual Result<UncheckedBytes> ReadUnchecked(uint64_t offset) {
+    PC_ASSIGN_OR_RETURN(PinnedBytes piece, ReadPinned(offset, kMaxUncheckedBytes));
+    return UncheckedBytes{std::move(piece.owner), piece.bytes, offset, Xxh3_128(piece.bytes)};
   }
 };
 

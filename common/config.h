@@ -53,6 +53,7 @@ struct StoreSettings {
   int64_t min_free_bytes = 0;
   int64_t threads = 0;
   int64_t transfer_idle_ms = 0;
+  int64_t stream_port = 0;
   bool meta = false;
   std::string metrics_endpoint;
 };

@@ -130,6 +130,9 @@ const SettingRow kRows[] = {
     PC_NUMBER(store, threads, 2, 1, 64, "threads", "Threads that read and write the disk."),
     PC_NUMBER(store, transfer_idle_ms, 60'000, 100, kDayMs, "ms",
               "A put or a fetch whose peer does not go on for this long is ended."),
+    PC_NUMBER(store, stream_port, 0, 0, 65'535, "",
+              "Where workers on plain links read blobs over bare tcp, on the host of "
+              "store.endpoint. 0: any free one. With store keys there is none."),
     PC_SWITCH(store, meta, true, "Keep schemas and other small records for coordinators."),
     PC_TEXT(store, metrics_endpoint, "", "As coordinator.metrics_endpoint."),
 

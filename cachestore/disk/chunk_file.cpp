@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <rocksdb/sst_file_writer.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -104,12 +106,43 @@ ChunkFileReader::~ChunkFileReader() {
   if (file_ >= 0) ::close(file_);
 }
 
-bool ChunkFileReader::Read(const ChunkRecord& chunk, std::span<uint8_t> out) {
-  if (chunk.file_offset == 0 || failed_) return false;
-  if (file_ < 0) file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+bool ChunkFileReader::Open() {
+  if (file_ < 0 && !failed_) file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   failed_ = file_ < 0;
+  return !failed_;
+}
+
+bool ChunkFileReader::Read(const ChunkRecord& chunk, std::span<uint8_t> out) {
   Hash128 hash;
-  return !failed_ && ReadHashed(file_, chunk.file_offset, out, hash) && hash == chunk.hash;
+  return chunk.file_offset != 0 && Open() && ReadHashed(file_, chunk.file_offset, out, hash) &&
+         hash == chunk.hash;
+}
+
+// A whole file.
+struct ChunkFileReader::Mapping {
+  Mapping(int file, uint64_t size_in)
+      : bytes(::mmap(nullptr, size_in, PROT_READ, MAP_SHARED, file, 0)), size(size_in) {}
+  ~Mapping() {
+    if (bytes != MAP_FAILED) ::munmap(bytes, size);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  void* const bytes;
+  const uint64_t size;
+};
+
+std::shared_ptr<const void> ChunkFileReader::Map(const ChunkRecord& chunk, uint64_t bytes) {
+  if (chunk.file_offset == 0 || !Open()) return nullptr;
+  if (!mapping_) {
+    struct stat found {};
+    if (::fstat(file_, &found) != 0 || found.st_size <= 0) return nullptr;
+    mapping_ = std::make_shared<Mapping>(file_, static_cast<uint64_t>(found.st_size));
+  }
+  const bool fits = mapping_->bytes != MAP_FAILED && chunk.file_offset <= mapping_->size &&
+                    bytes <= mapping_->size - chunk.file_offset;
+  if (!fits) return nullptr;
+  return {mapping_, static_cast<const uint8_t*>(mapping_->bytes) + chunk.file_offset};
 }
 
 }  // namespace promptcache::internal

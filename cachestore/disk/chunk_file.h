@@ -65,11 +65,19 @@ class ChunkFileReader {
 
   // False when the bytes are not there, or not those of the hash: `out` is then undefined.
   bool Read(const ChunkRecord& chunk, std::span<uint8_t> out);
+  // Bytes of the file as they lie there, for system calls only: a touch is a signal where the file
+  // was cut short or cannot be read. Null when it cannot be mapped that far.
+  std::shared_ptr<const void> Map(const ChunkRecord& chunk, uint64_t bytes);
 
  private:
+  struct Mapping;
+
+  bool Open();
+
   const std::string path_;
   int file_ = -1;
   bool failed_ = false;  // to open
+  std::shared_ptr<const Mapping> mapping_;
 };
 
 }  // namespace promptcache::internal

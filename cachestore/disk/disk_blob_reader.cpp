@@ -48,6 +48,17 @@ class DiskReader : public BlobReader {
     return PinnedBytes{last_, rest.first(std::min<uint64_t>(limit, rest.size()))};
   }
 
+  Result<UncheckedBytes> ReadUnchecked(uint64_t offset) override {
+    static_assert(kChunkBytes <= kMaxUncheckedBytes);
+    if (offset >= size()) return InvalidArgument("read past the end of a blob");
+    const auto number = static_cast<uint32_t>(offset / kChunkBytes);
+    const ChunkRecord& chunk = blob_.manifest.chunks[number];
+    auto mapped = file_.Map(chunk, ChunkSize(number));
+    if (!mapped) return BlobReader::ReadUnchecked(offset);
+    const std::span bytes(static_cast<const uint8_t*>(mapped.get()), ChunkSize(number));
+    return UncheckedBytes{std::move(mapped), bytes, number * kChunkBytes, chunk.hash};
+  }
+
  private:
   static constexpr uint32_t kNoChunk = UINT32_MAX;
 

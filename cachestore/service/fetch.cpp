@@ -82,11 +82,7 @@ Result<Range> OpenRange(BlobStore& blobs, uint64_t max_window_bytes, const Fetch
     if (is_used) source.window = *std::move(window);
   }
   const uint64_t size = source.reader->size();
-  if (fetch.offset > size || fetch.length > size - fetch.offset) {
-    return InvalidArgument("bytes " + std::to_string(fetch.offset) + " and " +
-                           std::to_string(fetch.length) + " more are outside the blob of " +
-                           std::to_string(size) + " bytes");
-  }
+  PC_RETURN_IF_ERROR(CheckRange(fetch, size));
   const uint64_t end = fetch.length == 0 ? size : fetch.offset + fetch.length;
   return Range{.begin = fetch.offset, .end = end, .blob_bytes = size};
 }

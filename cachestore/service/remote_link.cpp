@@ -40,7 +40,11 @@ Result<RemoteMessage> Mailbox::Pop(std::chrono::milliseconds timeout) {
 }
 
 RemoteLink::RemoteLink(Transport& transport, const RemoteStoreOptions& options)
-    : transport_(transport), options_(options) {}
+    : transport_(transport),
+      options_(options),
+      streams_({.endpoint = options.endpoint,
+                .connect_timeout = options.connect_timeout,
+                .timeout = options.timeout}) {}
 
 void RemoteLink::Start() {
   transport_.Post([self = shared_from_this()] { self->Open(); });
@@ -63,7 +67,10 @@ void RemoteLink::Open() {
       transport_, options,
       ConnectionEvents{
           .on_up =
-              [this](const HelloAck& /*ack*/) {
+              [this](const HelloAck& ack) {
+                if (options_.streams == BlobStreams::kWherePossible) {
+                  streams_.Offer(ack.stream_port, ack.stream_token);
+                }
                 std::lock_guard lock(up_mutex_);
                 up_ = true;
                 up_changed_.notify_all();
@@ -86,6 +93,7 @@ void RemoteLink::Open() {
 }
 
 void RemoteLink::SetDown(const Status& why) {
+  streams_.Offer(0, {});
   std::lock_guard lock(up_mutex_);
   up_ = false;
   why_down_ = why.message();

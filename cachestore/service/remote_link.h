@@ -1,6 +1,7 @@
 // Blocking calls over an asynchronous link. Internal to cachestore/service.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -12,6 +13,7 @@
 
 #include "cachestore/service/remote_store.h"
 #include "cachestore/service/shared_window.h"
+#include "cachestore/service/stream_pool.h"
 #include "cluster/transport/connection.h"
 
 namespace promptcache {
@@ -22,7 +24,7 @@ struct RemoteMessage {
 };
 
 // How bytes of blobs came.
-enum class ReadWay : uint8_t { kWindow, kWire };
+enum class ReadWay : uint8_t { kWindow, kStream, kMessage };
 
 // The messages that arrive for one request. Thread safe.
 class Mailbox {
@@ -59,13 +61,15 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
   std::unique_ptr<SharedWindow> TakeWindow();
   void GiveBack(std::unique_ptr<SharedWindow> window);
 
-  void CountRead(uint64_t bytes, ReadWay way) {
-    (way == ReadWay::kWindow ? window_bytes_ : wire_bytes_) += bytes;
-  }
+  StreamPool& streams() { return streams_; }
+
+  void CountRead(uint64_t bytes, ReadWay way) { read_bytes_[static_cast<size_t>(way)] += bytes; }
   void CountCopied(uint64_t bytes) { copied_bytes_ += bytes; }
   RemoteReads reads() const {
-    return {
-        .window_bytes = window_bytes_, .wire_bytes = wire_bytes_, .copied_bytes = copied_bytes_};
+    return {.window_bytes = read_bytes_[static_cast<size_t>(ReadWay::kWindow)],
+            .stream_bytes = read_bytes_[static_cast<size_t>(ReadWay::kStream)],
+            .message_bytes = read_bytes_[static_cast<size_t>(ReadWay::kMessage)],
+            .copied_bytes = copied_bytes_};
   }
 
   // A request whose answers arrive in its mailbox until it goes.
@@ -99,9 +103,10 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
   Transport& transport_;
   const RemoteStoreOptions options_;
 
-  std::atomic<uint64_t> window_bytes_ = 0;
-  std::atomic<uint64_t> wire_bytes_ = 0;
+  std::array<std::atomic<uint64_t>, 3> read_bytes_{};  // by way
   std::atomic<uint64_t> copied_bytes_ = 0;
+
+  StreamPool streams_;
 
   std::mutex windows_mutex_;
   std::vector<std::unique_ptr<SharedWindow>> windows_;  // guarded by windows_mutex_

@@ -3,6 +3,7 @@
 #include "cachestore/meta_page.h"
 #include "cachestore/service/remote_link.h"
 #include "cachestore/service/remote_transfer.h"
+#include "cachestore/service/stream_reader.h"
 
 namespace promptcache {
 namespace {
@@ -42,11 +43,11 @@ class RemoteStoreImpl : public RemoteStore {
   }
 
   Result<std::unique_ptr<BlobReader>> Open(const UnitKey& key) override {
-    return OpenRemoteBlob(link_, {.key = key});
+    return OpenStreamedBlob(link_, {.key = key});
   }
 
   Result<std::unique_ptr<BlobReader>> Inspect(const UnitKey& key) override {
-    return OpenRemoteBlob(link_, {.key = key, .inspect = true});
+    return OpenStreamedBlob(link_, {.key = key, .inspect = true});
   }
 
   Result<std::vector<bool>> Contains(std::span<const UnitKey> keys) override {

@@ -15,6 +15,9 @@ namespace promptcache {
 // Whether blobs may come through memory that is shared with a server on the same machine.
 enum class MemorySharing : uint8_t { kWherePossible, kNever };
 
+// Whether blobs may come over a bare tcp connection beside the link, from a store without keys.
+enum class BlobStreams : uint8_t { kWherePossible, kNever };
+
 struct RemoteStoreOptions {
   std::string endpoint;
   std::string name = "remote-store";
@@ -23,15 +26,19 @@ struct RemoteStoreOptions {
   std::chrono::milliseconds timeout{5'000};
   std::chrono::milliseconds connect_timeout{300};
   uint64_t window_bytes = 8 << 20;  // how far the store may send ahead of the reader
+  // Of what is possible, streams come before shared memory, and that before messages.
   MemorySharing memory_sharing = MemorySharing::kWherePossible;
+  BlobStreams streams = BlobStreams::kWherePossible;
 };
 
 // Bytes of blobs that came from the store.
 struct RemoteReads {
   uint64_t window_bytes = 0;  // through shared memory
-  uint64_t wire_bytes = 0;    // in messages
-  // In user space behind the page cache, on this side: from the window, or from the message, to
-  // where the reader wants them. The server hands on what it has read without copying it.
+  uint64_t stream_bytes = 0;  // over bare tcp
+  uint64_t message_bytes = 0;
+  // In user space behind the page cache, on this side: from the window, from the message, or from a
+  // chunk of a stream that was not wanted whole, to where the reader wants them. The server hands
+  // on what it has read without copying it.
   uint64_t copied_bytes = 0;
 };
 

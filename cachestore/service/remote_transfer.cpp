@@ -26,7 +26,7 @@ class RemoteReader : public BlobReader {
   // Learns the size from the first chunk, which stays for the first Read.
   Status Open() {
     PC_RETURN_IF_ERROR(link_->WaitUp());
-    StartAt(0);
+    StartAt(fetch_.offset);
     return NextChunk();
   }
 
@@ -114,7 +114,7 @@ class RemoteReader : public BlobReader {
                       (size_ == 0 || chunk->blob_bytes == size_);
     if (!fits) return Drop(UnexpectedAnswer());
     size_ = chunk->blob_bytes;
-    link_->CountRead(bytes.size(), is_shared ? ReadWay::kWindow : ReadWay::kWire);
+    link_->CountRead(bytes.size(), is_shared ? ReadWay::kWindow : ReadWay::kMessage);
     chunk_ = std::move(message->payload);
     unread_ = bytes;
     taken_ = bytes.size();

@@ -9,7 +9,8 @@
 
 namespace promptcache {
 
-// The errors of BlobStore::Open and StartPut, and kUnavailable. Of `fetch` the key and how to read.
+// The errors of BlobStore::Open and StartPut, and kUnavailable. Of `fetch` the key, how to read,
+// and where the first read likely begins.
 Result<std::unique_ptr<BlobReader>> OpenRemoteBlob(std::shared_ptr<RemoteLink> link,
                                                    const FetchBlob& fetch);
 Result<std::unique_ptr<BlobWriter>> StartRemotePut(std::shared_ptr<RemoteLink> link,

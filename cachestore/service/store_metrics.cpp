@@ -8,8 +8,8 @@ namespace {
 using enum MetricKind;
 
 template <auto kMember>
-void Read(const StoreStats& stats, MetricSeries& series) {
-  series.Add(static_cast<double>(stats.*kMember));
+void Read(const auto& counters, MetricSeries& series) {
+  series.Add(static_cast<double>(counters.*kMember));
 }
 
 constexpr MetricRow<StoreStats> kTable[] = {
@@ -56,6 +56,16 @@ constexpr MetricRow<StoreStats> kTable[] = {
      }},
 };
 
+constexpr MetricRow<StreamCounters> kStreamTable[] = {
+    {{"promptcache_store_streams", kGauge, "", "Connections beside the links that serve units."},
+     Read<&StreamCounters::open>},
+    {{"promptcache_store_stream_bytes_total", kCounter, "", "Bytes of units that they sent."},
+     Read<&StreamCounters::sent_bytes>},
+    {{"promptcache_store_streams_refused_total", kCounter, "",
+      "Such connections that were one too many; their readers get messages."},
+     Read<&StreamCounters::refused>},
+};
+
 constexpr MetricRow<PeerCounters> kLinkTable[] = {
     {{"promptcache_store_link_faults_total", kCounter, "fault",
       "Links of workers, coordinators and admins that ended, or were not made, by fault: "
@@ -70,6 +80,10 @@ constexpr MetricRow<PeerCounters> kLinkTable[] = {
 
 void AddStoreMetrics(const StoreStats& stats, Metrics& metrics) {
   ReadMetrics(kTable, stats, metrics);
+}
+
+void AddStoreStreamMetrics(const StreamCounters& streams, Metrics& metrics) {
+  ReadMetrics(kStreamTable, streams, metrics);
 }
 
 void AddStoreLinkMetrics(const PeerCounters& links, Metrics& metrics) {

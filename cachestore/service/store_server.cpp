@@ -7,6 +7,7 @@
 
 #include "cachestore/service/answers.h"
 #include "cachestore/service/damage_reports.h"
+#include "cachestore/service/stream_server.h"
 #include "cachestore/service/transfer.h"
 #include "cluster/transport/peer_table.h"
 
@@ -54,12 +55,16 @@ class ServerImpl : public StoreServer {
   Status Start() {
     PC_ASSIGN_OR_RETURN(endpoint_, peers_.Listen({.endpoint = options_.endpoint,
                                                   .max_message_bytes = kMaxStoreMessageBytes}));
+    PC_RETURN_IF_ERROR(StartStreams());
     timer_ = transport_.After(LookEvery(), [this] { EndIdle(); });
     return {};
   }
 
   const std::string& endpoint() const override { return endpoint_; }
   const PeerCounters& links() const override { return peers_.counters(); }
+  StreamCounters streams() const override {
+    return streams_ ? streams_->counters() : StreamCounters();
+  }
 
  private:
   static PeerTableOptions TableOptions() {
@@ -88,6 +93,20 @@ class ServerImpl : public StoreServer {
                 Answer(key, std::move(envelope));
               }
             }};
+  }
+
+  // None where links have keys: what goes over a bare connection is read by whoever listens.
+  Status StartStreams() {
+    const std::string host = HostOf(endpoint_);
+    const bool has_streams = !host.empty() && transport_.self() == nullptr;
+    if (!has_streams || options_.max_streams == 0) return {};
+    PC_ASSIGN_OR_RETURN(streams_,
+                        StreamServer::Start(store_.blobs, {.host = host,
+                                                           .port = options_.stream_port,
+                                                           .max_streams = options_.max_streams,
+                                                           .idle = options_.transfer_idle}));
+    peers_.OfferStreams(streams_->port(), streams_->token());
+    return {};
   }
 
   // A peer that cannot be sent to has gone or does not read; either way it starts anew.
@@ -139,7 +158,7 @@ class ServerImpl : public StoreServer {
 
   void SendAnswer(const TransferKey& to, Message answer) {
     auto* stats = std::get_if<StoreStats>(&answer);
-    if (stats != nullptr) stats->idle_transfers = idle_transfers_;
+    if (stats != nullptr) stats->idle_transfers = idle_transfers_ + streams().idle;
     Send(to, std::move(answer));
   }
 
@@ -266,6 +285,7 @@ class ServerImpl : public StoreServer {
   // Its threads use the stores and `this`.
   WorkPool pool_;
   const TransferContext context_;
+  std::unique_ptr<StreamServer> streams_;  // null: there are none; constant after Start
   std::map<TransferKey, RunningTransfer> transfers_;
 };
 

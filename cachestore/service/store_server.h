@@ -32,6 +32,18 @@ struct StoreServerOptions {
   // would pass as much as it leaves to others.
   uint64_t max_held_bytes = uint64_t{1} << 30;
   const Clock* clock = &SystemClock();  // for the time that requests may take
+  // Where a server on tcp whose links have no keys serves blobs over bare connections; 0: any free
+  // port. Each takes a thread; readers over their number, or all when it is 0, get messages.
+  uint16_t stream_port = 0;
+  uint32_t max_streams = 128;
+};
+
+// Of connections that blobs are read over.
+struct StreamCounters {
+  uint64_t open = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t refused = 0;  // there were too many
+  uint64_t idle = 0;     // were ended because their reader did not go on
 };
 
 // What a server serves. The parts outlive it.
@@ -44,7 +56,8 @@ struct StoreParts {
 class StoreServer {
  public:
   // Transport and stores outlive the server.
-  // kInvalidArgument for options that could never serve; else as Transport::Listen. Create and
+  // kInvalidArgument for options that could never serve; else as Transport::Listen, and
+  // kUnavailable when the port for streams cannot be had. Create and
   // destroy on the reactor thread or while it does not run.
   static Result<std::unique_ptr<StoreServer>> Create(Transport& transport, const StoreParts& store,
                                                      const StoreServerOptions& options);
@@ -52,6 +65,7 @@ class StoreServer {
   virtual const std::string& endpoint() const = 0;
   // On the reactor thread.
   virtual const PeerCounters& links() const = 0;
+  virtual StreamCounters streams() const = 0;  // thread safe
 };
 
 }  // namespace promptcache

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "cachestore/store.h"
 #include "cluster/wire/messages.h"
@@ -19,6 +20,14 @@ inline Reply ReplyOf(const Status& status) { return {status.code(), status.messa
 
 inline Done DoneOf(const Status& status, uint64_t bytes = 0) {
   return {.code = status.code(), .message = status.message(), .bytes = bytes};
+}
+
+// Whether a blob of this size has the bytes that are asked for.
+inline Status CheckRange(const FetchBlob& fetch, uint64_t size) {
+  if (fetch.offset <= size && fetch.length <= size - fetch.offset) return {};
+  return InvalidArgument("bytes " + std::to_string(fetch.offset) + " and " +
+                         std::to_string(fetch.length) + " more are outside the blob of " +
+                         std::to_string(size) + " bytes");
 }
 
 inline BlobRecord RecordOf(const BlobInfo& info) {

@@ -72,6 +72,11 @@ Status PeerTable::SendNow(PeerId id, const Envelope& envelope, Frame payload) {
   return transport_.Send(socket_, id, {.header = std::move(header), .payload = std::move(payload)});
 }
 
+void PeerTable::OfferStreams(uint16_t port, const RequestId& token) {
+  stream_port_ = port;
+  stream_token_ = token;
+}
+
 Status PeerTable::Send(PeerId peer, const Envelope& envelope, Frame payload) {
   if (!peers_.contains(peer)) return Unavailable("the peer is gone");
   return SendNow(peer, envelope, std::move(payload));
@@ -188,7 +193,9 @@ void PeerTable::HandleHello(const Incoming& from, const RequestId& request_id, c
                      .epoch = options_.epoch,
                      .heartbeat_ms = static_cast<uint32_t>(options_.heartbeat.count()),
                      .lease_ms = static_cast<uint32_t>(options_.lease.count()),
-                     .max_frame_bytes = max_frame_bytes_};
+                     .max_frame_bytes = max_frame_bytes_,
+                     .stream_port = stream_port_,
+                     .stream_token = stream_token_};
   if (!SendNow(id, {.request_id = request_id, .body = ack}, {}).ok()) return;  // gone already
   const auto info = std::make_shared<const PeerInfo>(
       PeerInfo{.id = id, .hello = hello, .version = kWireVersion, .key = from.key});

@@ -72,6 +72,8 @@ class PeerTable {
 
   // The bound endpoint. Errors as Transport::Listen. Call once.
   Result<std::string> Listen(const ListenOptions& options);
+  // Tells those who greet from now on, as HelloAck has it.
+  void OfferStreams(uint16_t port, const RequestId& token);
 
   // kUnavailable for peers that are not up; kBusy when too much of what was sent to it has not
   // left; else as Transport::Send.
@@ -113,6 +115,8 @@ class PeerTable {
   SocketId socket_ = 0;
   TimerId timer_ = 0;
   uint64_t max_frame_bytes_ = 0;
+  uint16_t stream_port_ = 0;
+  RequestId stream_token_;
   std::map<PeerId, Peer> peers_;
   // Of these, by what their keys stand for.
   std::map<std::string, size_t> of_name_;

@@ -31,8 +31,10 @@ void ReadBody(Reader& reader, const wire::Hello& in, Hello* out) {
 
 uint32_t WriteBody(Writer& writer, const HelloAck& in) {
   const auto name = writer.Text(in.name);
+  const wire::RequestId token = wire::ToWire(in.stream_token);
   return wire::CreateHelloAck(writer.builder(), in.version, name, in.epoch, in.heartbeat_ms,
-                              in.lease_ms, in.max_frame_bytes)
+                              in.lease_ms, in.max_frame_bytes, in.stream_port,
+                              in.stream_port == 0 ? nullptr : &token)
       .o;
 }
 void ReadBody(Reader& reader, const wire::HelloAck& in, HelloAck* out) {
@@ -42,6 +44,10 @@ void ReadBody(Reader& reader, const wire::HelloAck& in, HelloAck* out) {
   out->heartbeat_ms = in.heartbeat_ms();
   out->lease_ms = in.lease_ms();
   out->max_frame_bytes = in.max_frame_bytes();
+  out->stream_port = in.stream_port();
+  if (in.stream_port() != 0 && in.stream_token() != nullptr) {
+    out->stream_token = wire::FromWire<RequestId>(*in.stream_token());
+  }
 }
 
 uint32_t WriteBody(Writer& writer, const Ping&) { return wire::CreatePing(writer.builder()).o; }

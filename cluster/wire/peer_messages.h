@@ -38,6 +38,10 @@ struct HelloAck {
   uint32_t heartbeat_ms = 1000;  // send at least this often
   uint32_t lease_ms = 3000;      // silence after which the peer is taken for gone
   uint64_t max_frame_bytes = 0;  // a larger frame breaks the link; 0: not said
+  // Where a cachestore also serves blobs over bare tcp (cachestore/service/stream_frames.h), on the
+  // host of this link; 0: nowhere.
+  uint16_t stream_port = 0;
+  RequestId stream_token;
   bool operator==(const HelloAck&) const = default;
 };
 struct Ping {

@@ -31,10 +31,14 @@ uint32_t WriteBody(Writer& writer, const Credit& in) {
 void ReadBody(Reader&, const wire::Credit& in, Credit* out) { out->bytes = in.bytes(); }
 
 uint32_t WriteBody(Writer& writer, const Chunk& in) {
-  return wire::CreateChunk(writer.builder(), in.offset, in.blob_bytes, in.window_bytes).o;
+  const wire::Hash hash(in.hash.low, in.hash.high);
+  return wire::CreateChunk(writer.builder(), in.offset, in.blob_bytes, in.window_bytes,
+                           in.hash == Hash128{} ? nullptr : &hash)
+      .o;
 }
 void ReadBody(Reader&, const wire::Chunk& in, Chunk* out) {
   *out = {.offset = in.offset(), .blob_bytes = in.blob_bytes(), .window_bytes = in.window_bytes()};
+  if (in.hash() != nullptr) out->hash = {.low = in.hash()->low(), .high = in.hash()->high()};
 }
 
 uint32_t WriteBody(Writer& writer, const Done& in) {

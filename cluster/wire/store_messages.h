@@ -36,6 +36,7 @@ struct Chunk {
   uint64_t offset = 0;
   uint64_t blob_bytes = 0;    // size of the whole blob
   uint64_t window_bytes = 0;  // that lie in the window instead of a payload frame
+  Hash128 hash;               // of the bytes; only in a stream, elsewhere 0
   bool operator==(const Chunk&) const = default;
 };
 // Ends a fetch or a put.

@@ -16,7 +16,6 @@
 namespace promptcache::testing {
 namespace {
 
-using chaos::FileDescriptor;
 using chaos::RawPeer;
 using chaos::TcpAddress;
 

@@ -1,5 +1,6 @@
 #include "tools/bench/cpu_time.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -51,6 +52,15 @@ CpuTime CpuTimeNow() {
 double StolenShare(const CpuTime& before, const CpuTime& after) {
   const double wanted = after.wanted_s - before.wanted_s;
   return wanted <= 0 ? 0 : (after.stolen_s - before.stolen_s) / wanted;
+}
+
+std::string StolenWarning(double share) {
+  constexpr double kToSay = 0.02;
+  if (share < kToSay) return "";
+  return fmt::format(
+      "WARNING: the host gave {:.0f} % of the CPU time that was wanted to others; measure again "
+      "when it does not\n",
+      100 * share);
 }
 
 }  // namespace promptcache

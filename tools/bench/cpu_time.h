@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace promptcache {
@@ -22,5 +23,7 @@ std::optional<CpuTime> ParseMachineTime(std::string_view line);
 
 // Of what was wanted between two moments; 0 where the system does not say.
 double StolenShare(const CpuTime& before, const CpuTime& after);
+// A line that warns of it; empty where it is too little to matter.
+std::string StolenWarning(double share);
 
 }  // namespace promptcache

@@ -6,13 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "common/version.h"
+#include "tools/bench/cpu_time.h"
 #include "tools/bench/serve_bench.h"
 #include "tools/cli/table.h"
 
 namespace promptcache {
 namespace {
-
-constexpr double kStolenToSay = 0.02;  // of the CPU time that was wanted
 
 nlohmann::json TimesToJson(const LatencyHistogram& times) {
   return {{"p50", times.Quantile(0.5)},
@@ -85,11 +84,7 @@ std::string NotesOf(std::initializer_list<const ServeResult*> results) {
     if (result->failed > 0) notes += fmt::format("first failure: {}\n", result->first_failure);
     stolen = std::max(stolen, result->stolen_share);
   }
-  if (stolen < kStolenToSay) return notes;
-  return notes + fmt::format(
-                     "WARNING: the host gave {:.0f} % of the CPU time that was wanted to others; "
-                     "measure again when it does not\n",
-                     100 * stolen);
+  return notes + StolenWarning(stolen);
 }
 
 nlohmann::json ServeBenchToJson(const ServeBenchReport& report) {

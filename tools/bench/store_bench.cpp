@@ -14,6 +14,7 @@
 #include "cachestore/service/store_server.h"
 #include "cluster/transport/zmq_transport.h"
 #include "tools/bench/bare_tcp.h"
+#include "tools/bench/cpu_time.h"
 #include "tools/bench/store_samples.h"
 
 namespace promptcache {
@@ -117,10 +118,11 @@ class Served {
   }
 
   // To be destroyed before this.
-  std::unique_ptr<RemoteStore> Connect(MemorySharing sharing) {
+  std::unique_ptr<RemoteStore> Connect(MemorySharing sharing, BlobStreams streams) {
     return RemoteStore::Create(*client_transport_, {.endpoint = server_->endpoint(),
                                                     .connect_timeout = std::chrono::seconds(5),
-                                                    .memory_sharing = sharing});
+                                                    .memory_sharing = sharing,
+                                                    .streams = streams});
   }
 
  private:
@@ -185,15 +187,18 @@ class Bench {
 
   Status MeasureReads(StoreBenchSize& size) {
     PC_ASSIGN_OR_RETURN(const auto served, Served::Start(*store_));
-    const auto messages = served->Connect(MemorySharing::kNever);
-    const auto window = served->Connect(MemorySharing::kWherePossible);
+    const auto stream = served->Connect(MemorySharing::kNever, BlobStreams::kWherePossible);
+    const auto messages = served->Connect(MemorySharing::kNever, BlobStreams::kNever);
+    const auto window = served->Connect(MemorySharing::kWherePossible, BlobStreams::kNever);
     PC_ASSIGN_OR_RETURN(const auto bare_tcp, BareTcp::Open());
     std::vector<uint8_t> buffer(size.bytes);
+    const CpuTime before = CpuTimeNow();
     // The first round finds the page cache and the buffer as they are, and does not count.
     for (int round = 0; round <= options_.rounds; ++round) {
       if (round == 1) {
-        for (Series* series : {&size.file_read, &size.store_read, &size.store_pinned,
-                               &size.tcp_read, &size.bare_tcp, &size.window_read}) {
+        for (Series* series :
+             {&size.file_read, &size.store_read, &size.store_pinned, &size.tcp_read,
+              &size.message_read, &size.bare_tcp, &size.window_read}) {
           series->samples.clear();
         }
       }
@@ -206,13 +211,16 @@ class Bench {
         PC_RETURN_IF_ERROR(Rate(size.store_pinned, size.bytes,
                                 [&] { return ReadBlobPinned(store_->blobs(), key); }));
         PC_RETURN_IF_ERROR(
-            Rate(size.tcp_read, size.bytes, [&] { return ReadBlobInto(*messages, key, buffer); }));
+            Rate(size.tcp_read, size.bytes, [&] { return ReadBlobInto(*stream, key, buffer); }));
+        PC_RETURN_IF_ERROR(Rate(size.message_read, size.bytes,
+                                [&] { return ReadBlobInto(*messages, key, buffer); }));
         PC_RETURN_IF_ERROR(
             Rate(size.bare_tcp, size.bytes, [&] { return bare_tcp->Fetch(buffer); }));
         PC_RETURN_IF_ERROR(
             Rate(size.window_read, size.bytes, [&] { return ReadBlobInto(*window, key, buffer); }));
       }
     }
+    size.stolen_share = StolenShare(before, CpuTimeNow());
     progress_("read them");
     report_.window_bytes += window->reads().window_bytes;
     report_.copied_bytes += window->reads().copied_bytes;

@@ -27,14 +27,16 @@ struct StoreBenchOptions {
 struct StoreBenchSize {
   uint64_t bytes = 0;  // of a blob
   uint32_t blobs = 0;
-  Series file_write;    // write and fdatasync
-  Series store_put;     // durable when it returns
-  Series file_read;     // pread into a buffer that is there
-  Series store_read;    // into the same buffer, every byte verified
-  Series store_pinned;  // verified, in the store's own memory
-  Series tcp_read;      // through the service, in messages
-  Series bare_tcp;      // as many bytes of nothing over a tcp connection, which bounds tcp_read
-  Series window_read;   // through the service, in shared memory
+  Series file_write;        // write and fdatasync
+  Series store_put;         // durable when it returns
+  Series file_read;         // pread into a buffer that is there
+  Series store_read;        // into the same buffer, every byte verified
+  Series store_pinned;      // verified, in the store's own memory
+  Series tcp_read;          // through the service, over its bare connections
+  Series message_read;      // through the service in messages, as where links have keys
+  Series bare_tcp;          // as many bytes of nothing over a tcp connection
+  Series window_read;       // through the service, in shared memory
+  double stolen_share = 0;  // while they were read, as StolenShare
 };
 
 struct ParallelReads {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/version.h"
+#include "tools/bench/cpu_time.h"
 #include "tools/bench/store_bench.h"
 #include "tools/cli/table.h"
 
@@ -41,14 +42,17 @@ nlohmann::json StoreBenchToJson(const StoreBenchReport& report) {
                           {"pinned_over_file", OverMedian(size.store_pinned, size.file_read)},
                           {"put_over_file", OverMedian(size.store_put, size.file_write)},
                           {"tcp_over_read", OverMedian(size.tcp_read, size.store_read)},
+                          {"messages_over_read", OverMedian(size.message_read, size.store_read)},
                           {"bare_tcp_over_read", OverMedian(size.bare_tcp, size.store_read)},
-                          {"window_over_read", OverMedian(size.window_read, size.store_read)}};
+                          {"window_over_read", OverMedian(size.window_read, size.store_read)},
+                          {"stolen_share", size.stolen_share}};
     AddSeries(one, "file_write_bytes_per_s", size.file_write);
     AddSeries(one, "put_bytes_per_s", size.store_put);
     AddSeries(one, "file_read_bytes_per_s", size.file_read);
     AddSeries(one, "read_bytes_per_s", size.store_read);
     AddSeries(one, "pinned_bytes_per_s", size.store_pinned);
     AddSeries(one, "tcp_bytes_per_s", size.tcp_read);
+    AddSeries(one, "message_bytes_per_s", size.message_read);
     AddSeries(one, "bare_tcp_bytes_per_s", size.bare_tcp);
     AddSeries(one, "window_bytes_per_s", size.window_read);
     json["sizes"].push_back(std::move(one));
@@ -83,12 +87,14 @@ std::string RenderStoreBench(const StoreBenchReport& report) {
                       Row("store, read and verified", size.store_read, size.file_read),
                       Row("  in the store's memory", size.store_pinned, size.file_read),
                       Row("  over tcp", size.tcp_read, size.store_read),
+                      Row("  over tcp in messages", size.message_read, size.store_read),
                       Row("  (a bare tcp connection)", size.bare_tcp, size.store_read),
                       Row("  through shared memory", size.window_read, size.store_read)}) {
       table.AddRow(row);
     }
-    out += fmt::format("\n{} blobs of {:.1f} MiB\n{}", size.blobs,
-                       static_cast<double>(size.bytes) / (1 << 20), table.Render());
+    out += fmt::format("\n{} blobs of {:.1f} MiB\n{}{}", size.blobs,
+                       static_cast<double>(size.bytes) / (1 << 20), table.Render(),
+                       StolenWarning(size.stolen_share));
   }
   out += "\n";
   for (const ParallelReads& one : report.parallel) {

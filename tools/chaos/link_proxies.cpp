@@ -17,7 +17,7 @@
 #include <thread>
 
 #include "common/clock.h"
-#include "tools/chaos/file_descriptor.h"
+#include "common/file_descriptor.h"
 
 namespace promptcache::chaos {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cluster/wire/messages.h"
-#include "tools/chaos/file_descriptor.h"
+#include "common/file_descriptor.h"
 #include "tools/chaos/link_proxies.h"
 
 namespace promptcache::chaos {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "common/file_descriptor.h"
 #include "common/status.h"
-#include "tools/chaos/file_descriptor.h"
 #include "tools/chaos/topology.h"
 
 namespace promptcache::chaos {

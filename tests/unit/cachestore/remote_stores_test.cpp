@@ -1,5 +1,5 @@
 // The conformance tests over a remote store: every medium behind the server, every transport
-// between.
+// between: inproc in messages, ipc through shared memory, tcp in streams.
 #include "tests/unit/cachestore/local_stores.h"
 #include "tests/unit/cachestore/served_store.h"
 
@@ -56,6 +56,7 @@ const StoreKind kKinds[] = {Kind("MemoryOverInproc", Medium::kMemory, Wire::kInp
                             Kind("MemoryOverIpc", Medium::kMemory, Wire::kIpc),
                             Kind("MemoryOverTcp", Medium::kMemory, Wire::kTcp),
                             Kind("DiskOverInproc", Medium::kDisk, Wire::kInproc),
+                            Kind("DiskOverIpc", Medium::kDisk, Wire::kIpc),
                             Kind("DiskOverTcp", Medium::kDisk, Wire::kTcp)};
 
 INSTANTIATE_TEST_SUITE_P(RemoteStores, StoreConformance, ::testing::ValuesIn(kKinds),

@@ -77,6 +77,7 @@ class ServedConversation {
       : server_transport_(network_, "server") {
     options.endpoint = kStoreEndpoint;
     options.threads = 1;
+    options.max_streams = 0;  // they would be real
     server_ = StoreServer::Create(server_transport_, PartsOf(blobs, meta), options).value();
     peer_.emplace(network_, "peer");
     EXPECT_TRUE(StepUntil([this] { return peer_->connection.up(); }));

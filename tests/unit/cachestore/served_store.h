@@ -27,6 +27,7 @@ class ServedStore {
   ~ServedStore() { StopServer(); }
 
   const std::string& endpoint() const { return endpoint_; }
+  StreamCounters streams() const { return server_->streams(); }
   std::shared_ptr<TransportContext> context() const { return context_; }
 
   // A store on the client's reactor. To be destroyed before this.

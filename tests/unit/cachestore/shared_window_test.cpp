@@ -64,6 +64,13 @@ TEST(SharedWindow, CuttingItShortHurtsNoWriter) {
   EXPECT_TRUE(writer->Write(0, std::vector<uint8_t>(1 << 20)).ok());
 }
 
+// Streams would come first.
+RemoteStoreOptions WindowsAlone() {
+  RemoteStoreOptions options = PatientRemote();
+  options.streams = BlobStreams::kNever;
+  return options;
+}
+
 class WindowedStore : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(PutBytes(memory_, blob_.key, blob_.bytes).ok()); }
@@ -74,39 +81,39 @@ class WindowedStore : public ::testing::Test {
 
 TEST_F(WindowedStore, BytesOfAServerOnThisMachineComeThroughMemory) {
   ServedStore served(memory_, nullptr, {.endpoint = "tcp://127.0.0.1:*"});
-  RemoteStoreOptions options = PatientRemote();
+  RemoteStoreOptions options = WindowsAlone();
   options.window_bytes = 1'500'000;  // no multiple of a chunk, and smaller than the blob
   const auto remote = served.Connect(options);
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   EXPECT_EQ(remote->reads().window_bytes, blob_.bytes.size());
-  EXPECT_EQ(remote->reads().wire_bytes, 0u);
+  EXPECT_EQ(remote->reads().message_bytes, 0u);
   EXPECT_EQ(remote->reads().copied_bytes, blob_.bytes.size());
 }
 
 TEST_F(WindowedStore, WindowOverTheServersCreditIsNotUsed) {
   ServedStore served(memory_, nullptr,
                      {.endpoint = "tcp://127.0.0.1:*", .max_credit_bytes = 1 << 20});
-  RemoteStoreOptions options = PatientRemote();
+  RemoteStoreOptions options = WindowsAlone();
   for (const uint64_t window_bytes : {1 << 20, (1 << 20) + 1}) {
     options.window_bytes = window_bytes;
     const auto remote = served.Connect(options);
     EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
     const bool is_used = window_bytes == 1 << 20;
     EXPECT_EQ(remote->reads().window_bytes, is_used ? blob_.bytes.size() : 0);
-    EXPECT_EQ(remote->reads().wire_bytes, is_used ? 0 : blob_.bytes.size());
+    EXPECT_EQ(remote->reads().message_bytes, is_used ? 0 : blob_.bytes.size());
   }
 }
 
 TEST_F(WindowedStore, InOneProcessMessagesShareTheMemoryAlready) {
   ServedStore served(memory_, nullptr, {.endpoint = "inproc://store"});
-  const auto remote = served.Connect(PatientRemote());
+  const auto remote = served.Connect(WindowsAlone());
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
-  EXPECT_EQ(remote->reads().wire_bytes, blob_.bytes.size());
+  EXPECT_EQ(remote->reads().message_bytes, blob_.bytes.size());
 }
 
 TEST_F(WindowedStore, JumpsAndManyReadersGetWhatIsTheirs) {
   ServedStore served(memory_, nullptr, {.endpoint = "tcp://127.0.0.1:*"});
-  const auto remote = served.Connect(PatientRemote());
+  const auto remote = served.Connect(WindowsAlone());
   std::vector<std::unique_ptr<BlobReader>> readers;
   for (int i = 0; i < 8; ++i) readers.push_back(remote->Open(blob_.key).value());
   std::vector<uint8_t> out(300'000);

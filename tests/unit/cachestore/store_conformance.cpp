@@ -72,6 +72,29 @@ TEST_P(StoreConformance, PinnedReadsCoverTheBlob) {
   EXPECT_TRUE(joined == blob.bytes);
 }
 
+TEST_P(StoreConformance, UncheckedReadsCoverTheBlobAndHaveTheirHash) {
+  const SampleBlob blob = MakeLargeBlob(1, 5 << 19);
+  ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());
+  auto reader = blobs().Open(blob.key).value();
+  std::vector<UncheckedBytes> parts;
+  for (uint64_t at = 0; at < reader->size(); at = parts.back().offset + parts.back().bytes.size()) {
+    parts.push_back(reader->ReadUnchecked(at).value());
+    const UncheckedBytes& part = parts.back();
+    ASSERT_LE(part.offset, at);
+    ASSERT_GT(part.bytes.size(), at - part.offset);
+    ASSERT_LE(part.bytes.size(), BlobReader::kMaxUncheckedBytes);
+  }
+  EXPECT_EQ(reader->ReadUnchecked(reader->size()).status().code(), Code::kInvalidArgument);
+  reader.reset();
+  // Nobody cuts a file here.
+  for (const UncheckedBytes& part : parts) {
+    EXPECT_TRUE(std::equal(part.bytes.begin(), part.bytes.end(),
+                           blob.bytes.begin() + ptrdiff_t(part.offset)));
+    EXPECT_EQ(part.hash, Xxh3_128(part.bytes));
+  }
+  EXPECT_EQ(parts.back().offset + parts.back().bytes.size(), blob.bytes.size());
+}
+
 TEST_P(StoreConformance, ReadPastTheEndIsRefused) {
   const SampleBlob blob = MakeSampleBlob();
   ASSERT_TRUE(PutBytes(blobs(), blob.key, blob.bytes).ok());

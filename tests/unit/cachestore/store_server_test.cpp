@@ -246,6 +246,30 @@ TEST_F(StoreServerTest, LinksWithOneKeyCountAsOnePeer) {
   EXPECT_EQ(FetchBy(peer()), Code::kOk);
 }
 
+TEST_F(StoreServerTest, StreamsAreOfferedWhereLinksHaveNoKeys) {
+  for (const bool has_key : {false, true}) {
+    FakeNetwork network;
+    FakeTransport server_transport(network, "server");
+    FakeTransport peer_transport(network, "peer");
+    if (has_key) {
+      server_transport.SetKey(std::make_shared<PeerKey>(KeyOwner{"store", PeerRole::kStore, ""}));
+    }
+    const auto server = StoreServer::Create(server_transport, PartsOf(store_, nullptr),
+                                            {.endpoint = kStoreEndpoint})
+                            .value();
+    std::optional<HelloAck> ack;
+    Connection connection(
+        peer_transport,
+        {.connect = {.endpoint = kStoreEndpoint}, .hello = {.role = PeerRole::kWorker}},
+        {.on_up = [&](const HelloAck& said) { ack = said; }});
+    ASSERT_TRUE(connection.Start().ok());
+    while (!ack && network.Step()) {
+    }
+    ASSERT_TRUE(ack);
+    EXPECT_EQ(ack->stream_port == 0, has_key);
+  }
+}
+
 TEST_F(StoreServerTest, RequestWhoseTimeIsOverBeforeItsTurnIsNotDone) {
   Serve({.clock = &clock_});
   const RequestId blocker = RequestId::Random();

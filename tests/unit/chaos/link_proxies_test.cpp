@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tools/chaos/file_descriptor.h"
+#include "common/file_descriptor.h"
 
 namespace promptcache::chaos {
 namespace {

@@ -32,6 +32,7 @@ Metrics EverythingMeasured() {
   AddCoordinatorMetrics({}, metrics);
   AddWorkerMetrics({}, metrics);
   AddStoreMetrics({}, metrics);
+  AddStoreStreamMetrics({}, metrics);
   AddStoreLinkMetrics({}, metrics);
   AddTransportMetrics({}, metrics);
   AddProcessMetrics(0, metrics);

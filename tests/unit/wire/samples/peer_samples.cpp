@@ -17,7 +17,10 @@ LinkSamples PeerSamples() {
                                 .lease_ms = 750,
                                 .max_frame_bytes = 1ULL << 33},
                        Ping{}, Pong{},
-                       Reply{.code = Code::kNotFound, .message = "schema 'x' is not registered"}}};
+                       Reply{.code = Code::kNotFound, .message = "schema 'x' is not registered"}},
+          .appended = {{"stream", HelloAck{.name = "store",
+                                           .stream_port = 65'535,
+                                           .stream_token = {.bytes = {1, 2, 3}}}}}};
 }
 
 }  // namespace promptcache::testing

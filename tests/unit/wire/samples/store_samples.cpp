@@ -103,6 +103,7 @@ LinkSamples StoreSamples() {
       .appended = {
           {"window", FetchBlob{.key = SampleDigest(30), .window = "/promptcache-00ff"}},
           {"window", Chunk{.offset = 7, .blob_bytes = 1ULL << 36, .window_bytes = 1 << 20}},
+          {"hash", Chunk{.offset = 7, .blob_bytes = 9, .hash = {.low = 1, .high = ~0ULL}}},
           {"lock_wait", StoreStats{.lock_wait_us = 12'345}},
           {"idle", StoreStats{.idle_transfers = 3}},
           {"inspect", FetchBlob{.key = SampleDigest(30), .inspect = true}},

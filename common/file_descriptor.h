@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace promptcache::chaos {
+namespace promptcache {
 
 class FileDescriptor {
  public:
@@ -26,4 +26,4 @@ class FileDescriptor {
   int fd_;
 };
 
-}  // namespace promptcache::chaos
+}  // namespace promptcache
