@@ -40,6 +40,14 @@ struct RemoteReads {
   // chunk of a stream that was not wanted whole, to where the reader wants them. The server hands
   // on what it has read without copying it.
   uint64_t copied_bytes = 0;
+
+  RemoteReads& operator+=(const RemoteReads& more) {
+    window_bytes += more.window_bytes;
+    stream_bytes += more.stream_bytes;
+    message_bytes += more.message_bytes;
+    copied_bytes += more.copied_bytes;
+    return *this;
+  }
 };
 
 // Thread safe. All errors of store.h, and kUnavailable while the store is not reachable; it comes

@@ -2,10 +2,10 @@
 // with nothing between the page cache and the socket. ZeroMQ's way has three copies and a dozen
 // changes of threads more. Internal to cachestore/service; for writers of peers: schemas/WIRE.md.
 //
-// The connecting side says the token of its link's HelloAck, then one FetchBlob after the other. The
-// store answers each with Chunks, one behind the other, up to the end of what was asked for, or with
-// a Done that says why not. The first Chunk may begin before what was asked for, the last may end
-// behind it. TCP itself is the credit. Each message is a frame:
+// The connecting side says the token of its link's HelloAck, then one FetchBlob after the other.
+// The store answers each with Chunks, one behind the other, up to the end of what was asked for, or
+// with a Done that says why not. The first Chunk may begin before what was asked for, the last may
+// end behind it. TCP itself is the credit. Each message is a frame:
 //
 //   envelope bytes u32 | payload bytes u32 | envelope | payload        both little endian
 #pragma once

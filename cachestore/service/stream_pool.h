@@ -1,4 +1,5 @@
-// A reader's connections to a store that serves blobs over bare tcp. Internal to cachestore/service.
+// A reader's connections to a store that serves blobs over bare tcp. Internal to
+// cachestore/service.
 #pragma once
 
 #include <chrono>

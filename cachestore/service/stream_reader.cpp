@@ -121,8 +121,8 @@ class StreamReader : public BlobReader {
     return sent.ok() ? NextChunk() : Leave(sent);
   }
 
-  // The chunk that comes is then the one with the byte at next_. REQUIRES: a fetch that has not come
-  // to its end.
+  // The chunk that comes is then the one with the byte at next_. REQUIRES: a fetch that has not
+  // come to its end.
   Status NextChunk() {
     const Result<StreamFrame> frame = ReceiveStreamFrame(*stream_->socket);
     if (!frame.ok()) return Leave(frame.status());
@@ -135,8 +135,7 @@ class StreamReader : public BlobReader {
     const uint64_t bytes = frame->payload_bytes;
     const bool fits = chunk != nullptr && bytes > 0 && chunk->offset <= next_ &&
                       chunk->offset <= chunk->blob_bytes &&
-                      bytes <= chunk->blob_bytes - chunk->offset &&
-                      chunk->offset + bytes > next_ &&
+                      bytes <= chunk->blob_bytes - chunk->offset && chunk->offset + bytes > next_ &&
                       (size_ == 0 || chunk->blob_bytes == size_);
     if (!fits) return Leave(UnexpectedAnswer());
     size_ = chunk->blob_bytes;

@@ -86,7 +86,7 @@ void StreamServer::Add(std::unique_ptr<StreamSocket> socket) {
 
 void StreamServer::Serve(Connection& connection) {
   StreamSocket& socket = *connection.socket;
-  Status status = socket.SetNoDelay();
+  Status status = socket.SendAtOnce();
   if (status.ok()) status = socket.SetTimeout(std::min(options_.idle, kTokenTime));
   std::array<uint8_t, sizeof(token_.bytes)> token{};
   if (status.ok()) status = socket.Receive(token);
@@ -125,8 +125,7 @@ Status StreamServer::SendChunks(StreamSocket& socket, BlobReader& reader, const 
   for (uint64_t offset = fetch.offset; offset < end;) {
     const auto piece = reader.ReadUnchecked(offset);
     if (!piece.ok()) return SendStreamFrame(socket, DoneOf(piece.status()));
-    const Chunk chunk{
-        .offset = piece->offset, .blob_bytes = reader.size(), .hash = piece->hash};
+    const Chunk chunk{.offset = piece->offset, .blob_bytes = reader.size(), .hash = piece->hash};
     sent_bytes_ += piece->bytes.size();
     PC_RETURN_IF_ERROR(SendStreamFrame(socket, chunk, piece->bytes));
     offset = piece->offset + piece->bytes.size();

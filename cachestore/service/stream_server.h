@@ -20,7 +20,7 @@ namespace promptcache {
 struct StreamServerOptions {
   std::string host;  // an IPv4 address
   uint16_t port = 0;
-  uint32_t max_streams = 0;         // more are closed at once: their readers ask for messages
+  uint32_t max_streams = 0;          // more are closed at once: their readers ask for messages
   std::chrono::milliseconds idle{};  // after which a peer that does nothing is left
 };
 

@@ -17,8 +17,8 @@ namespace promptcache {
 
 // Of "tcp://HOST:PORT", with or without "#KEY"; empty for what is no tcp endpoint.
 std::string HostOf(std::string_view endpoint);
-// The IPv4 address of a name, or of an address itself. Blocks for as long as the system asks others.
-// kUnavailable when there is none.
+// The IPv4 address of a name, or of an address itself. Blocks for as long as the system asks
+// others. kUnavailable when there is none.
 Result<std::string> ResolveHost(const std::string& host);
 
 // Its calls block. Thread safe only for ShutDown, which ends what another thread does.
@@ -33,8 +33,8 @@ class StreamSocket {
 
   // How long the peer may do nothing.
   Status SetTimeout(std::chrono::milliseconds timeout);
-  // Small pieces leave at once.
-  Status SetNoDelay();
+  // Small pieces leave at once. Within this machine nothing is held back for a network's sake.
+  Status SendAtOnce();
 
   // All of `first`, then all of `second`. kUnavailable when the connection has ended or `second`
   // cannot be read, kDeadlineExceeded when the peer takes nothing.
@@ -49,15 +49,7 @@ class StreamSocket {
   void ShutDown();
 
  private:
-  // Looks again and again before it sleeps, because to be woken takes longer than the next bytes of
-  // a fast network; where looking has been in vain, ever less.
-  ssize_t ReceiveSome(std::span<uint8_t> out);
-
-  static constexpr int kFewestLooks = 2;
-  static constexpr int kMostLooks = 128;
-
   const FileDescriptor socket_;
-  int looks_ = kMostLooks;
 };
 
 // Where connections are accepted.

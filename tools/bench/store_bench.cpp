@@ -192,38 +192,32 @@ class Bench {
     const auto window = served->Connect(MemorySharing::kWherePossible, BlobStreams::kNever);
     PC_ASSIGN_OR_RETURN(const auto bare_tcp, BareTcp::Open());
     std::vector<uint8_t> buffer(size.bytes);
+    using Read = std::function<Status(uint32_t)>;  // of the blob with this number
+    const std::pair<Series*, Read> ways[] = {
+        {&size.file_read,
+         [&](uint32_t i) { return ReadFileInto(Path(std::to_string(i)), buffer); }},
+        {&size.store_read,
+         [&](uint32_t i) { return ReadBlobInto(store_->blobs(), keys_[i], buffer); }},
+        {&size.store_pinned, [&](uint32_t i) { return ReadBlobPinned(store_->blobs(), keys_[i]); }},
+        {&size.tcp_read, [&](uint32_t i) { return ReadBlobInto(*stream, keys_[i], buffer); }},
+        {&size.message_read, [&](uint32_t i) { return ReadBlobInto(*messages, keys_[i], buffer); }},
+        {&size.bare_tcp, [&](uint32_t) { return bare_tcp->Fetch(buffer); }},
+        {&size.window_read, [&](uint32_t i) { return ReadBlobInto(*window, keys_[i], buffer); }}};
     const CpuTime before = CpuTimeNow();
-    // The first round finds the page cache and the buffer as they are, and does not count.
+    // The ways by turns, each over all blobs, as a worker reads them. The first round finds the
+    // page cache and the buffer as they are, and does not count.
     for (int round = 0; round <= options_.rounds; ++round) {
-      if (round == 1) {
-        for (Series* series :
-             {&size.file_read, &size.store_read, &size.store_pinned, &size.tcp_read,
-              &size.message_read, &size.bare_tcp, &size.window_read}) {
-          series->samples.clear();
+      for (const auto& [series, read] : ways) {
+        if (round == 1) series->samples.clear();
+        for (uint32_t i = 0; i < size.blobs; ++i) {
+          PC_RETURN_IF_ERROR(Rate(*series, size.bytes, [&] { return read(i); }));
         }
-      }
-      for (uint32_t i = 0; i < size.blobs; ++i) {
-        const UnitKey& key = keys_[i];
-        PC_RETURN_IF_ERROR(Rate(size.file_read, size.bytes,
-                                [&] { return ReadFileInto(Path(std::to_string(i)), buffer); }));
-        PC_RETURN_IF_ERROR(Rate(size.store_read, size.bytes,
-                                [&] { return ReadBlobInto(store_->blobs(), key, buffer); }));
-        PC_RETURN_IF_ERROR(Rate(size.store_pinned, size.bytes,
-                                [&] { return ReadBlobPinned(store_->blobs(), key); }));
-        PC_RETURN_IF_ERROR(
-            Rate(size.tcp_read, size.bytes, [&] { return ReadBlobInto(*stream, key, buffer); }));
-        PC_RETURN_IF_ERROR(Rate(size.message_read, size.bytes,
-                                [&] { return ReadBlobInto(*messages, key, buffer); }));
-        PC_RETURN_IF_ERROR(
-            Rate(size.bare_tcp, size.bytes, [&] { return bare_tcp->Fetch(buffer); }));
-        PC_RETURN_IF_ERROR(
-            Rate(size.window_read, size.bytes, [&] { return ReadBlobInto(*window, key, buffer); }));
       }
     }
     size.stolen_share = StolenShare(before, CpuTimeNow());
     progress_("read them");
-    report_.window_bytes += window->reads().window_bytes;
-    report_.copied_bytes += window->reads().copied_bytes;
+    report_.streamed += stream->reads();
+    report_.shared += window->reads();
     return {};
   }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cachestore/disk/layout_trial.h"
+#include "cachestore/service/remote_store.h"
 #include "common/status.h"
 #include "tools/bench/series.h"
 
@@ -55,8 +56,8 @@ struct StoreBenchReport {
   double open_seconds = 0;
   double list_seconds = 0;
   double write_amplification = 0;  // of the blobs of `sizes`
-  uint64_t copied_bytes = 0;       // in user space, of what came through shared memory
-  uint64_t window_bytes = 0;
+  RemoteReads streamed;            // of the readers over tcp
+  RemoteReads shared;              // of those through shared memory
 };
 
 using StoreBenchProgress = std::function<void(const std::string& line)>;

@@ -187,8 +187,8 @@ TEST_F(StreamServerTest, EndsAlsoWhereTheSystemHasNoMoreFiles) {
                       .sin_port = htons(server_->port()),
                       .sin_addr = {htonl(INADDR_LOOPBACK)},
                       .sin_zero = {}};
-  const int connected = ::connect(waiting.get(), reinterpret_cast<const sockaddr*>(&address),
-                                  sizeof(address));
+  const int connected =
+      ::connect(waiting.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   server_.reset();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(connected, 0);

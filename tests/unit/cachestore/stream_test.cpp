@@ -222,8 +222,8 @@ TEST_F(StreamTest, WhatALyingStreamBringsComesAgainInMessages) {
   damaged[500'000] ^= 1;
   const auto chunk = [&](uint64_t offset, uint64_t blob_bytes, std::span<const uint8_t> payload) {
     return [=](StreamSocket& socket) {
-      (void)SendStreamFrame(
-          socket, Chunk{.offset = offset, .blob_bytes = blob_bytes, .hash = hash}, payload);
+      (void)SendStreamFrame(socket, Chunk{.offset = offset, .blob_bytes = blob_bytes, .hash = hash},
+                            payload);
     };
   };
   const auto raw = [](std::vector<uint8_t> bytes) {
