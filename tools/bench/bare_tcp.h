@@ -1,4 +1,5 @@
-// Bytes over a bare tcp connection within this machine: what no service over tcp is faster than.
+// Bytes over a bare tcp connection within this machine, as the system sets one up: what a service
+// is measured against.
 #pragma once
 
 #include <cstdint>
