@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "cachestore/disk/open.h"
 #include "cachestore/memory/memory_store.h"
+#include "cachestore/service/stream_pool.h"
 #include "tests/unit/cachestore/disk_damage.h"
 #include "tests/unit/cachestore/sample_blob.h"
 #include "tests/unit/cachestore/served_store.h"
@@ -334,6 +336,37 @@ TEST_F(StreamTest, StreamsThatBringNothingAreNotTriedEachTime) {
     EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   }
   EXPECT_EQ(store.asked(), 1);
+}
+
+TEST_F(StreamTest, ConnectionThatIsClosedAtItsSecondFetchIsReplaced) {
+  std::atomic<int> fetches = 0;
+  TwoFacedStore store(blob_, [&](StreamSocket& socket, const FetchBlob&) {
+    const bool is_first = fetches++ % 2 == 0;
+    return is_first && Answer(socket, blob_, 0, blob_.bytes.size()).ok();
+  });
+  const auto remote = store.Connect(PatientRemote());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
+  }
+  EXPECT_EQ(remote->reads().stream_bytes, 3 * blob_.bytes.size());
+}
+
+TEST(StreamPool, StreamOfAStoreThatIsNoLongerOfferedIsNotTakenAgain) {
+  const auto listener = StreamListener::Listen("127.0.0.1", 0).value();
+  StreamPool pool({.endpoint = "tcp://127.0.0.1:1",
+                   .connect_timeout = std::chrono::seconds(30),
+                   .timeout = std::chrono::seconds(30)});
+  EXPECT_FALSE(pool.Take());
+  pool.Offer(listener->port(), RequestId::Random());
+  pool.GiveBack(*pool.Take());
+  auto used = pool.Take();
+  ASSERT_TRUE(used);
+  EXPECT_TRUE(used->was_used);
+  pool.Offer(listener->port(), RequestId::Random());
+  pool.GiveBack(*std::move(used));
+  EXPECT_FALSE(pool.Take().value().was_used);
+  pool.Offer(0, {});
+  EXPECT_FALSE(pool.Take());
 }
 
 TEST_F(StreamTest, PortOutOfReachMeansMessages) {
