@@ -28,7 +28,7 @@ StreamServer::StreamServer(BlobStore& blobs, const StreamServerOptions& options,
     : blobs_(blobs),
       options_(options),
       listener_(std::move(listener)),
-      acceptor_([this] { AcceptAll(); }) {}
+      acceptor_([this](const std::stop_token& stop) { AcceptAll(stop); }) {}
 
 StreamServer::~StreamServer() {
   acceptor_.request_stop();
@@ -50,8 +50,7 @@ StreamCounters StreamServer::counters() const {
           .idle = idle_};
 }
 
-void StreamServer::AcceptAll() {
-  const std::stop_token stop = acceptor_.get_stop_token();
+void StreamServer::AcceptAll(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any stopped;
   while (!stop.stop_requested()) {

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -47,7 +48,7 @@ class StreamServer {
 
   StreamServer(BlobStore& blobs, const StreamServerOptions& options,
                std::unique_ptr<StreamListener> listener);
-  void AcceptAll();
+  void AcceptAll(const std::stop_token& stop);
   void Add(std::unique_ptr<StreamSocket> socket);
   void Serve(Connection& connection);
   Status ServeFetches(StreamSocket& socket);
