@@ -2,13 +2,18 @@
 // own, as in two processes.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cachestore/service/remote_store.h"
 #include "cachestore/service/store_server.h"
 #include "tests/fakes/reactor_thread.h"
+#include "tests/unit/cachestore/sample_blob.h"
 #include "tests/unit/cachestore/served_parts.h"
 
 namespace promptcache::testing {
@@ -57,6 +62,19 @@ class ServedStore {
 // Long enough that a slow machine is not taken for a store that is gone.
 inline RemoteStoreOptions PatientRemote() {
   return {.timeout = std::chrono::seconds(60), .connect_timeout = std::chrono::seconds(30)};
+}
+
+// Many readers of one blob, of at least 4.3 MB, that jump about in turn.
+inline void ExpectReadersJump(BlobStore& store, const SampleBlob& blob) {
+  std::vector<std::unique_ptr<BlobReader>> readers;
+  for (int i = 0; i < 8; ++i) readers.push_back(store.Open(blob.key).value());
+  std::vector<uint8_t> out(300'000);
+  for (const uint64_t offset : {4'000'000u, 17u, 2'000'001u, 17u}) {
+    for (const auto& reader : readers) {
+      ASSERT_TRUE(reader->Read(offset, out).ok());
+      EXPECT_TRUE(std::equal(out.begin(), out.end(), blob.bytes.begin() + ptrdiff_t(offset)));
+    }
+  }
 }
 
 }  // namespace promptcache::testing

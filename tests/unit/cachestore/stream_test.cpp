@@ -55,15 +55,7 @@ TEST_F(StreamTest, WholeBlobOfAServerOnTcpComesWithoutACopy) {
 TEST_F(StreamTest, JumpsAndManyReadersGetWhatIsTheirs) {
   ServedStore served(memory_, nullptr, OnTcp());
   const auto remote = served.Connect(PatientRemote());
-  std::vector<std::unique_ptr<BlobReader>> readers;
-  for (int i = 0; i < 8; ++i) readers.push_back(remote->Open(blob_.key).value());
-  std::vector<uint8_t> out(300'000);
-  for (const uint64_t offset : {4'000'000u, 17u, 2'000'001u, 17u}) {
-    for (const auto& reader : readers) {
-      ASSERT_TRUE(reader->Read(offset, out).ok());
-      EXPECT_TRUE(std::equal(out.begin(), out.end(), blob_.bytes.begin() + ptrdiff_t(offset)));
-    }
-  }
+  ExpectReadersJump(*remote, blob_);
   EXPECT_EQ(remote->reads().message_bytes, 0u);
 }
 
