@@ -81,6 +81,7 @@ std::string HostOf(std::string_view endpoint) {
   constexpr std::string_view kTcp = "tcp://";
   if (!endpoint.starts_with(kTcp)) return "";
   endpoint = endpoint.substr(kTcp.size());
+  endpoint = endpoint.substr(0, endpoint.find('#'));  // a key may have colons
   return std::string(endpoint.substr(0, endpoint.rfind(':')));
 }
 

@@ -17,6 +17,7 @@
 #include "tests/unit/cachestore/store_tools.h"
 #include "tests/unit/cachestore/temp_dir.h"
 #include "tests/unit/cachestore/two_faced_store.h"
+#include "tests/unit/transport/zmq_test_util.h"
 
 namespace promptcache::testing {
 namespace {
@@ -27,14 +28,6 @@ StoreServerOptions OnTcp() { return {.endpoint = "tcp://127.0.0.1:*"}; }
 
 class StreamTest : public ::testing::Test {
  protected:
-  template <typename Condition>
-  static void Await(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end);
-      std::this_thread::yield();
-    }
-  }
   void SetUp() override { ASSERT_TRUE(PutBytes(memory_, blob_.key, blob_.bytes).ok()); }
 
   const SampleBlob blob_ = MakeLargeBlob(3, 5 << 20);
@@ -103,7 +96,7 @@ TEST_F(StreamTest, ReaderThatDoesNotGoOnIsLeftAndReadsOnInMessages) {
   ServedStore served(memory_, nullptr, options);
   const auto remote = served.Connect(PatientRemote());
   const auto reader = remote->Open(large.key).value();
-  Await([&] { return served.streams().idle == 1; });
+  ASSERT_TRUE(Eventually([&] { return served.streams().idle == 1; }));
   EXPECT_EQ(remote->Stats().value().idle_transfers, 1u);
   std::vector<uint8_t> bytes(large.bytes.size());
   ASSERT_TRUE(reader->Read(0, bytes).ok());
@@ -171,7 +164,7 @@ TEST_F(StreamTest, ConnectionThatTheStoreHasLeftIsReplaced) {
   ServedStore served(memory_, nullptr, options);
   const auto remote = served.Connect(PatientRemote());
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
-  Await([&] { return served.streams().open == 0; });
+  ASSERT_TRUE(Eventually([&] { return served.streams().open == 0; }));
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   EXPECT_EQ(remote->reads().stream_bytes, 2 * blob_.bytes.size());
 }
@@ -185,7 +178,7 @@ TEST_F(StreamTest, StreamsComeBackWithTheStoreAtAnotherPort) {
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   served.reset();
   served.emplace(memory_, nullptr, StoreServerOptions{.endpoint = options.endpoint});
-  Await([&] { return remote->Contains({&blob_.key, 1}).ok(); });
+  ASSERT_TRUE(Eventually([&] { return remote->Contains({&blob_.key, 1}).ok(); }));
   EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   EXPECT_EQ(remote->reads().stream_bytes, 2 * blob_.bytes.size());
 }
@@ -341,6 +334,12 @@ TEST_F(StreamTest, ConnectionThatIsClosedAtItsSecondFetchIsReplaced) {
     EXPECT_TRUE(GetBytes(*remote, blob_.key).value() == blob_.bytes);
   }
   EXPECT_EQ(remote->reads().stream_bytes, 3 * blob_.bytes.size());
+}
+
+TEST(StreamSocket, HostOfAnEndpointIsWhatStandsBeforeItsPort) {
+  EXPECT_EQ(HostOf("tcp://127.0.0.1:7422"), "127.0.0.1");
+  EXPECT_EQ(HostOf("tcp://store:7422#a:b@c:d"), "store");
+  EXPECT_EQ(HostOf("ipc:///run/store:1"), "");
 }
 
 TEST(StreamPool, StreamOfAStoreThatIsNoLongerOfferedIsNotTakenAgain) {
